@@ -1,0 +1,23 @@
+"""fairwitness: audits of models, with evidence and uncertainty.
+
+``audit.run("model.yaml")`` runs an audit and ``audit.load(folder)`` opens an old one; both give a
+:class:`audit.api.Result`.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+# Nothing leaves the machine but what the config names; set before huggingface_hub reads it at its import.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+__all__ = ["load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # Found when asked for (PEP 562): reading a result must not cost the import of torch.
+    if name in __all__:
+        return getattr(import_module("audit.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,180 @@
+"""An audit from Python: ``run`` and ``load``, and the result that both give."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from audit.config import AuditConfig, load_config
+from audit.engine import RunSettings, run_audit
+from audit.models.causal import Options
+from audit.models.opening import open_model, quiet_libraries
+from audit.models.source import cache_folder
+from audit.planning import catalogue
+from audit.progress import Progress, Silent
+from audit.results import AuditResult, Record, Verdict, read_records, read_result
+from probes.registry import find_probes
+from reports.exports import write_exports
+from reports.render import CARD_FILE, REPORT_FILE, render_html
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished audit: its folder and what ``result.json`` holds."""
+
+    folder: Path
+    data: AuditResult
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one answer of the audit."""
+        return self.data.verdict
+
+    @property
+    def card(self) -> Path:
+        """Path of the model card."""
+        return self.folder / CARD_FILE
+
+    @property
+    def report(self) -> Path:
+        """Path of the technical report."""
+        return self.folder / REPORT_FILE
+
+    @property
+    def measurements(self) -> pd.DataFrame:
+        """One row a measurement, ``metric`` as index."""
+        rows = [m.model_dump(mode="json") for m in self.data.measurements]
+        return pd.DataFrame(rows).set_index("metric") if rows else pd.DataFrame()
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """One row a finding, with its finished sentence."""
+        return pd.DataFrame([{**f.model_dump(mode="json"), "text": f.text} for f in self.data.findings])
+
+    def records(self, probe: str) -> pd.DataFrame:
+        """One row a record of a probe; tags and scores have columns of their own.
+
+        Raises:
+            KeyError: where the audit has no probe of that id.
+        """
+        if probe not in {p.id for p in self.data.probes}:
+            raise KeyError(f"{probe} was not part of this audit: {', '.join(p.id for p in self.data.probes)}")
+        return pd.DataFrame([_flat(r) for r in read_records(self.folder, probe)])
+
+    def _repr_html_(self) -> str:
+        """The card in a frame of its own, so that its styles and those of the notebook stay apart."""
+        page = html.escape(self.card.read_text(encoding="utf-8"), quote=True)
+        return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:720px;border:0" title="Model card"></iframe>'
+
+
+def _flat(record: Record) -> dict[str, object]:
+    row = record.model_dump(mode="json", exclude={"tags", "scores", "detail"})
+    return row | dict(record.tags) | {f"score.{name}": value for name, value in record.scores.items()}
+
+
+def load(folder: str | Path) -> Result:
+    """Open the result folder of an earlier audit.
+
+    Raises:
+        ResultError: where it is not one, or of another schema version.
+    """
+    path = Path(folder)
+    return Result(path.parent if path.is_file() else path, read_result(path))
+
+
+def run(
+    config: str | Path,
+    *,
+    output: str | Path | None = None,
+    data: str | Path | None = None,
+    probes: Sequence[str] = (),
+    suite: str | None = None,
+    limit: int | None = None,
+    baseline: str | Path | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Audit the model that ``config`` (a model.yaml) names, and draw its card and report.
+
+    The options override the file, as those of ``audit run`` do.
+
+    Raises:
+        ConfigError: where the file or an option is wrong; it holds every mistake.
+        ModelError: where the model cannot be opened.
+        ResultError: where the baseline cannot be read.
+    """
+    path = Path(config)
+    found = find_probes()
+    checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
+    before = read_result(Path(baseline)) if baseline is not None else None
+    quiet_libraries()
+    start = time.perf_counter()
+    model = open_model(
+        checked.model.source,
+        checked.model.revision,
+        checked.model.task,
+        Options(
+            device=checked.model.device,
+            dtype=checked.model.dtype,
+            chat_template=checked.model.chat_template,
+            trust_remote_code=checked.model.trust_remote_code,
+            batch_tokens=checked.run.batch_tokens,
+        ),
+        checked.card.model_dump(exclude_none=True),
+    )
+    settings = RunSettings(
+        cache=cache_folder() / "responses.sqlite",
+        output=Path(output) if output is not None else None,
+        data=Path(data) if data is not None else None,
+        limit=limit,
+        resume=resume,
+        baseline=before,
+        command=command_line(path, probes, suite, limit, seed, device, data),
+        opened_seconds=time.perf_counter() - start,
+    )
+    folder, result = run_audit(checked, model, found, settings, progress or Silent())
+    draw(folder, result, path.name)
+    return Result(folder, result)
+
+
+def draw(folder: Path, result: AuditResult, config_file: str = "model.yaml") -> None:
+    """Draw every report of a result folder: card, report, and the formats that other tools read."""
+    render_html(folder)
+    write_exports(folder, result, config_file)
+
+
+def override(
+    config: AuditConfig, probes: Sequence[str], suite: str | None, seed: int | None, device: str | None
+) -> AuditConfig:
+    """The config with the command's options in place of the file's; checked again as a whole."""
+    content = config.model_dump()
+    if probes:
+        content["probes"] = {probe: content["probes"].get(probe, {}) for probe in probes}
+        # Gates on probes that were not asked for would bring those probes back.
+        content["gates"] = {g: v for g, v in content["gates"].items() if any(g.startswith(f"{p}.") for p in probes)}
+    content["suite"] = suite or content["suite"]
+    content["run"]["seed"] = content["run"]["seed"] if seed is None else seed
+    content["model"]["device"] = device or content["model"]["device"]
+    return AuditConfig.model_validate(content)
+
+
+def command_line(
+    path: Path,
+    probes: Sequence[str],
+    suite: str | None,
+    limit: int | None,
+    seed: int | None,
+    device: str | None,
+    data: str | Path | None,
+) -> str:
+    """The command that gives the same result again; where it is written to makes no difference to it."""
+    parts = ["audit run", path.name, *(f"--probe {p}" for p in probes)]
+    options = {"--suite": suite, "--limit": limit, "--seed": seed, "--device": device, "--data": data}
+    return " ".join(parts + [f"{name} {value}" for name, value in options.items() if value is not None])

@@ -1,0 +1,275 @@
+"""The ``audit`` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from audit.api import Result, draw, load, run
+from audit.cache import CacheError
+from audit.comparison import Compared, compare
+from audit.config import ConfigError, config_schema, load_config, starter
+from audit.models import ModelError
+from audit.planning import catalogue
+from audit.progress import Silent, Terminal
+from audit.results import Measurement, ResultError, read_result, result_schema, to_json, write_text
+from probes.registry import ProbeError, find_probes
+
+USAGE, INCOMPLETE = 2, 3
+LANGUAGES = ("en",)
+_WRONG = (ConfigError, ModelError, ProbeError, ResultError)
+
+app = typer.Typer(
+    name="audit",
+    help="Audit a model for bias, hallucination, misinformation and explainability, with evidence and uncertainty.\n\n"
+    "Example: audit init && audit run model.yaml",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="A model.yaml.", show_default=False)]
+
+
+def main() -> None:
+    """Entry point of the command: mistakes of the user end in a sentence, never in a traceback."""
+    try:
+        app()
+    except _WRONG as error:
+        _stop(str(error), USAGE)
+    except (CacheError, OSError) as error:
+        _stop(f"The audit could not be completed: {error}", INCOMPLETE)
+    except KeyboardInterrupt:
+        _stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
+    except Exception:
+        # Python's own status for an uncaught error is 1, which would tell a CI job that a gate was not met.
+        traceback.print_exc()
+        _stop("The audit could not be completed: this is an error in the program, shown above.", INCOMPLETE)
+
+
+def _stop(message: str, status: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(status)
+
+
+@app.command("run")
+def run_command(
+    file: ConfigFile,
+    output: Annotated[Path | None, typer.Option(help="Result folder [default: audits/<model>-<time>].")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
+    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier result that gates compare with.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+) -> None:
+    """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
+    _check_options(probe or [], suite, device, data)
+    silent = quiet or as_json
+    with nullcontext(Silent()) if silent else Terminal() as progress:
+        result = run(
+            file,
+            output=output,
+            data=data,
+            probes=probe or [],
+            suite=suite,
+            limit=limit,
+            baseline=baseline,
+            seed=seed,
+            device=device,
+            resume=resume,
+            progress=progress,
+        )
+    _append_job_summary(result)
+    if as_json:
+        print(to_json(_short(result)), end="")
+    elif not quiet:
+        _tell(result)
+    raise typer.Exit(result.verdict.exit_status)
+
+
+def _check_options(probes: list[str], suite: str | None, device: str | None, data: Path | None) -> None:
+    known = find_probes()
+    for name in probes:
+        if name not in known:
+            _stop(f"Unknown probe {name}; there are {', '.join(known)}.", USAGE)
+    if suite not in (None, "quick", "standard", "full"):
+        _stop(f"Unknown suite {suite}; choose quick, standard or full.", USAGE)
+    if data is not None and not data.is_dir():
+        _stop(f"The data folder {data} does not exist.", USAGE)
+    kind, _, number = (device or "auto").partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdigit())):
+        _stop(f"Unknown device {device}; choose auto, cpu, cuda, cuda:N or mps.", USAGE)
+
+
+def _short(result: Result) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder),
+        "card": str(result.card),
+        "report": str(result.report),
+        "verdict": result.verdict.model_dump(mode="json"),
+        "gates": [g.model_dump(mode="json") for g in result.data.gates],
+        "findings": [{"id": f.id, "outlook": f.outlook, "severity": f.severity, "text": f.text} for f in result.data.findings],
+    }
+
+
+def _tell(result: Result) -> None:
+    console = Console()
+    words = {
+        "problem_found": "problem found",
+        "no_problem_found": "no problem found in what we tested",
+        "unclear": "unclear: too little evidence",
+        "not_tested": "not tested",
+    }
+    table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
+    for column in ("Risk", "Outlook", "Finding"):
+        table.add_column(column, overflow="fold")
+    for finding in result.data.findings:
+        # Text objects, because a model's or a group's name may hold rich's markup.
+        table.add_row(finding.risk, words[finding.outlook], finding.text.replace("[", r"\["))
+    console.print(table)
+    for gate in result.data.gates:
+        console.print(f"gate {gate.metric}: {gate.verdict.replace('_', ' ')}. {gate.reason}", markup=False, highlight=False)
+    for run_ in result.data.probes:
+        if run_.status != "done":
+            console.print(f"{run_.id}: {run_.status.replace('_', ' ')}. {run_.reason}", markup=False, highlight=False)
+    console.print(result.verdict.text, markup=False, highlight=False, style="bold")
+    # Plain prints: a path that is wrapped or coloured cannot be copied.
+    print(f"Card:   {result.card}")
+    print(f"Report: {result.report}")
+
+
+def _append_job_summary(result: Result) -> None:
+    """Add the summary to the page of a CI job where the system names a file for it."""
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if target:
+        with Path(target).open("a", encoding="utf-8") as file:
+            file.write((result.folder / "summary.md").read_text(encoding="utf-8"))
+
+
+@app.command()
+def validate(file: ConfigFile) -> None:
+    """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
+    load_config(file, catalogue(find_probes()))
+    print(f"{file} is valid.")
+
+
+@app.command()
+def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """List the probes: what each asks, what it needs, its method, items and licence. Example: audit probes --json."""
+    rows = [
+        {
+            "id": p.id,
+            "title": p.title,
+            "risk": p.risk,
+            "purpose": p.purpose,
+            "capability": sorted(p.capabilities),
+            "method": p.method,
+            "citation": p.citation,
+            "source": p.source,
+            "licence": p.licence,
+            "metrics": [f"{p.id}.{m.name}" for m in p.metrics],
+        }
+        for p in find_probes().values()
+    ]
+    if as_json:
+        print(to_json(rows), end="")
+        return
+    console = Console()
+    for row in rows:
+        console.print(f"[bold]{row['id']}[/bold]  {', '.join(row['capability'])}")
+        console.print(f"  {row['purpose']}", markup=False, highlight=False)
+        console.print(f"  Items: {row['source']}, {row['licence']}\n", markup=False, highlight=False)
+
+
+@app.command()
+def report(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
+    lang: Annotated[str, typer.Option(help="Languages, separated by commas.")] = "en",
+) -> None:
+    """Draw card and report of a result folder again. Example: audit report audits/model-20260101T000000Z."""
+    unknown = [name for name in lang.split(",") if name.strip() not in LANGUAGES]
+    if unknown:
+        _stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)
+    opened = load(result)
+    draw(opened.folder, opened.data)
+    print(f"Card:   {opened.card}")
+    print(f"Report: {opened.report}")
+
+
+@app.command("compare")
+def compare_command(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Two or more result folders.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Set results side by side; a star marks what differs from the first. Example: audit compare old new."""
+    if len(results) < 2:
+        _stop("Give at least two results to compare.", USAGE)
+    opened = [read_result(path) for path in results]
+    rows = compare(opened)
+    if as_json:
+        print(to_json([_compared(row) for row in rows]), end="")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Metric", overflow="fold")
+    for path, result in zip(results, opened, strict=True):
+        table.add_column(f"{result.model.name}\n{path.name}".replace("[", r"\["), justify="right")
+    for row in rows:
+        marks = ("", *(" *" if d else "" for d in row.differs))
+        table.add_row(row.metric, *(_cell(m) + mark for m, mark in zip(row.found, marks, strict=True)))
+    Console().print(table)
+    print("* differs from the first (95%, corrected for the number of comparisons)")
+
+
+def _compared(row: Compared) -> dict[str, Any]:
+    found = [None if m is None else {"value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in row.found]
+    return {"metric": row.metric, "label": row.label, "results": found, "differs_from_first": list(row.differs)}
+
+
+def _cell(m: Measurement | None) -> str:
+    if m is None or m.value is None:
+        return "-"
+    if m.low is None or m.high is None:
+        return f"{m.value:.3f}"
+    return f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f})"
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")] = Path("model.yaml"),
+    source: Annotated[str, typer.Option(help="The model to audit.")] = "HuggingFaceTB/SmolLM2-135M-Instruct",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented model.yaml. Example: audit init --source ./my-model."""
+    if file.exists() and not force:
+        _stop(f"{file} exists already; --force overwrites it.", USAGE)
+    write_text(file, starter(source))
+    print(f"Wrote {file}. Next: audit run {file}")
+
+
+@app.command()
+def schema(
+    of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
+) -> None:
+    """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
+    if of not in ("config", "result"):
+        _stop(f"There is no schema of {of}; choose config or result.", USAGE)
+    found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
+    print(json.dumps(found, indent=1, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

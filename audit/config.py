@@ -1,0 +1,402 @@
+"""``model.yaml``: its types, its checks, and its JSON Schema.
+
+Every mistake in a file is found in one reading and said in one plain sentence, with its line. Values are taken as
+they are written: ``"5"`` is not a number and ``yes`` is not true.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.json_schema import models_json_schema
+from pydantic_core import ErrorDetails
+
+from audit.yamlfile import ConfigError as ConfigError
+from audit.yamlfile import Location, closest, did_you_mean, escaped, place_name, quoted, read_yaml, shown
+from audit.yamlfile import Problem as Problem
+
+DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
+_PATTERNS = {DEVICE: '"auto", "cpu", "mps", "cuda" or one such as "cuda:0"'}
+_GATE = re.compile(r"(?P<name>[^\[\]]+)(\[.+\])?", re.DOTALL)
+_SECRET = re.compile(
+    r"(^|[_-])(api[_-]?key|token|password|passwd|secret|credentials?|(access|private|secret)[_-]?key)($|[_-])", re.I
+)
+_NO_SECRETS = "keys come from the environment, never from this file"
+_OPTIONAL_BLOCKS = ("card", "probes", "gates", "run")
+_SEE_PROBES = "(`audit probes` lists them)"
+
+Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class ProbeEntry:
+    """What the config must know of a probe: its metrics (without the probe's id) and the type of its options."""
+
+    metrics: tuple[str, ...]
+    options: type[BaseModel]
+
+
+class _Block(BaseModel):
+    """Base of the blocks: unknown keys are errors and no value is converted, except a whole number to a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ModelConfig(_Block):
+    """Which model is audited, and how it is opened."""
+
+    source: Text = Field(
+        description="Hub id, folder, file.gguf, package:NAME/file.gguf, address of an OpenAI-compatible endpoint, "
+        "or table of predictions (csv)."
+    )
+    revision: Text | None = Field(
+        None, description="The exact commit; without one the card says that the model is not pinned."
+    )
+    adapter: Text | None = Field(None, description="Hub id or folder of a PEFT adapter to put on the model.")
+    task: Literal["causal-lm", "masked-lm", "seq2seq-lm", "text-classification", "tabular"] | None = Field(
+        None, description="What the model does; inferred from its files where it can be."
+    )
+    device: str = Field("auto", pattern=DEVICE, description="auto, cpu, mps, cuda or cuda:0.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Number format of the weights."
+    )
+    chat_template: bool | None = Field(
+        None, description="Whether prompts are put in the model's chat template; by default each probe decides."
+    )
+    sensitive: list[Text] = Field(
+        default_factory=list, description="For tables: the columns whose groups are compared, e.g. race, sex."
+    )
+    trust_remote_code: bool = Field(
+        False, description="Run Python code that comes with the model. It can do anything; the card shows that it ran."
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _no_keys(cls, source: str) -> str:
+        try:
+            address = urlsplit(source)
+        except ValueError:
+            raise ValueError("the address is not well formed") from None
+        named = any(_SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True))
+        if address.scheme in ("http", "https") and (address.password or address.username or named):
+            raise ValueError(f"an address may not hold a key; {_NO_SECRETS}")
+        return source
+
+
+class CardConfig(_Block):
+    """What the owner of the model declares; printed on the card as declared, not as measured."""
+
+    name: str | None = Field(None, description="What people call the model.")
+    owner: str | None = Field(None, description="Who answers for it.")
+    intended_use: str | None = Field(None, description="What it is for, and for whom.")
+    out_of_scope: str | None = Field(None, description="What it must not be used for.")
+    training_data: str | None = Field(None, description="What it was trained on.")
+    licence: str | None = Field(None, description="The terms it is given out under.")
+    contact: str | None = Field(None, description="Where to report a problem.")
+
+
+class GateConfig(_Block):
+    """What a metric must meet. Its whole interval must be on the good side."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    at_most: Number | None = Field(None, description="Highest value allowed.")
+    at_least: Number | None = Field(None, description="Lowest value allowed.")
+    no_worse_than_baseline: Number | None = Field(
+        None, ge=0, description="How much worse than in the baseline result (--baseline) the value may be."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_rule(self) -> GateConfig:
+        if self.at_most is None and self.at_least is None and self.no_worse_than_baseline is None:
+            raise ValueError("give at_most, at_least or no_worse_than_baseline, or remove the gate")
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            raise ValueError("at_least is above at_most, so that no value can meet both")
+        return self
+
+
+class RunConfig(_Block):
+    """How the audit is computed."""
+
+    seed: int = Field(0, ge=0, description="Decides which items are drawn; the same seed gives the same result.")
+    confidence: Number = Field(0.95, gt=0.5, lt=1, description="Confidence of every interval.")
+    on_inconclusive: Literal["warn", "fail"] = Field(
+        "warn", description="Whether a gate that is not established fails the command (exit status 4)."
+    )
+    batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; chosen from the memory by default.")
+
+
+class AuditConfig(_Block):
+    """The content of ``model.yaml``. An empty block (``gates:`` and nothing more) is the same as none."""
+
+    model: ModelConfig = Field(description="Which model is audited, and how it is opened.")
+    card: CardConfig = Field(default_factory=CardConfig, description="What the owner of the model declares.")
+    suite: Literal["quick", "standard", "full"] = Field("standard", description="How many items each probe draws.")
+    probes: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Probes to run, with their options; those that gates name run as well. Without any, all probes run."
+    )
+    gates: dict[str, GateConfig] = Field(
+        default_factory=dict, description="What the metrics must meet, by <probe id>.<metric> or with [slice] after it."
+    )
+    run: RunConfig = Field(default_factory=RunConfig, description="How the audit is computed.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_blocks(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in _OPTIONAL_BLOCKS}
+
+    @field_validator("probes", mode="before")
+    @classmethod
+    def _no_options(cls, probes: Any) -> Any:
+        if not isinstance(probes, dict):
+            return probes
+        return {name: {} if options is None else options for name, options in probes.items()}
+
+
+def load_config(path: Path, catalogue: Mapping[str, ProbeEntry]) -> AuditConfig:
+    """Read and check ``path`` whole; raises ``ConfigError`` with every mistake in it, in the order of the lines."""
+    problems: list[Problem] = []
+    document = read_yaml(path, problems)
+    config, data = None, document.data
+    found = [*_probe_problems(data, catalogue), *_gate_problems(data, catalogue)]
+    try:
+        config = AuditConfig.model_validate(data)
+    except ValidationError as error:
+        found += _sentences(error, AuditConfig, data)
+    # A number that cannot be used was replaced to read on: what the types say of it is not for the user.
+    said = {(p.line, p.location) for p in problems}
+    placed = [Problem(p.message, document.line(p.location), p.location) for p in found]
+    problems += [p for p in placed if (p.line, p.location) not in said]
+    if problems or config is None:
+        raise ConfigError(path, problems)
+    return config
+
+
+def read_options(entry: ProbeEntry, options: Mapping[str, Any]) -> BaseModel:
+    """The typed options of a probe; raises pydantic's ``ValidationError``.
+
+    By way of JSON, where a strict reading still takes a list for a tuple and text for a date or an enum.
+    """
+    return entry.options.model_validate_json(json.dumps(options), strict=True, extra="forbid")
+
+
+def config_schema(catalogue: Mapping[str, ProbeEntry]) -> dict[str, Any]:
+    """The JSON Schema of ``model.yaml`` for editors, with the options and metrics of the probes of ``catalogue``."""
+    kinds: set[type[BaseModel]] = {AuditConfig, *(entry.options for entry in catalogue.values())}
+    refs, whole = models_json_schema([(kind, "validation") for kind in sorted(kinds, key=str)])
+    definitions = whole["$defs"]
+    for definition in definitions.values():
+        if "properties" in definition:
+            definition["additionalProperties"] = False
+    root: dict[str, Any] = definitions.pop(refs[AuditConfig, "validation"]["$ref"].rpartition("/")[2])
+    blocks = root["properties"]
+    blocks["probes"] |= {
+        "properties": {
+            name: {"anyOf": [refs[entry.options, "validation"], {"type": "null"}]} for name, entry in catalogue.items()
+        },
+        "additionalProperties": False,
+    }
+    gate = blocks["gates"]["additionalProperties"]
+    metrics = _metrics(catalogue)
+    sliced = "|".join(re.sub(r"[^\w-]", r"\\\g<0>", metric) for metric in metrics)
+    blocks["gates"] |= {
+        "properties": dict.fromkeys(metrics, gate),
+        "patternProperties": {rf"^({sliced})\[.+\]$": gate} if metrics else {},
+        "additionalProperties": False,
+    }
+    for name, field in AuditConfig.model_fields.items():
+        # pydantic drops a description that equals the docstring of the block.
+        block = {"anyOf": [blocks[name], {"type": "null"}]} if name in _OPTIONAL_BLOCKS else blocks[name]
+        blocks[name] = block | {"description": field.description}
+    root |= {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "model.yaml"}
+    return root | {"$defs": definitions}
+
+
+def starter(source: str) -> str:
+    """The commented ``model.yaml`` that ``audit init`` writes for the model ``source``."""
+    template = (Path(__file__).parent / "templates" / "model.yaml.j2").read_text("utf-8")
+    # JSON's escapes, and those for what does not print, are YAML's as well.
+    return template.replace("{{ source }}", escaped(json.dumps(source, ensure_ascii=False)))
+
+
+def _metrics(catalogue: Mapping[str, ProbeEntry]) -> dict[str, str]:
+    """Full metric name to probe id."""
+    return {f"{name}.{metric}": name for name, entry in catalogue.items() for metric in entry.metrics}
+
+
+def _probe_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -> Iterator[Problem]:
+    chosen = data.get("probes")
+    for name, options in chosen.items() if isinstance(chosen, dict) else ():
+        place = ("probes", name)
+        if name not in catalogue:
+            meant = did_you_mean(closest(name, catalogue))
+            yield Problem(f"unknown probe {quoted(name)}{meant} {_SEE_PROBES}", location=place)
+        # Options that are not a block at all are found with the types of the whole file.
+        elif options is None or isinstance(options, dict):
+            try:
+                read_options(catalogue[name], options or {})
+            except ValidationError as error:
+                yield from _sentences(error, catalogue[name].options, options or {}, place)
+
+
+def _gate_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -> Iterator[Problem]:
+    gates = data.get("gates")
+    metrics = _metrics(catalogue)
+    for key in gates if isinstance(gates, dict) else ():
+        place = ("gates", key)
+        match = _GATE.fullmatch(key)
+        if match is None:
+            yield Problem(f"the gate {quoted(key)} is not of the form <probe id>.<metric>[slice]", location=place)
+        elif match["name"] not in metrics:
+            yield Problem(_unknown_metric(match["name"], catalogue), location=place)
+
+
+def chosen_probes(config: AuditConfig, catalogue: Mapping[str, ProbeEntry]) -> list[str]:
+    """Ids of the probes to run: those listed and those that gates name; without a list, all of the catalogue."""
+    if not config.probes:
+        return list(catalogue)
+    metrics = _metrics(catalogue)
+    gated = {metrics[match["name"]] for gate in config.gates if (match := _GATE.fullmatch(gate))}
+    return [probe for probe in catalogue if probe in config.probes or probe in gated]
+
+
+def _unknown_metric(name: str, catalogue: Mapping[str, ProbeEntry]) -> str:
+    probe = max((probe for probe in catalogue if name.startswith(probe + ".")), key=len, default=None)
+    if probe is None:
+        hint = did_you_mean(closest(name, _metrics(catalogue)))
+        return f"unknown metric {quoted(name)}{hint or ': it does not begin with the id of a probe'} {_SEE_PROBES}"
+    match = closest(name.removeprefix(probe + "."), catalogue[probe].metrics)
+    hint = did_you_mean(f"{probe}.{match}") if match else f"; {probe} measures {', '.join(catalogue[probe].metrics)}"
+    return f"unknown metric {quoted(name)}{hint}"
+
+
+# What follows turns pydantic's errors into sentences.
+_EXPECTED = {
+    **dict.fromkeys(("int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("dict_type", "model_type"), "a block of keys"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list"),
+    **dict.fromkeys(("literal_error", "enum"), "{expected}"),
+    "string_type": "text",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "none_required": "empty",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_too_long": "text of {max_length} or fewer characters",
+    "too_short": "a list of {min_length} or more items",
+    "too_long": "a list of {max_length} or fewer items",
+    "string_pattern_mismatch": "text of the form {pattern}",
+}
+
+
+def _sentences(
+    error: ValidationError, kind: type[BaseModel], data: dict[str, Any], prefix: Location = ()
+) -> Iterator[Problem]:
+    """One problem for each place with a mistake; ``prefix`` is where ``data`` stands in the file."""
+    places: dict[Location, list[ErrorDetails]] = {}
+    meant: set[Location] = set()
+    for place, details in _placed(error, data):
+        if details["type"] == "extra_forbidden":
+            block, key = place[:-1], str(details["loc"][-1])
+            known = _keys(kind, block)
+            match = closest(key, known)
+            meant |= {(*block, match)} if match else set()
+            yield Problem(_unknown_key(key, (*prefix, *block), known, match), location=(*prefix, *place))
+        else:
+            places.setdefault(place, []).append(details)
+    for place, errors in places.items():
+        missing = [str(details["loc"][-1]) for details in errors if details["type"] == "missing"]
+        others = [details for details in errors if details["type"] != "missing"]
+        where = (*prefix, *place)
+        # A key that is only misspelt is not also missing.
+        for key in (key for key in missing if (*place, key) not in meant):
+            yield Problem(f"the key {quoted(key)} is missing{_inside(where)}", location=where)
+        if others:
+            yield Problem(f"{place_name(where) or 'the file'}{_complaint(others)}", location=where)
+
+
+def _placed(error: ValidationError, data: Any) -> list[tuple[Location, ErrorDetails]]:
+    """The errors by their place in the file.
+
+    pydantic puts the names of a union's branches into its locations and reports every branch. Where the value got
+    further into one branch (it is a list, but an item is wrong), the other branches say nothing of use.
+    """
+    found: list[tuple[Location, Location | None, ErrorDetails]] = []
+    depths: dict[Location | None, int] = {}
+    for details in error.errors(include_url=False):
+        place: Location = ()
+        union: Location | None = None
+        value = data
+        for part in details["loc"][:-1] if details["type"] == "missing" else details["loc"]:
+            known = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+            if part in known:
+                value, place = value[part], (*place, part)
+            elif union is None:
+                union = place
+        found.append((place, union, details))
+        depths[union] = max(depths.get(union, 0), len(place))
+    return [(place, details) for place, union, details in found if union is None or len(place) == depths[union]]
+
+
+def _block(kind: Any) -> type[BaseModel] | None:
+    """The first block type in an annotation such as ``dict[str, Block] | None``."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next(filter(None, map(_block, get_args(kind))), None)
+
+
+def _keys(kind: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the block at ``location`` below ``kind`` may have."""
+    block: type[BaseModel] | None = kind
+    for part in location:
+        # What is no key of the block is a key or index of the dict or list that holds it.
+        field = block.model_fields.get(str(part)) if block else None
+        block = _block(field.annotation) if field else block
+    return list(block.model_fields) if block else []
+
+
+def _inside(block: Location) -> str:
+    return f" in {place_name(block)}" if block else ""
+
+
+def _unknown_key(key: str, block: Location, known: list[str], match: str | None) -> str:
+    if _SECRET.search(key):
+        return f"the key {quoted(key)}{_inside(block)} is not allowed: {_NO_SECRETS}"
+    choice = "" if match or not known else f"; the keys here are {', '.join(known)}"
+    return f"unknown key {quoted(key)}{_inside(block)}{did_you_mean(match)}{choice}"
+
+
+def _complaint(errors: list[ErrorDetails]) -> str:
+    """What is wrong with one value; several errors are the branches of a union."""
+    value = errors[0]["input"]
+    expected: dict[str, None] = {}
+    choices: list[str] = []
+    for details in errors:
+        context = {k: f"{v:g}" if isinstance(v, float) else v for k, v in details.get("ctx", {}).items()}
+        if "error" in context:
+            return ": " + escaped(" ".join(str(context["error"]).split()))
+        if details["type"] not in _EXPECTED:
+            return ": " + escaped(details["msg"].replace("Input should", "this must"))
+        words = _PATTERNS.get(context.get("pattern", ""), _EXPECTED[details["type"]])
+        expected[words.format(**context).replace("'", '"')] = None
+        choices += re.findall(r"'([^']*)'", str(context.get("expected", "")))
+    sentence = f" must be {' or '.join(expected)}, {shown(value)}"
+    if isinstance(value, str):
+        return sentence + did_you_mean(closest(value, choices))
+    # A commit of digits alone is read as a number.
+    return sentence + ("; put it in quotes" if isinstance(value, int | float) and "text" in expected else "")

@@ -1,0 +1,68 @@
+"""Items: loaded through the ``datasets`` library, drawn as a seeded, stratified sample, and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, disable_progress_bars
+from datasets.exceptions import DatasetsError
+
+Item = Mapping[str, Any]
+"""One row of a source. Every item has a text ``id`` that is unique in its source."""
+
+
+class ItemsError(Exception):
+    """Items that cannot be loaded; the message is one sentence for the user."""
+
+
+def load_items(path: Path) -> list[Item]:
+    """The rows of a JSON Lines file, in order.
+
+    Raises:
+        ItemsError: where the file is missing or not JSON Lines, or where ids are missing or not unique.
+    """
+    if not path.is_file():
+        raise ItemsError(f"The item file {path} does not exist.")
+    disable_progress_bars()
+    try:
+        items: list[Item] = list(Dataset.from_json(str(path), keep_in_memory=True))
+    except (ValueError, TypeError, OSError, DatasetsError) as error:
+        raise ItemsError(f"{path} cannot be read as JSON Lines: {str(error).splitlines()[0]}") from None
+    ids = [item.get("id") for item in items]
+    if None in ids or len(set(ids)) != len(ids):
+        raise ItemsError(f"{path}: every line needs an id of its own.")
+    return items
+
+
+def draw(items: Sequence[Item], limit: int | None, seed: int, stratum: str | None) -> list[Item]:
+    """At most ``limit`` items, spread over the values of ``stratum`` in proportion, in their source's order.
+
+    The draw depends on the items, the limit and the seed alone. A larger limit with the same seed keeps what a
+    smaller one drew within each stratum, so that a longer audit extends a shorter one.
+    """
+    if limit is None or limit >= len(items):
+        return list(items)
+    stream = np.random.default_rng(seed)
+    strata: dict[str, list[int]] = defaultdict(list)
+    for place, item in enumerate(items):
+        strata[str(item[stratum]) if stratum else ""].append(place)
+    # Each item's turn is its rank in its stratum over the stratum's size: the lowest turns are in proportion.
+    turns: list[tuple[float, float, int]] = []
+    for name in sorted(strata):
+        order = stream.permutation(len(strata[name]))
+        jitter = stream.random()
+        turns += [((rank + jitter) / len(order), jitter, strata[name][i]) for rank, i in enumerate(order)]
+    chosen = sorted(place for _, _, place in sorted(turns)[:limit])
+    return [items[place] for place in chosen]
+
+
+def items_hash(items: Sequence[Item]) -> str:
+    """SHA-256 over the content of the items, in order."""
+    content = json.dumps([dict(item) for item in items], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,248 @@
+"""The life of a run: plan, pool, answer, measure, judge, write. Reports are drawn later, from the folder alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from audit.cache import ResponseCache
+from audit.config import AuditConfig
+from audit.execution import Answers
+from audit.gates import judge, verdict
+from audit.manifest import audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
+from audit.models import Model, Request
+from audit.planning import Planned, describe, plan
+from audit.progress import Progress
+from audit.results import (
+    RECORDS_FOLDER,
+    RESULT_FILE,
+    AuditResult,
+    Finding,
+    Manifest,
+    Measurement,
+    ProbeRun,
+    to_json,
+    write_records,
+    write_result,
+    write_text,
+)
+from probes.base import Outcome, Probe
+
+STATE_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run needs besides config and model.
+
+    ``output`` is the result folder, or None for a new folder below ``audits``. ``resume`` goes on with the last
+    unfinished run of the same audit.
+    """
+
+    cache: Path
+    output: Path | None = None
+    data: Path | None = None
+    limit: int | None = None
+    resume: bool = False
+    baseline: AuditResult | None = None
+    command: str = "audit run"
+    opened_seconds: float = 0.0
+
+
+@dataclass
+class _Work:
+    """A probe on its way: what it asked, what it found, or why it stopped."""
+
+    planned: Planned
+    stated: set[Request] = field(default_factory=set)
+    outcome: Outcome | None = None
+    problem: tuple[str, str] | None = None
+    seconds: float = 0.0
+
+
+def run_audit(
+    config: AuditConfig, model: Model, probes: Mapping[str, type[Probe]], settings: RunSettings, progress: Progress
+) -> tuple[Path, AuditResult]:
+    """Audit ``model`` and write the result folder.
+
+    Returns:
+        The folder, with ``result.json``, ``manifest.json`` and the records, and what ``result.json`` holds. A probe
+        that fails does not stop the others; the verdict then says that the audit is incomplete.
+
+    Raises:
+        CacheError: where the cache cannot be opened.
+        OSError: where the result folder cannot be written.
+    """
+    start = time.perf_counter()
+    planned = plan(config, probes, model.capabilities, settings.data, settings.limit)
+    identity = audit_id(model, planned, config)
+    folder, created = _open_folder(settings, model.facts.name, identity)
+    progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
+    works = [_Work(p, problem=p.problem) for p in planned]
+    answers = Answers()
+    with ResponseCache(settings.cache, model.fingerprint) as cache:
+        _work_through(works, model, cache, answers, progress)
+    result = _result(config, model, works, settings, identity, created)
+    seconds = time.perf_counter() - start
+    timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
+    manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
+    result = result.model_copy(update={"manifest": manifest})
+    _write(folder, result, works, answers)
+    return folder, result
+
+
+def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path, str]:
+    """The result folder and the time that the run began; an unfinished folder where one is resumed."""
+    created = now()
+    if settings.resume:
+        candidates = [settings.output] if settings.output else sorted(Path("audits").glob("*"), reverse=True)
+        for candidate in candidates:
+            state = _state(candidate)
+            if state.get("audit_id") == identity and not (candidate / RESULT_FILE).exists():
+                return candidate, str(state.get("created", created))
+    folder = settings.output or _new_folder(name, created)
+    folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier audit left would be read as this one's if this one is killed.
+    (folder / RESULT_FILE).unlink(missing_ok=True)
+    shutil.rmtree(folder / RECORDS_FOLDER, ignore_errors=True)
+    write_text(folder / STATE_FILE, to_json({"audit_id": identity, "created": created}))
+    return folder, created
+
+
+def _new_folder(name: str, created: str) -> Path:
+    plain = "".join(c if c.isalnum() or c in "-._" else "-" for c in name).strip(".-") or "model"
+    stem = f"{plain}-{created.replace(':', '').replace('-', '')}"
+    folder, again = Path("audits") / stem, 1
+    while folder.exists():
+        again += 1
+        folder = Path("audits") / f"{stem}-{again}"
+    return folder
+
+
+def _state(folder: Path) -> dict[str, object]:
+    try:
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _work_through(
+    works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress
+) -> None:
+    """Answer and measure all probes, those that follow others after them."""
+    pending = [w for w in works if w.problem is None]
+    while pending:
+        ids = {w.planned.probe.id for w in pending}
+        ready = [w for w in pending if not ids & set(w.planned.probe.follows)]
+        if not ready:  # probes that wait for one another; none of them can be first
+            for work in pending:
+                work.problem = ("failed", "It follows a probe that follows it.")
+            return
+        earlier = {w.planned.probe.id: w.outcome for w in works if w.outcome is not None}
+        for work in ready:
+            follows = {f: earlier[f] for f in work.planned.probe.follows if f in earlier}
+            work.planned = replace(work.planned, context=replace(work.planned.context, earlier=follows))
+        _answer(ready, model, cache, answers, progress)
+        for work in ready:
+            _measure(work, answers)
+        pending = [w for w in pending if w not in ready]
+
+
+def _answer(
+    works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress
+) -> None:
+    """Ask each probe what it needs, answer what is new for all together, and ask again until nothing is."""
+    while True:
+        new: dict[Request, None] = {}
+        for work in works:
+            if work.problem is None:
+                new.update(dict.fromkeys(r for r in _stated(work, answers) if r not in answers.responses))
+        if not new:
+            return
+        answers.fill(model, cache, new, progress)
+
+
+def _stated(work: _Work, answers: Answers) -> Sequence[Request]:
+    start = time.perf_counter()
+    planned = work.planned
+    try:
+        stated = planned.probe.requests(planned.items, planned.context, answers.responses)
+    except Exception as error:
+        # A probe is somebody's code; its failure is reported and must not take the audit down.
+        work.problem = ("failed", _told(error))
+        return ()
+    finally:
+        work.seconds += time.perf_counter() - start
+    work.stated.update(stated)
+    return stated
+
+
+def _measure(work: _Work, answers: Answers) -> None:
+    start = time.perf_counter()
+    if work.problem is None:
+        planned = work.planned
+        try:
+            work.outcome = planned.probe.measure(planned.items, planned.context, answers.responses)
+        except Exception as error:
+            work.problem = ("failed", _told(error))
+    work.seconds += time.perf_counter() - start
+    work.seconds += sum(answers.seconds.get(request, 0.0) for request in work.stated)
+
+
+def _told(error: Exception) -> str:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    return f"{type(error).__name__}: {first}"
+
+
+def _result(
+    config: AuditConfig, model: Model, works: Sequence[_Work], settings: RunSettings, identity: str, created: str
+) -> AuditResult:
+    runs: list[ProbeRun] = []
+    measurements: list[Measurement] = []
+    findings: list[Finding] = []
+    for work in works:
+        status, reason = work.problem or ("done", None)
+        records = len(work.outcome.records) if work.outcome else 0
+        runs.append(describe(work.planned, status, reason, work.seconds, records))
+        if work.outcome:
+            measurements += work.outcome.measurements
+            findings += work.outcome.findings
+    gates = judge(config.gates, measurements, runs, settings.baseline, config.run.confidence)
+    stated = [request for work in works for request in work.stated]
+    return AuditResult(
+        model=model.facts,
+        manifest=Manifest(
+            audit_id=identity,
+            tool_version=tool_version(),
+            created=created,
+            seed=config.run.seed,
+            suite=config.suite,
+            confidence=config.run.confidence,
+            config=config.model_dump(mode="json", exclude_none=True),
+            command=settings.command,
+            python=python_version(),
+            platform=machine(),
+            packages=package_versions(),
+            items={w.planned.probe.id: w.planned.items_hash for w in works if w.planned.items},
+            requests={"stated": len(stated), "unique": len(set(stated))},
+        ),
+        probes=runs,
+        measurements=measurements,
+        findings=findings,
+        gates=gates,
+        verdict=verdict(gates, runs, config.run.on_inconclusive),
+    )
+
+
+def _write(folder: Path, result: AuditResult, works: Sequence[_Work], answers: Answers) -> None:
+    """Records first and the result last: a folder with a result is complete."""
+    for work in works:
+        if work.outcome:
+            write_records(folder, work.planned.probe.id, work.outcome.records)
+    cost: dict[str, float] = {name: answers.counts[name] for name in ("from_cache", "computed")}
+    write_result(folder, result, {**cost, "peak_memory_bytes": peak_memory()})

@@ -1,0 +1,191 @@
+"""Gates: does a measurement's interval lie on the good side of a threshold, or no worse than a baseline's.
+
+A gate is decided by the interval, not by the point. For a family of gates the intervals' z-values give two-sided
+p-values that are corrected after Holm (1979), so that with one gate a verdict is decided exactly when the interval
+excludes the threshold, and with more the chance that any verdict is wrong stays at 1 - confidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.stats import norm
+
+from audit.config import GateConfig
+from audit.metrics import holm, more_items_for_mean, more_items_for_rate
+from audit.results import AuditResult, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
+
+Rule = Literal["at_most", "at_least", "no_worse_than_baseline"]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A number with its interval set against a threshold; ``good_below`` says which side is good."""
+
+    metric: str
+    rule: Rule
+    threshold: float
+    good_below: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    measurement: Measurement | None
+    missing: str | None = None
+
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided p-value of 'the truth lies exactly at the threshold', from the side of the interval that faces it."""
+        if self.value is None or self.low is None or self.high is None or self.measurement is None:
+            return None
+        distance = self.threshold - self.value
+        side = self.high - self.value if distance > 0 else self.value - self.low
+        if distance == 0:
+            return 1.0
+        if side <= 0:
+            return 0.0
+        z = norm.ppf(0.5 + self.measurement.confidence / 2) * abs(distance) / side
+        return float(2 * norm.sf(z))
+
+
+def judge(
+    gates: Mapping[str, GateConfig],
+    measurements: Sequence[Measurement],
+    probes: Sequence[ProbeRun],
+    baseline: AuditResult | None,
+    confidence: float,
+) -> list[GateResult]:
+    """The verdict on every condition of every gate, in the order of the config."""
+    by_name = {m.metric: m for m in measurements}
+    runs = {p.id: p for p in probes}
+    comparisons: list[_Comparison] = []
+    for name, gate in gates.items():
+        found, missing = by_name.get(name), _why_missing(name, by_name.get(name), runs)
+        if gate.at_most is not None:
+            comparisons.append(_against(name, "at_most", gate.at_most, True, found, missing))
+        if gate.at_least is not None:
+            comparisons.append(_against(name, "at_least", gate.at_least, False, found, missing))
+        if gate.no_worse_than_baseline is not None:
+            comparisons.append(_against_baseline(name, gate.no_worse_than_baseline, found, missing, baseline))
+    adjusted = holm([c.p_value for c in comparisons])
+    return [_verdict(c, p, confidence) for c, p in zip(comparisons, adjusted, strict=True)]
+
+
+def _why_missing(name: str, found: Measurement | None, runs: Mapping[str, ProbeRun]) -> str | None:
+    if found is not None:
+        return found.reason if found.value is None else None
+    probe = max((p for p in runs if name.startswith(f"{p}.")), key=len, default=None)
+    if probe is None:
+        return "The probe was not part of this audit."
+    run = runs[probe]
+    if run.status != "done":
+        return f"The probe {probe} {'failed' if run.status == 'failed' else 'is not applicable'}: {run.reason}"
+    return f"The audit has no measurement of that name; {probe} did not measure this slice."
+
+
+def _against(
+    name: str, rule: Rule, threshold: float, below: bool, found: Measurement | None, missing: str | None
+) -> _Comparison:
+    if found is None:
+        return _Comparison(name, rule, threshold, below, None, None, None, None, missing)
+    return _Comparison(name, rule, threshold, below, found.value, found.low, found.high, found, missing)
+
+
+def _against_baseline(
+    name: str, margin: float, found: Measurement | None, missing: str | None, baseline: AuditResult | None
+) -> _Comparison:
+    """How much worse than the baseline, with the MOVER interval of a difference (Zou & Donner 2008).
+
+    It takes the two measurements as independent, which is cautious where both used the same items.
+    """
+    rule: Rule = "no_worse_than_baseline"
+    before = baseline.measurement(name) if baseline is not None else None
+    if baseline is None:
+        missing = missing or "No baseline was given; use --baseline RESULT."
+    elif before is None or before.value is None or before.low is None or before.high is None:
+        missing = missing or "The baseline has no such measurement."
+    elif found is not None and found.direction == "descriptive":
+        missing = missing or "The metric has no better or worse direction."
+    usable = found is not None and found.value is not None and found.low is not None and found.high is not None
+    if missing or not usable or before is None or found is None:
+        return _Comparison(name, rule, margin, True, None, None, None, found, missing or "There is no interval.")
+    now, then = _badness(found), _badness(before)
+    worse = now[0] - then[0]
+    low = worse - math.hypot(now[0] - now[1], then[2] - then[0])
+    high = worse + math.hypot(now[2] - now[0], then[0] - then[1])
+    return _Comparison(name, rule, margin, True, worse, low, high, found)
+
+
+def _badness(m: Measurement) -> tuple[float, float, float]:
+    """(value, low, high) turned so that more is worse."""
+    value, low, high = m.value or 0.0, m.low or 0.0, m.high or 0.0
+    if m.direction == "higher_is_better":
+        return -value, -high, -low
+    if m.direction == "zero_is_better":
+        inner = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+        return abs(value), inner, max(abs(low), abs(high))
+    return value, low, high
+
+
+def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
+    decided = p is not None and p < 1 - confidence
+    verdict: GateVerdict = "not_established"
+    if decided and c.value is not None:
+        verdict = "met" if (c.value < c.threshold) == c.good_below else "not_met"
+    return GateResult(
+        metric=c.metric,
+        rule=c.rule,
+        threshold=c.threshold,
+        verdict=verdict,
+        value=c.value,
+        low=c.low,
+        high=c.high,
+        confidence=confidence,
+        p_adjusted=p,
+        more_items=_more_items(c) if verdict == "not_established" else None,
+        reason=_reason(c, verdict),
+    )
+
+
+def _reason(c: _Comparison, verdict: GateVerdict) -> str:
+    if c.missing or c.value is None or c.low is None or c.high is None:
+        return c.missing or "The measurement has no interval."
+    side = {"met": "on the good side of", "not_met": "on the bad side of"}.get(verdict)
+    interval = f"[{c.low:.3g}, {c.high:.3g}]"
+    if side:
+        return f"The whole interval {interval} lies {side} {c.threshold:g}."
+    if c.low <= c.threshold <= c.high:
+        return f"The interval {interval} holds {c.threshold:g}; the evidence does not decide."
+    return f"The interval {interval} excludes {c.threshold:g}, but not once all gates are judged together."
+
+
+def _more_items(c: _Comparison) -> int | None:
+    m = c.measurement
+    if m is None or c.value is None or c.low is None or c.high is None or m.n == 0:
+        return None
+    planner = more_items_for_rate if m.unit == "rate" and c.rule != "no_worse_than_baseline" else more_items_for_mean
+    return planner(c.value, c.low, c.high, m.n, c.threshold)
+
+
+def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclusive: str) -> Verdict:
+    """The one verdict of an audit, with the exit status of the command.
+
+    A gate that is not met decides first; then a probe that failed, because an audit with a hole is never a pass.
+    """
+    failed = [p.id for p in probes if p.status == "failed"]
+    counts = {v: sum(g.verdict == v for g in gates) for v in ("met", "not_met", "not_established")}
+    hole = f" The audit is incomplete: {', '.join(failed)} failed." if failed else ""
+    told = f"{counts['met']} of {len(gates)} gates met, {counts['not_met']} not met, {counts['not_established']} not established."
+    if counts["not_met"]:
+        return Verdict(status="not_met", exit_status=1, text=told + hole)
+    if failed:
+        return Verdict(status="incomplete", exit_status=3, text=(told if gates else "No gates were set.") + hole)
+    if not gates:
+        return Verdict(status="no_gates", exit_status=0, text="No gates were set, so nothing was passed or failed.")
+    if counts["not_established"]:
+        return Verdict(status="not_established", exit_status=4 if on_inconclusive == "fail" else 0, text=told)
+    return Verdict(status="met", exit_status=0, text=f"All {len(gates)} gates met." if len(gates) > 1 else "The gate is met.")
+
+

@@ -1,0 +1,66 @@
+"""Metrics: pure functions on arrays, each number with its interval. No model, no file, no clock, no global state.
+
+Metrics over a sample return an ``Estimate``; measures of one explained example or of attention weights return numbers
+(None where not defined), whose mean over examples is again an ``Estimate``.
+"""
+
+from audit.metrics.attention import entropy, mean_distance, rollout, sink_mass
+from audit.metrics.calibration import (
+    ReliabilityBin,
+    auroc,
+    brier,
+    calibration_null,
+    expected_calibration_error,
+    reliability_table,
+)
+from audit.metrics.corrections import benjamini_hochberg, holm
+from audit.metrics.estimates import Estimate, not_measured
+from audit.metrics.explanations import (
+    TopKOverlap,
+    aopc,
+    completeness_error,
+    comprehensiveness,
+    gain_over_random,
+    kendall_tau,
+    perturbation_order,
+    sufficiency,
+    top_k_overlap,
+)
+from audit.metrics.intervals import mean, rate
+from audit.metrics.paired import paired_mean_difference, paired_rate_difference
+from audit.metrics.power import more_items_for_mean, more_items_for_rate
+from audit.metrics.resampling import bootstrap, permutation_p
+
+__all__ = [
+    "Estimate",
+    "ReliabilityBin",
+    "TopKOverlap",
+    "aopc",
+    "auroc",
+    "benjamini_hochberg",
+    "bootstrap",
+    "brier",
+    "calibration_null",
+    "completeness_error",
+    "comprehensiveness",
+    "entropy",
+    "expected_calibration_error",
+    "gain_over_random",
+    "holm",
+    "kendall_tau",
+    "mean",
+    "mean_distance",
+    "more_items_for_mean",
+    "more_items_for_rate",
+    "not_measured",
+    "paired_mean_difference",
+    "paired_rate_difference",
+    "permutation_p",
+    "perturbation_order",
+    "rate",
+    "reliability_table",
+    "rollout",
+    "sink_mass",
+    "sufficiency",
+    "top_k_overlap",
+]

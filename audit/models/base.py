@@ -1,0 +1,127 @@
+"""What the engine needs of a model: facts, capabilities, and one method for each capability.
+
+A model implements the small protocols that it can serve and names them in ``capabilities``. The engine groups
+requests with ``batches`` and hands each group to ``answer``, which finds the method by the kind of request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Failure,
+    Generate,
+    Generated,
+    Request,
+    Response,
+    Score,
+    Scored,
+)
+from audit.results import ModelFacts
+
+R = TypeVar("R", bound=Request)
+
+
+class ModelError(Exception):
+    """A model that cannot be opened or used; the message is one sentence for the user."""
+
+
+@runtime_checkable
+class CanScore(Protocol):
+    """Log-likelihood of continuations."""
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanGenerate(Protocol):
+    """Text."""
+
+    def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
+        """One response a request, in order; a response does not depend on the others in the batch."""
+        ...
+
+
+@runtime_checkable
+class CanAttend(Protocol):
+    """Attention weights."""
+
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanAttribute(Protocol):
+    """Attributions and ablations of a decision."""
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """One response a request, in order."""
+        ...
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+class Model(Protocol):
+    """Any model that can be audited."""
+
+    @property
+    def facts(self) -> ModelFacts:
+        """Which exact model this is."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that a response depends on besides the request: weights, tokenizer, template, dtype, code."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this model can be asked."""
+        ...
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind grouped for computing together; the same requests give the same groups."""
+        ...
+
+
+def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
+    """The model's responses to a batch of requests of one kind, in order.
+
+    Raises:
+        TypeError: where the model lacks the capability; the engine asks only for what the model has.
+    """
+    first = batch[0]
+    if isinstance(first, Score) and isinstance(model, CanScore):
+        return list(model.score(_all(batch, Score)))
+    if isinstance(first, Generate) and isinstance(model, CanGenerate):
+        return list(model.generate(_all(batch, Generate)))
+    if isinstance(first, Attend) and isinstance(model, CanAttend):
+        return list(model.attend(_all(batch, Attend)))
+    if isinstance(first, Attribute) and isinstance(model, CanAttribute):
+        return list(model.attribute(_all(batch, Attribute)))
+    if isinstance(first, Ablate) and isinstance(model, CanAttribute):
+        return list(model.ablate(_all(batch, Ablate)))
+    raise TypeError(f"{type(model).__name__} cannot answer {type(first).__name__} requests")
+
+
+def _all(batch: Iterable[Request], kind: type[R]) -> list[R]:
+    requests = [request for request in batch if isinstance(request, kind)]
+    return requests
+
+
+def chunks(requests: Sequence[Request], size: int) -> list[list[Request]]:
+    """Requests in groups of at most ``size``, in order."""
+    return [list(requests[start : start + size]) for start in range(0, len(requests), size)]

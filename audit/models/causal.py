@@ -1,0 +1,256 @@
+"""A causal language model opened from its weights: scores, generates, shows attention, explains decisions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from audit.models.base import ModelError, chunks
+from audit.models.explain import ablate, attribute
+from audit.models.generator import Generator, Task
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Failure,
+    Generate,
+    Generated,
+    Request,
+    Score,
+    Scored,
+)
+from audit.models.scorer import Continuation, Scorer, make_batches
+from audit.models.source import Weights
+from audit.models.text import TextEncoder
+from audit.results import ModelFacts
+
+CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
+BATCH_TOKENS = 4096
+GENERATE_ROWS = 32
+BATCHES_BETWEEN_SAVES = 4  # forward passes whose scores are handed to the cache together
+_NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to open a model; ``device`` and ``dtype`` may be ``auto``."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    chat_template: bool | None = None
+    trust_remote_code: bool = False
+    batch_tokens: int | None = None
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device to run on; ``auto`` takes cuda, then mps, then the processor.
+
+    Raises:
+        ModelError: where the wanted device is not on this machine.
+    """
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(wanted)
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, True)
+    if not present:
+        raise ModelError(f"This machine has no {device.type} device; use device: auto or cpu.")
+    return device
+
+
+class CausalModel:
+    """A transformers causal language model behind the capability protocols.
+
+    Raises:
+        ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
+    """
+
+    capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE})
+
+    def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self._device = choose_device(options.device)
+        # float32 is what measurements are made in: bfloat16 moves log-likelihoods by tenths of a nat.
+        dtype = torch.float32 if options.dtype == "auto" else getattr(torch, options.dtype)
+        tokenizer, self._model = _load(weights, source, dtype, options.trust_remote_code)
+        self._model.to(self._device).eval()
+        self.encoder = TextEncoder(tokenizer, options.chat_template)
+        self.scorer = Scorer(self._model, options.batch_tokens or BATCH_TOKENS)
+        ends = _end_tokens(self._model, tokenizer)
+        self._generator = Generator(self._model, ends, tokenizer.pad_token_id or (ends[0] if ends else 0))
+        self._context_length = _context_length(self._model.config)
+        self.facts = self._describe(weights, source, options, declared)
+
+    def _describe(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> ModelFacts:
+        return ModelFacts(
+            name=declared.get("name") or weights.name,
+            source=source,
+            kind="causal-lm",
+            revision=weights.revision,
+            pinned=weights.pinned,
+            weights_sha256=weights.sha256,
+            architecture=type(self._model).__name__,
+            parameters=self._model.num_parameters(),
+            context_length=self._context_length,
+            dtype=str(self._model.dtype).removeprefix("torch."),
+            device=str(self._device),
+            chat_template=self.encoder.chat,
+            chat_template_sha256=self.encoder.template_hash,
+            licence=weights.licence,
+            remote_code=options.trust_remote_code,
+            capabilities=sorted(self.capabilities),
+            declared=declared,
+            notes=list(weights.notes),
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, tokenizer, template, number format, device kind and the code's version."""
+        vocabulary = json.dumps(sorted(self.encoder.tokenizer.get_vocab().items()))
+        parts = [
+            self.facts.weights_sha256,
+            hashlib.sha256(vocabulary.encode()).hexdigest(),
+            self.facts.chat_template_sha256,
+            self.facts.dtype,
+            self._device.type,
+            CODE_VERSION,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind in groups for one call each; equal sets of requests give equal groups."""
+        ordered = sorted(requests, key=lambda r: r.key)
+        if not ordered:
+            return []
+        if isinstance(ordered[0], Score):
+            scores = [r for r in ordered if isinstance(r, Score)]
+            rows = [Continuation(*map(tuple, self.encoder.pair(r.prompt, r.continuation))).row for r in scores]
+            groups = make_batches(rows, self.scorer.budget)
+            merged = [sum(groups[i : i + BATCHES_BETWEEN_SAVES], []) for i in range(0, len(groups), BATCHES_BETWEEN_SAVES)]
+            return [[scores[i] for i in group] for group in merged]
+        if isinstance(ordered[0], Generate):
+            tasks = [r for r in ordered if isinstance(r, Generate)]
+            tasks.sort(key=lambda r: (r.max_tokens, len(self.encoder.text(r.prompt)), r.key))
+            return chunks(tasks, GENERATE_ROWS)
+        return chunks(ordered, 1)
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """Log-likelihoods in nats."""
+        pairs = [self.encoder.pair(r.prompt, r.continuation) for r in requests]
+        continuations = [Continuation(tuple(context), tuple(target)) for context, target in pairs]
+        results: list[Scored | Failure | None] = [self._unfit(c) for c in continuations]
+        open_places = [i for i, result in enumerate(results) if result is None]
+        found = self.scorer.score([continuations[i] for i in open_places])
+        for i, likelihood in zip(open_places, found, strict=True):
+            tokens = len(continuations[i].target)
+            results[i] = Scored(likelihood.logprob, tokens, likelihood.greedy) if likelihood else _NOT_FINITE
+        return [result for result in results if result is not None]
+
+    def _unfit(self, continuation: Continuation) -> Failure | None:
+        if not continuation.target:
+            return Failure("failed", "The continuation has no tokens.")
+        tokens, limit = len(continuation.row), self._context_length
+        if limit is not None and tokens > limit:
+            return Failure("truncated", f"The input has {tokens} tokens; the model reads {limit}.")
+        return None
+
+    def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
+        """Answers, special tokens left out."""
+        prompts = [tuple(self.encoder.prompt_ids(r.prompt)) for r in requests]
+        limit = self._context_length
+        fits = [limit is None or len(p) + r.max_tokens <= limit for p, r in zip(prompts, requests, strict=True)]
+        tasks = [
+            Task(p, r.max_tokens, r.temperature, r.seed)
+            for p, r, fit in zip(prompts, requests, fits, strict=True)
+            if fit
+        ]
+        answers = iter(self._generator.generate(tasks) if tasks else [])
+        results: list[Generated | Failure] = []
+        for prompt, fit in zip(prompts, fits, strict=True):
+            if not fit:
+                results.append(Failure("truncated", f"The prompt has {len(prompt)} tokens; the model reads {limit}."))
+                continue
+            answer = next(answers)
+            if not np.isfinite(answer.logprob):
+                results.append(_NOT_FINITE)
+                continue
+            text = str(self.encoder.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
+            tokens = len(answer.ids) + answer.ended
+            results.append(Generated(text, tokens, answer.logprob, "stop" if answer.ended else "length"))
+        return results
+
+    @torch.inference_mode()
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights from one eager pass each; other kernels return none."""
+        before = self._model.config._attn_implementation
+        self._model.set_attn_implementation("eager")
+        try:
+            return [self._attend_one(request) for request in requests]
+        finally:
+            self._model.set_attn_implementation(before)
+
+    def _attend_one(self, request: Attend) -> Attended | Failure:
+        context, target = self.encoder.pair(request.prompt, request.continuation)
+        ids = context + target
+        out = self._model(torch.tensor([ids], device=self._device), output_attentions=True, use_cache=False)
+        layers = [layer for layer in out.attentions or () if layer is not None]
+        if not layers:  # an empty tuple, not None, where a kernel returns no weights
+            return Failure("failed", "This architecture gives no attention weights.")
+        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
+        if not np.isfinite(weights).all():
+            return Failure("not_a_number", "The attention weights are not finite.")
+        return Attended(self.encoder.pieces(ids), len(context), True, weights)
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """Attributions, one number a word of the prompt."""
+        return [attribute(request, self.encoder, self.scorer) for request in requests]
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """The decision's scalar for sets of kept words."""
+        return [ablate(request, self.encoder, self.scorer) for request in requests]
+
+
+def _load(weights: Weights, source: str, dtype: torch.dtype, remote_code: bool) -> tuple[Any, Any]:
+    try:
+        config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=remote_code)
+        model, info = AutoModelForCausalLM.from_pretrained(
+            weights.folder,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=remote_code,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        # transformers, tokenizers and safetensors raise many kinds of errors on damaged or foreign files.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{source} could not be opened as a causal language model: {reason}") from None
+    missing = sorted(info.get("missing_keys", ()))
+    if missing:
+        # transformers fills missing weights with random numbers; an audit of those would be of another model.
+        raise ModelError(f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated.")
+    return tokenizer, model
+
+
+def _context_length(config: Any) -> int | None:
+    for name in ("max_position_embeddings", "n_positions", "seq_length"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ends = configured if isinstance(configured, list) else [configured]
+    return sorted({int(e) for e in [*ends, tokenizer.eos_token_id] if e is not None})

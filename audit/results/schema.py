@@ -1,0 +1,265 @@
+"""What an audit says: the types behind ``result.json`` and the record files.
+
+Everything that a person or a CI job reads (card, report, exit status) is drawn from these types alone. Numbers
+that could not be measured are ``None`` with a ``reason``; not-a-number and infinity cannot be stored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+SCHEMA_VERSION = "1.0"
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Direction = Literal["lower_is_better", "higher_is_better", "zero_is_better", "descriptive"]
+Outlook = Literal["problem_found", "no_problem_found", "unclear", "not_tested"]
+Severity = Literal["high", "medium", "low", "none"]
+GateVerdict = Literal["met", "not_met", "not_established"]
+ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
+
+
+class Stored(BaseModel):
+    """Base of all stored types: unknown keys are errors, values do not change after they are made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Coverage(Stored):
+    """What became of the planned items; everything but ``scored`` is missing from the value.
+
+    ``planned`` is the sum of the others.
+    """
+
+    planned: int = Field(ge=0)
+    scored: int = Field(ge=0)
+    unparsed: int = Field(0, ge=0, description="An answer came, but no rule could read it.")
+    refused: int = Field(0, ge=0, description="The model declined where an answer was needed.")
+    truncated: int = Field(0, ge=0, description="The input did not fit the model's context.")
+    not_a_number: int = Field(0, ge=0, description="The model's score was NaN or infinite.")
+    failed: int = Field(0, ge=0, description="The request failed.")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Coverage:
+        parts = self.scored + self.unparsed + self.refused + self.truncated + self.not_a_number + self.failed
+        if parts != self.planned:
+            raise ValueError(f"coverage does not add up: {parts} accounted for, {self.planned} planned")
+        return self
+
+
+class Spread(Stored):
+    """How far a value moves between wordings of the same question: its lowest and highest over templates."""
+
+    low: Finite
+    high: Finite
+    templates: int = Field(ge=1)
+
+
+class Measurement(Stored):
+    """One number with what is needed to judge it.
+
+    ``metric`` is ``<probe id>.<name>`` or ``<probe id>.<name>[<slice>]`` and unique within a result.
+    ``value`` is None where nothing could be scored; ``reason`` then says why.
+    """
+
+    metric: str
+    probe: str
+    slice: str | None = None
+    label: str = Field(description="The metric's name in plain words.")
+    value: Finite | None
+    low: Finite | None = Field(None, description="Lower end of the interval.")
+    high: Finite | None = Field(None, description="Upper end of the interval.")
+    confidence: Finite = Field(0.95, gt=0, lt=1)
+    n: int = Field(ge=0, description="Scored observations behind the value.")
+    clusters: int | None = Field(None, ge=0, description="Independent groups (templates, questions) among the n.")
+    successes: int | None = Field(None, ge=0, description="For rates: how many of the n.")
+    unit: str = Field(description="rate, nats, nats per word, probability, correlation, ...")
+    direction: Direction
+    chance: Finite | None = Field(None, description="What guessing, or no effect at all, would give.")
+    interval: str | None = Field(None, description="How the interval was computed.")
+    p_value: Finite | None = Field(None, ge=0, le=1)
+    p_adjusted: Finite | None = Field(None, ge=0, le=1)
+    adjustment: Literal["holm", "benjamini-hochberg"] | None = None
+    spread: Spread | None = None
+    coverage: Coverage
+    evidence: dict[str, str] = Field(
+        default_factory=dict, description="Column values that select the records behind the number."
+    )
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _honest(self) -> Measurement:
+        if self.value is None and not self.reason:
+            raise ValueError(f"{self.metric}: a missing value needs a reason")
+        if self.value is not None and self.n == 0:
+            raise ValueError(f"{self.metric}: a value without observations")
+        return self
+
+
+class Record(Stored):
+    """One piece of evidence: what the model was given, what it gave back, and how that was read."""
+
+    id: str = Field(description="Stable within the probe; names the item and its variant.")
+    probe: str
+    item: str = Field(description="The item's id in its source.")
+    source: str = Field(description="Where the item comes from, with its licence.")
+    cluster: str = Field(description="Records of one cluster are not independent.")
+    template: str | None = Field(None, description="The wording used.")
+    axis: str | None = Field(None, description="The protected attribute or subject that the item is about.")
+    group: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    input: str
+    output: str | None = None
+    expected: str | None = None
+    scores: dict[str, Finite | None] = Field(default_factory=dict)
+    status: ItemStatus = "scored"
+    outcome: str | None = Field(None, description="How the answer was read, e.g. right, wrong, refusal.")
+    concern: Finite = Field(0.0, ge=0, le=1, description="For sorting: 0 nothing to see, 1 the worst of its probe.")
+    seed: int | None = None
+    note: str | None = None
+    detail: dict[str, Any] = Field(default_factory=dict, description="Material for viewers, e.g. attention blocks.")
+
+
+class Finding(Stored):
+    """A sentence that a person can act on, tied to measurements and records.
+
+    ``template`` is the English sentence with named places and ``values`` fills them, so that a report in another
+    language can say the same; ``text`` is the finished English sentence.
+    """
+
+    id: str
+    probe: str
+    risk: str
+    outlook: Outlook
+    severity: Severity
+    template: str
+    values: dict[str, str] = Field(default_factory=dict)
+    advice: str = Field(description="What can be done, or what to ask the provider.")
+    measurements: list[str] = Field(default_factory=list)
+    records: list[str] = Field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The English sentence."""
+        return self.template.format_map(self.values)
+
+
+class GateResult(Stored):
+    """One condition on one metric and what became of it."""
+
+    metric: str
+    rule: Literal["at_most", "at_least", "no_worse_than_baseline"]
+    threshold: Finite
+    verdict: GateVerdict
+    value: Finite | None = None
+    low: Finite | None = None
+    high: Finite | None = None
+    confidence: Finite
+    p_adjusted: Finite | None = Field(None, ge=0, le=1)
+    more_items: int | None = Field(None, ge=0, description="About how many more items would settle it.")
+    reason: str
+
+
+class Verdict(Stored):
+    """The one answer of the whole audit; the exit status of the command is ``exit_status``."""
+
+    status: Literal["met", "not_met", "not_established", "no_gates", "incomplete"]
+    exit_status: int = Field(ge=0, le=4)
+    text: str
+
+
+class ProbeRun(Stored):
+    """What one probe asked, by which method, and how it went."""
+
+    id: str
+    title: str
+    risk: str
+    purpose: str
+    method: str
+    citation: str
+    limits: str
+    source: str
+    licence: str
+    capabilities: list[str]
+    status: Literal["done", "not_applicable", "failed"]
+    reason: str | None = None
+    seconds: Finite = 0.0
+    items: int = Field(0, ge=0, description="Items drawn.")
+    available: int = Field(0, ge=0, description="Items that the source holds.")
+    records: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ProbeRun:
+        if self.status != "done" and not self.reason:
+            raise ValueError(f"{self.id}: status {self.status} needs a reason")
+        return self
+
+
+class ModelFacts(Stored):
+    """Which exact model was audited. ``declared`` is what its owner says, never what was measured."""
+
+    name: str
+    source: str
+    kind: str
+    revision: str | None = None
+    pinned: bool = Field(description="True where the exact weights can be found again from source and revision.")
+    weights_sha256: str | None = None
+    architecture: str | None = None
+    parameters: int | None = Field(None, ge=0)
+    context_length: int | None = Field(None, ge=0)
+    dtype: str | None = None
+    device: str | None = None
+    chat_template: bool = False
+    chat_template_sha256: str | None = None
+    licence: str | None = None
+    remote_code: bool = False
+    capabilities: list[str] = Field(default_factory=list)
+    declared: dict[str, str] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
+class Manifest(Stored):
+    """What is needed to run the same audit again, and how long this one took."""
+
+    audit_id: str = Field(description="Hash of weights, tokenizer, template, items, config and code version.")
+    tool_version: str
+    created: str = Field(description="UTC, ISO 8601.")
+    seconds: Finite = 0.0
+    timings: dict[str, Finite] = Field(default_factory=dict)
+    seed: int
+    suite: str
+    confidence: Finite
+    config: dict[str, Any]
+    command: str
+    python: str
+    platform: str
+    packages: dict[str, str]
+    items: dict[str, str] = Field(default_factory=dict, description="Probe id to the hash of its items.")
+    requests: dict[str, int] = Field(default_factory=dict, description="stated, unique.")
+
+
+class AuditResult(Stored):
+    """The content of ``result.json``."""
+
+    schema_version: str = SCHEMA_VERSION
+    model: ModelFacts
+    manifest: Manifest
+    probes: list[ProbeRun]
+    measurements: list[Measurement]
+    findings: list[Finding]
+    gates: list[GateResult]
+    verdict: Verdict
+
+    @field_validator("measurements")
+    @classmethod
+    def _unique(cls, measurements: list[Measurement]) -> list[Measurement]:
+        names = [m.metric for m in measurements]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        if twice:
+            raise ValueError(f"metrics measured twice: {', '.join(twice)}")
+        return measurements
+
+    def measurement(self, metric: str) -> Measurement | None:
+        """The measurement of that full name, or None."""
+        return next((m for m in self.measurements if m.metric == metric), None)

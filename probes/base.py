@@ -1,0 +1,194 @@
+"""What a probe is: one question about a model, with a stated method, as two pure methods.
+
+``requests`` states what must be asked of the model, given what has been answered so far; the engine computes what is
+new and asks again until nothing is. ``measure`` turns the answers into records, measurements and findings. A probe
+never touches the model, a clock or a file other than its items, so the same answers always give the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from audit.corpora import Item
+from audit.metrics import Estimate
+from audit.models import Capability, Request, Responses
+from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Record, Spread
+
+Suite = Literal["quick", "standard", "full"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a probe reports: its name without the probe's id, and what it means in plain words."""
+
+    name: str
+    label: str
+    unit: str
+    direction: Direction
+    meaning: str
+
+
+class ProbeOptions(BaseModel):
+    """What a user can set under a probe's id in model.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int | None = Field(None, ge=1, description="Draw at most this many items; the suite decides otherwise.")
+
+
+OptionsT = TypeVar("OptionsT", bound=ProbeOptions)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a probe found."""
+
+    records: Sequence[Record]
+    measurements: Sequence[Measurement]
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a probe is given besides items and answers.
+
+    ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
+    the probes that it follows, where they ran.
+    """
+
+    seed: int
+    confidence: float
+    options: ProbeOptions
+    earlier: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+def derived_seed(seed: int, probe: str) -> int:
+    """A seed for one probe's random stream, so that the choice and order of probes never change a result."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{probe}".encode()).digest()[:4], "big")
+
+
+class Probe(ABC):
+    """Base of all probes; see ``docs`` for how to write one."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    risk: ClassVar[str]
+    purpose: ClassVar[str]
+    """One or two plain sentences: what is asked and why it matters."""
+    method: ClassVar[str]
+    """How it is measured, for an engineer."""
+    citation: ClassVar[str]
+    """The paper or source of the method."""
+    limits: ClassVar[str]
+    """What the result does not show, in plain words."""
+    source: ClassVar[str] = "fairwitness's own items"
+    licence: ClassVar[str] = "Apache-2.0"
+    capabilities: ClassVar[frozenset[Capability]]
+    metrics: ClassVar[tuple[Metric, ...]]
+    options: ClassVar[type[ProbeOptions]] = ProbeOptions
+    sizes: ClassVar[Mapping[Suite, int | None]]
+    """Items drawn in each suite; None draws all."""
+    stratum: ClassVar[str | None] = None
+    """The item field over which a sample is spread."""
+    follows: ClassVar[tuple[str, ...]] = ()
+    """Probes whose outcome this one uses where they are part of the audit."""
+
+    @abstractmethod
+    def items(self, data: Path | None) -> list[Item]:
+        """All items of the source; ``data`` is the user's folder of published sets."""
+
+    @abstractmethod
+    def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
+        """What must be asked, given the answers so far; called until it states nothing new."""
+
+    @abstractmethod
+    def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
+        """Records, measurements and findings from the answers to all stated requests."""
+
+    @classmethod
+    def metric(cls, name: str) -> Metric:
+        """The declared metric of that name."""
+        return next(m for m in cls.metrics if m.name == name)
+
+    @classmethod
+    def measurement(
+        cls,
+        name: str,
+        estimate: Estimate,
+        coverage: Coverage,
+        *,
+        part: str | None = None,
+        chance: float | None = None,
+        spread: Spread | None = None,
+        evidence: Mapping[str, str] | None = None,
+        p_adjusted: float | None = None,
+    ) -> Measurement:
+        """A measurement of a declared metric; ``part`` names the slice."""
+        metric = cls.metric(name)
+        return Measurement(
+            metric=f"{cls.id}.{name}" + (f"[{part}]" if part else ""),
+            probe=cls.id,
+            slice=part,
+            label=metric.label,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
+            confidence=estimate.confidence,
+            n=estimate.n,
+            clusters=estimate.clusters,
+            successes=estimate.successes,
+            unit=metric.unit,
+            direction=metric.direction,
+            chance=chance,
+            interval=estimate.method,
+            p_value=estimate.p_value,
+            p_adjusted=p_adjusted,
+            adjustment=None if p_adjusted is None else "holm",
+            spread=spread,
+            coverage=coverage,
+            evidence=dict(evidence or {}),
+            reason=estimate.reason,
+        )
+
+
+def options_of(context: Context, kind: type[OptionsT]) -> OptionsT:
+    """The probe's options as the probe's own type.
+
+    Raises:
+        TypeError: where the context was made for another probe.
+    """
+    if not isinstance(context.options, kind):
+        raise TypeError(f"expected {kind.__name__}, got {type(context.options).__name__}")
+    return context.options
+
+
+def coverage(statuses: Iterable[ItemStatus]) -> Coverage:
+    """Count what became of the planned records."""
+    counts = Counter(statuses)
+    return Coverage(planned=counts.total(), **{name: counts[name] for name in Coverage.model_fields if name != "planned"})
+
+
+def spread_over(values: Mapping[str, Sequence[float]]) -> Spread | None:
+    """Lowest and highest mean over the wordings of a question; None with fewer than two that have values."""
+    means = [sum(v) / len(v) for v in values.values() if v]
+    return Spread(low=min(means), high=max(means), templates=len(means)) if len(means) > 1 else None
+
+
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{share:.0%}" if 0.01 <= share <= 0.99 or share in (0, 1) else f"{share:.1%}"
+
+
+def likely_range(low: float | None, high: float | None) -> str:
+    """The interval of a rate in words, e.g. ``likely between 12% and 20%``."""
+    if low is None or high is None:
+        return "range not known"
+    return f"likely between {percent(low)} and {percent(high)}"

@@ -1,0 +1,34 @@
+"""Which probes there are: those that installed packages register under the entry point ``fairwitness.probes``."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from probes.base import Probe
+
+GROUP = "fairwitness.probes"
+
+
+class ProbeError(Exception):
+    """A registered probe that cannot be used; the message is one sentence for the user."""
+
+
+def find_probes() -> dict[str, type[Probe]]:
+    """All registered probes by id, in the order of their ids.
+
+    Raises:
+        ProbeError: where an entry point cannot be imported, is not a probe, or takes an id that is taken.
+    """
+    found: dict[str, type[Probe]] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
+        try:
+            probe = entry.load()
+        except Exception as error:
+            # A package that is broken in any way must be named, not bring every audit down with its traceback.
+            raise ProbeError(f"The probe {entry.name} ({entry.value}) cannot be imported: {error}") from None
+        if not (isinstance(probe, type) and issubclass(probe, Probe)):
+            raise ProbeError(f"The entry point {entry.name} ({entry.value}) is not a probe class.")
+        if found.get(probe.id, probe) is not probe:
+            raise ProbeError(f"Two installed packages register a probe with the id {probe.id}.")
+        found[probe.id] = probe
+    return dict(sorted(found.items()))

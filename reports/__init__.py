@@ -1,0 +1,1 @@
+"""What people read: everything here is drawn from a result folder alone."""

@@ -1,0 +1,114 @@
+"""Words and numbers that all exports share.
+
+Names, reasons and findings can carry text from a model or its files. Characters that hide or reorder text, or that a
+format forbids, are written out as ``⟨U+202E⟩``: a reader sees that they were there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from audit.results import AuditResult, Finding, GateResult, GateVerdict, ProbeRun, Severity
+
+# Controls, lone surrogates, bidirectional marks, invisible spaces, tag characters, and what XML 1.0 forbids. Tab and
+# newline stay, and so do the two joiners (U+200C, U+200D), which several scripts need for ordinary words.
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+GATE_WORDS: dict[GateVerdict, str] = {"met": "met", "not_met": "not met", "not_established": "not established"}
+SEVERITY_ORDER: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2, "none": 3}
+NO_NUMBER = "not measured"
+
+
+def visible(text: str) -> str:
+    """The text with every hidden or forbidden character written out as its code point."""
+    return _HIDDEN.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The visible text on one line, cut with an ellipsis where it is longer than ``limit``."""
+    line = " ".join(visible(text).split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def number(value: float | None) -> str:
+    """A number to four significant digits, whole from ten thousand on; words where there is none."""
+    if value is None:
+        return NO_NUMBER
+    if abs(value) >= 1e15:
+        return f"{value:.3e}"
+    if abs(value) >= 10_000:
+        return f"{value:.0f}"
+    return f"{value + 0.0:.4g}" if value else "0"
+
+
+def percent(confidence: float) -> str:
+    """A confidence level as people write it: 0.95 is ``95%``."""
+    return f"{100 * confidence:.4g}%"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval in words; the open side of a one-sided one is named."""
+    if low is None and high is None:
+        return "no interval"
+    if low is None:
+        return f"up to {number(high)}"
+    return f"from {number(low)}" if high is None else f"{number(low)} to {number(high)}"
+
+
+def measured(gate: GateResult) -> str:
+    """The value that a gate compared, with its interval."""
+    if gate.value is None:
+        return NO_NUMBER
+    return f"{number(gate.value)} ({percent(gate.confidence)} interval: {interval(gate.low, gate.high)})"
+
+
+def condition(gate: GateResult) -> str:
+    """What the gate asks for."""
+    words = {
+        "at_most": "at most {}",
+        "at_least": "at least {}",
+        "no_worse_than_baseline": "no more than {} worse than the baseline",
+    }
+    return words[gate.rule].format(number(gate.threshold))
+
+
+def observations(result: AuditResult, metric: str) -> int | None:
+    """How many observations are behind a metric; None where it was not measured."""
+    measurement = result.measurement(metric)
+    return None if measurement is None else measurement.n
+
+
+def count(observed: int | None) -> str:
+    """A number of observations in words."""
+    return "unknown" if observed is None else str(observed)
+
+
+def settles(gate: GateResult) -> str:
+    """How much more testing a gate that is not established would need; empty where that is not known."""
+    return "" if gate.more_items is None else f"About {gate.more_items} more items would settle it."
+
+
+def sentence(finding: Finding) -> str:
+    """The finding in English; its bare template where the values do not fit, since a report must always be drawn."""
+    try:
+        return finding.text
+    except (LookupError, ValueError, AttributeError):
+        return finding.template
+
+
+def probe_of(result: AuditResult, metric: str) -> ProbeRun | None:
+    """The probe that a metric belongs to; by name where the metric has no measurement."""
+    measurement = result.measurement(metric)
+    if measurement is not None:
+        return next((probe for probe in result.probes if probe.id == measurement.probe), None)
+    owners = [probe for probe in result.probes if metric.startswith(f"{probe.id}.")]
+    return max(owners, key=lambda probe: len(probe.id), default=None)
+
+
+def whole(seconds: float) -> str:
+    """Seconds with three decimals, never negative."""
+    return f"{max(seconds, 0.0):.3f}" if math.isfinite(seconds) else "0.000"

@@ -1,0 +1,120 @@
+"""The audit seen by risk: which word each risk gets, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.results.schema import AuditResult, Finding, Measurement, Outlook, ProbeRun, Record
+
+# The four questions that every card answers, even where the answer is that nobody asked.
+ALWAYS = ("bias", "hallucination", "misinformation", "explainability")
+_WORST_FIRST: tuple[Outlook, ...] = ("problem_found", "unclear", "no_problem_found", "not_tested")
+_SEVEREST_FIRST = ("high", "medium", "low", "none")
+
+# NIST AI 600-1 (July 2024), sections 2.1 to 2.12, in their order.
+NIST_RISKS = (
+    "CBRN Information or Capabilities",
+    "Confabulation",
+    "Dangerous, Violent, or Hateful Content",
+    "Data Privacy",
+    "Environmental Impacts",
+    "Harmful Bias and Homogenization",
+    "Human-AI Configuration",
+    "Information Integrity",
+    "Information Security",
+    "Intellectual Property",
+    "Obscene, Degrading, and/or Abusive Content",
+    "Value Chain and Component Integration",
+)
+# What a finished probe of a risk says about those twelve: the whole of the risk never, hence 'assessed' means
+# that questions made for it were asked.
+_NIST_BY_RISK: dict[str, tuple[tuple[str, str], ...]] = {
+    "hallucination": (("Confabulation", "assessed"),),
+    "bias": (("Harmful Bias and Homogenization", "assessed"),),
+    "misinformation": (("Information Integrity", "assessed"),),
+    "explainability": (("Human-AI Configuration", "partly"),),
+    "privacy": (("Data Privacy", "partly"),),
+    "safety": (
+        ("Dangerous, Violent, or Hateful Content", "partly"),
+        ("Obscene, Degrading, and/or Abusive Content", "partly"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RiskView:
+    """One risk with its probes, its findings (worst first) and the word that sums them up."""
+
+    key: str
+    outlook: Outlook
+    probes: list[ProbeRun]
+    findings: list[Finding]
+
+    @property
+    def done(self) -> list[ProbeRun]:
+        """Probes that ran to their end."""
+        return [p for p in self.probes if p.status == "done"]
+
+    @property
+    def failed(self) -> list[ProbeRun]:
+        """Probes that broke off."""
+        return [p for p in self.probes if p.status == "failed"]
+
+    @property
+    def not_applicable(self) -> list[ProbeRun]:
+        """Probes that need something this model does not offer."""
+        return [p for p in self.probes if p.status == "not_applicable"]
+
+    @property
+    def headline(self) -> Finding | None:
+        """The most severe finding."""
+        return self.findings[0] if self.findings else None
+
+
+def _outlook(probes: Sequence[ProbeRun], findings: Sequence[Finding]) -> Outlook:
+    """The worst outlook; a probe that broke off can hide a problem, so it never lets 'no problem' stand."""
+    if not any(p.status == "done" for p in probes):
+        return "not_tested"
+    worst = min((f.outlook for f in findings), key=_WORST_FIRST.index, default=None)
+    if worst is None:
+        return "unclear"
+    broken = any(p.status == "failed" for p in probes)
+    return "unclear" if broken and worst == "no_problem_found" else worst
+
+
+def _severity(finding: Finding) -> tuple[int, int]:
+    return _WORST_FIRST.index(finding.outlook), _SEVEREST_FIRST.index(finding.severity)
+
+
+def risk_views(result: AuditResult) -> list[RiskView]:
+    """Every risk of the audit, the four standing questions first, then the others by name."""
+    done = {p.id for p in result.probes if p.status == "done"}
+    present = {p.risk for p in result.probes}
+    views = []
+    for key in (*ALWAYS, *sorted(present - set(ALWAYS))):
+        probes = [p for p in result.probes if p.risk == key]
+        ids = {p.id for p in probes} & done
+        findings = sorted((f for f in result.findings if f.probe in ids), key=_severity)
+        views.append(RiskView(key, _outlook(probes, findings), probes, findings))
+    return views
+
+
+def nist_checklist(result: AuditResult) -> list[tuple[str, str]]:
+    """The twelve NIST risks, each ``assessed``, ``partly`` or ``not_assessed``."""
+    levels = dict.fromkeys(NIST_RISKS, "not_assessed")
+    for key in sorted({p.risk for p in result.probes if p.status == "done"}):
+        levels.update(_NIST_BY_RISK.get(key, ()))
+    return list(levels.items())
+
+
+def numbers_behind(finding: Finding, result: AuditResult, most: int) -> list[Measurement]:
+    """The measurements a finding names, whole ones before slices."""
+    named = [m for m in result.measurements if m.metric in set(finding.measurements)]
+    return sorted(named, key=lambda m: m.slice is not None)[:most]
+
+
+def worst_record(view: RiskView, records: Mapping[str, Sequence[Record]]) -> Record | None:
+    """The record of highest concern among a risk's finished probes, or None where nothing stands out."""
+    candidates = [r for p in view.done for r in records.get(p.id, ()) if r.concern > 0 and r.status == "scored"]
+    return min(candidates, key=lambda r: (-r.concern, r.probe, r.id), default=None)

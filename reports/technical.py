@@ -1,0 +1,89 @@
+"""The technical report: every number, every prompt and every answer, for the people who build or check models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from gettext import NullTranslations
+
+from audit.results.folder import to_json
+from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Record
+from reports.charts import Chart, dot_whisker
+from reports.environment import build_environment
+from reports.evidence import anchor, by_concern, of_kind, ordered, packed
+from reports.page import assets
+from reports.text import cleaned, slug
+from reports.viewers import attributions
+
+LONGEST_TEXT = 4000
+PLAIN_RECORDS = 20
+STYLES = ("base.css", "report.css", "viewers.css")
+SCRIPTS = ("common.js", "records.js", "attention_draw.js", "attention.js", "downloads.js")
+
+
+@dataclass(frozen=True)
+class ProbeView:
+    """One probe with all that was measured."""
+
+    run: ProbeRun
+    measurements: list[Measurement]
+    charts: list[Chart]
+    findings: list[Finding]
+    worst: list[tuple[str, Record]]
+    records: int
+
+
+def _charts(number: int, run: ProbeRun, measurements: Sequence[Measurement]) -> list[Chart]:
+    """One chart for the whole values of each unit, then one for each metric that was sliced."""
+    families: dict[str, list[Measurement]] = {}
+    for m in measurements:
+        if m.slice is None:
+            families.setdefault(f"{run.title} ({m.unit})", []).append(m)
+    for m in measurements:
+        base = m.metric.split("[")[0]
+        if m.slice is not None:
+            whole = [o for o in measurements if o.metric == base]
+            families.setdefault(base, whole).append(m)
+    drawn = (
+        dot_whisker(f"chart-{number}-{index}-{slug(run.id)}", title, family)
+        for index, (title, family) in enumerate(families.items())
+    )
+    return [chart for chart in drawn if chart is not None]
+
+
+def _probe_views(shown: AuditResult, records: Mapping[str, Sequence[Record]]) -> list[ProbeView]:
+    views = []
+    for position, run in enumerate(shown.probes):
+        measurements = [m for m in shown.measurements if m.probe == run.id]
+        own = records.get(run.id, ())
+        worst = [(anchor(record), cleaned(record, LONGEST_TEXT)) for record in by_concern(own)[:PLAIN_RECORDS]]
+        findings = [f for f in shown.findings if f.probe == run.id]
+        charts = _charts(position, run, measurements)
+        views.append(ProbeView(run, measurements, charts, findings, worst, len(own)))
+    return views
+
+
+def render_report(
+    result: AuditResult,
+    records: Mapping[str, Sequence[Record]],
+    translations: NullTranslations | None = None,
+    language: str = "en",
+) -> str:
+    """The whole ``report.html``; the same result always gives the same bytes."""
+    shown = cleaned(result, LONGEST_TEXT)
+    every = ordered(result, records)
+    page = build_environment(translations, language).get_template("report.html")
+    return page.render(
+        result=shown,
+        model=shown.model,
+        manifest=shown.manifest,
+        config=to_json(shown.manifest.config),
+        probes=_probe_views(shown, records),
+        gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates],
+        attention=len(of_kind(every, "attention")),
+        attributions=attributions(every),
+        total=len(every),
+        evidence=packed(every),
+        raw=result.model_dump(mode="json"),
+        assets=assets(STYLES, SCRIPTS),
+    )

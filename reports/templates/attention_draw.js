@@ -1,0 +1,124 @@
+'use strict';
+// Drawing of attention: numbers in, pixels out. Nothing here keeps state.
+page.drawing = (() => {
+  const { spelled, shorten } = page;
+  const SVG = 'http://www.w3.org/2000/svg';
+
+  function palette() {
+    const style = getComputedStyle(document.documentElement);
+    const get = (name) => style.getPropertyValue(name).trim();
+    const rgb = (name) => get(name).split(/\s+/).map(Number);
+    return { from: rgb('--heat-0'), to: rgb('--heat-1'), ink: get('--ink'), muted: get('--muted'), line: get('--line'), mark: get('--plus'), paper: get('--surface') };
+  }
+
+  const mix = (colours, share) => colours.from.map((c, i) => Math.round(c + (colours.to[i] - c) * share));
+  const css = (colours, share) => `rgb(${mix(colours, share).join(' ')})`;
+
+  function sized(canvas, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext('2d');
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return pen;
+  }
+
+  function picture(size, weight, colours) {
+    const canvas = document.createElement('canvas');
+    canvas.width = size;
+    canvas.height = size;
+    const pen = canvas.getContext('2d');
+    const image = pen.createImageData(size, size);
+    const table = Array.from({ length: 256 }, (_, v) => mix(colours, Math.sqrt(v / 255)));
+    for (let row = 0; row < size; row += 1) {
+      for (let column = 0; column < size; column += 1) {
+        image.data.set([...table[weight(row, column)], 255], 4 * (row * size + column));
+      }
+    }
+    pen.putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  // layers x heads; `fillCell(pen, layer, head, x, y, side)` paints one.
+  function overview(canvas, layers, heads, room, fillCell) {
+    const side = Math.max(24, Math.min(56, Math.floor((room - 24) / heads)));
+    const pen = sized(canvas, 24 + heads * side, 18 + layers * side);
+    const colours = palette();
+    pen.fillStyle = colours.muted;
+    pen.font = '11px system-ui, sans-serif';
+    pen.textBaseline = 'middle';
+    pen.textAlign = 'center';
+    for (let head = 0; head < heads; head += 1) pen.fillText(head, 24 + (head + 0.5) * side, 8);
+    pen.textAlign = 'right';
+    for (let layer = 0; layer < layers; layer += 1) {
+      pen.fillText(layer, 19, 18 + (layer + 0.5) * side);
+      for (let head = 0; head < heads; head += 1) fillCell(pen, layer, head, 25 + head * side, 19 + layer * side, side - 2);
+    }
+    return { side, left: 24, top: 18 };
+  }
+
+  function matrix(canvas, tokens, weight, room, chosen) {
+    const size = tokens.length;
+    const left = 92;
+    const top = 84;
+    const side = Math.max(11, Math.min(26, Math.floor((room - left) / size)));
+    const pen = sized(canvas, left + size * side, top + size * side);
+    const colours = palette();
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(picture(size, weight, colours), left, top, size * side, size * side);
+    pen.font = '11px ui-monospace, monospace';
+    pen.textBaseline = 'middle';
+    tokens.forEach((token, i) => {
+      const label = shorten(spelled(token.slice(0, 40)), 12);
+      pen.fillStyle = i === chosen.row ? colours.mark : colours.ink;
+      pen.textAlign = 'right';
+      pen.fillText(label, left - 6, top + (i + 0.5) * side);
+      pen.fillStyle = i === chosen.column ? colours.mark : colours.ink;
+      pen.save();
+      pen.translate(left + (i + 0.5) * side, top - 6);
+      pen.rotate(-Math.PI / 2);
+      pen.textAlign = 'left';
+      pen.fillText(label, 0, 0);
+      pen.restore();
+    });
+    pen.strokeStyle = colours.line;
+    pen.strokeRect(left - 0.5, top - 0.5, size * side + 1, size * side + 1);
+    pen.strokeStyle = colours.mark;
+    pen.lineWidth = 2;
+    pen.strokeRect(left + chosen.column * side, top + chosen.row * side, side, side);
+    return { side, left, top };
+  }
+
+  function svg(tag, attributes, text) {
+    const made = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function lines(drawing, tokens, weight, row, select) {
+    const step = 24;
+    drawing.setAttribute('height', tokens.length * step);
+    const parts = [];
+    for (let column = 0; column < tokens.length; column += 1) {
+      const w = weight(row, column) / 255;
+      if (w >= 0.01) {
+        parts.push(svg('line', { class: 'ray', x1: 124, x2: 216, y1: (row + 0.5) * step, y2: (column + 0.5) * step, 'stroke-width': 0.6 + 6 * w, 'stroke-opacity': 0.15 + 0.85 * Math.sqrt(w) }));
+      }
+    }
+    tokens.forEach((token, i) => {
+      const label = shorten(spelled(token.slice(0, 40)), 14);
+      const y = i * step + 16;
+      const from = svg('text', { class: i === row ? 'ray-from chosen' : 'ray-from', x: 118, y, 'text-anchor': 'end' }, label);
+      const area = svg('rect', { class: 'ray-area', x: 0, y: i * step, width: 124, height: step });
+      area.addEventListener('click', () => select(i));
+      parts.push(from, area, svg('text', { class: 'ray-to', x: 222, y, 'fill-opacity': 0.7 + 0.3 * Math.sqrt(weight(row, i) / 255) }, label));
+    });
+    drawing.replaceChildren(...parts);
+  }
+
+  return { palette, css, picture, overview, matrix, lines };
+})();

@@ -1,0 +1,245 @@
+"""Both pages in a real browser: nothing is fetched, nothing hostile runs, everything can be reached."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.card import render_card
+from reports.technical import render_report
+from tests.reports import fixtures
+from tests.reports.fixtures import Case
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WIDTH = "document.documentElement.scrollWidth"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as play:
+        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """The addresses of a case's card and report; each case is drawn once."""
+    drawn: dict[str, dict[str, str]] = {}
+    folder = tmp_path_factory.mktemp("pages")
+
+    def draw(name: str) -> dict[str, str]:
+        if name not in drawn:
+            case: Case = getattr(fixtures, name)()
+            drawn[name] = {}
+            for kind, render in (("card", render_card), ("report", render_report)):
+                path = folder / f"{name}-{kind}.html"
+                path.write_text(render(case.result, case.records), encoding="utf-8")
+                drawn[name][kind] = path.as_uri()
+        return drawn[name]
+
+    return draw
+
+
+class Watched:
+    """A page that notes its requests, its errors and its dialogs."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self.page = self.context.new_page()
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda r: self.requests.append(r.url) if not r.url.startswith("data:") else None)
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.on("dialog", lambda d: self.errors.append(d.message))
+        self.page.goto(address)
+        if options.get("java_script_enabled", True) and "-report" in address:
+            self.page.wait_for_selector("#record-tools:not([hidden])")
+
+    def __enter__(self) -> Any:
+        return self.page
+
+    def __exit__(self, *_: object) -> None:
+        address = self.page.url.split("#")[0]
+        self.context.close()
+        assert self.errors == []
+        assert [r for r in self.requests if r.split("#")[0] != address] == []
+
+
+@pytest.mark.parametrize("kind", ["card", "report"])
+@pytest.mark.parametrize("name", ["typical", "hostile", "nothing_tested", "one_crashed"])
+def test_it_fits_every_width_and_asks_for_nothing(browser: Any, pages: Any, name: str, kind: str) -> None:
+    for scheme in ("light", "dark"):
+        with Watched(browser, pages(name)[kind], color_scheme=scheme) as page:
+            for width in (320, 390, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+                page.wait_for_timeout(250)
+                assert page.evaluate(WIDTH) <= width, (scheme, width)
+
+
+@pytest.mark.parametrize("kind", ["card", "report"])
+def test_hostile_text_is_inert(browser: Any, pages: Any, kind: str) -> None:
+    with Watched(browser, pages("hostile")[kind]) as page:
+        for row in page.locator("#record-list details").all()[:5]:
+            row.evaluate("d => { d.open = true; }")
+        assert page.evaluate("typeof window.__pwned") == "undefined"
+        assert page.locator("img, iframe, object").count() == 0
+        assert page.locator("script:not([type])").count() == (5 if kind == "report" else 0)
+        assert "{{7*7}}" in page.locator("body").inner_text()
+        assert "⟨U+202E⟩" in page.locator("h1").inner_text() or "⟨U+202E⟩" in page.locator("body").inner_text()
+
+
+def test_the_card_needs_no_script(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["card"], java_script_enabled=False) as page:
+        assert page.locator("h1").is_visible()
+        assert page.locator(".glance li").count() == 5
+        words = page.locator(".glance .chip").all_inner_texts()
+        assert [w.strip() for w in words] == [
+            "problem found",
+            "unclear: too little evidence",
+            "no problem found in what we tested",
+            "unclear: too little evidence",
+            "not tested",
+        ]
+        page.locator(".example summary").first.click()
+        assert page.locator(".example pre").first.is_visible()
+
+
+def test_the_report_needs_no_script_for_its_numbers_and_worst_records(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"], java_script_enabled=False) as page:
+        assert page.locator(".measurements").first.is_visible()
+        assert page.locator("svg.chart").first.is_visible()
+        assert page.locator("#plain-records details").count() == 20 * 3 + 3 + 3
+        page.locator("#plain-records summary").first.click()
+        assert page.locator("#plain-records pre").first.is_visible()
+        assert page.get_by_text("one Parquet file for each probe").is_visible()
+        assert not page.locator("#filters").is_visible()
+        assert page.locator(".tokens").first.is_visible()
+
+
+def test_the_summary_prints_on_two_sheets(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["card"], color_scheme="dark") as page:
+        page.evaluate("document.querySelectorAll('main > :not(.summary), footer').forEach(e => e.remove())")
+        page.emulate_media(media="print")
+        sheets = len(re.findall(rb"/Type\s*/Page\b(?!s)", page.pdf(prefer_css_page_size=True)))
+        assert 1 <= sheets <= 2
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+
+
+@pytest.mark.parametrize("kind", ["card", "report"])
+def test_the_first_tab_stop_skips_to_the_content(browser: Any, pages: Any, kind: str) -> None:
+    with Watched(browser, pages("typical")[kind]) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_records_are_filtered_paged_and_opened(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"]) as page:
+        status = page.locator("#record-status")
+        assert status.inner_text().startswith("186 of 186 records")
+        assert page.locator("#record-list details").count() == 25
+        page.locator("#page-next").click()
+        assert page.locator("#page-now").inner_text() == "Page 2 of 8"
+        page.locator("#f-probe").select_option(label="bias.crows_pairs")
+        page.locator("#f-group").select_option(label="migrants")
+        page.locator("#f-outcome").select_option(label="wrong")
+        assert status.inner_text().startswith("4 of 186 records")
+        page.locator("#f-text").fill("question 19:")
+        sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^1 of"))
+        page.locator("#record-list summary").click()
+        assert "Question 19: the migrants at the meeting were" in page.locator("#record-list pre").first.inner_text()
+        page.locator("#f-text").fill("no such words")
+        sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^No record"))
+        page.locator("#filters button").click()
+        sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^186 of"))
+
+
+def test_a_permalink_opens_its_record(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"] + "#ex-bias.crows_pairs%3Aitem-00055") as page:
+        row = page.locator("[id='ex-bias.crows_pairs:item-00055']")
+        assert row.get_attribute("open") is not None
+        assert "Question 55:" in row.inner_text()
+        page.evaluate("location.hash = '#ex-misinformation.myths:item-00003'")
+        sync_api.expect(page.locator("[id='ex-misinformation.myths:item-00003'] > summary")).to_be_focused()
+        page.evaluate("location.hash = '#ex-%E0%A4%A'")  # not a valid encoding: ignored
+
+
+@pytest.mark.parametrize(
+    ("button", "start"),
+    [
+        ("save-json", b"[\n {"),
+        ("save-csv", b'"probe","id",'),
+        ("save-measurements", b'"metric",'),
+        ("save-result", b"{"),
+    ],
+)
+def test_downloads(browser: Any, pages: Any, button: str, start: bytes) -> None:
+    with Watched(browser, pages("hostile")["report"]) as page:
+        with page.expect_download() as download:
+            page.locator(f"#{button}").click()
+        content = Path(download.value.path()).read_bytes()
+        assert content.startswith(start)
+
+
+def test_the_attention_viewer_by_keyboard(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"]) as page:
+        status = page.locator("#at-status")
+        sync_api.expect(page.locator("#at-status")).not_to_be_empty()
+        assert status.inner_text().startswith("Layer 0, head 0: token 13")
+        page.locator("#at-overview").focus()
+        for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+            page.keyboard.press(key)
+        assert status.inner_text().startswith("Layer 2, head 1:")
+        assert page.locator("#at-layer").input_value() == "2"
+        page.locator("#at-matrix").focus()
+        page.keyboard.press("ArrowUp")
+        assert "token 12" in status.inner_text()
+        page.locator("#at-layer").focus()
+        page.keyboard.press("ArrowDown")
+        assert status.inner_text().startswith("Layer 3, head 1:")
+        page.locator("#at-view").select_option("rollout")
+        assert status.inner_text().startswith("Rollout over all layers:")
+        assert page.locator("#at-top tr").count() == 10
+        page.locator("#at-overview").click(position={"x": 40, "y": 30})
+        assert status.inner_text().startswith("Layer 0, head 0:")
+        page.locator("#at-example").select_option("1")  # not causal
+        sync_api.expect(page.locator("#at-status")).to_contain_text("token 13")
+        assert page.locator("#at-lines .ray").count() > 0
+
+
+def test_the_selected_weight_is_the_stored_one(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"]) as page:
+        sync_api.expect(page.locator("#at-status")).not_to_be_empty()
+        page.locator("#at-matrix").focus()
+        for _ in range(13):
+            page.keyboard.press("ArrowUp")
+        # The first token of a causal model can only look at itself.
+        assert "token 0 “The” looks at token 0 “The” with weight 1.00" in page.locator("#at-status").inner_text()
+
+
+def test_twenty_thousand_records_stay_quick(browser: Any, pages: Any) -> None:
+    address = pages("many")["report"]
+    with Watched(browser, address) as page:
+        assert page.locator("#record-status").inner_text().startswith("20,")
+        assert page.locator("#record-list details").count() == 25
+        began = page.evaluate("performance.now()")
+        page.locator("#f-text").fill("question 19999:")
+        sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^1 of"))
+        assert page.evaluate("performance.now()") - began < 3000

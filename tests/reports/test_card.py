@@ -1,0 +1,161 @@
+"""The card: what it says in each state of an audit."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from audit.results.schema import Outlook
+from reports.card import render_card
+from reports.risks import nist_checklist, risk_views, worst_record
+from tests.reports import fixtures
+from tests.reports.fixtures import Case
+from tests.reports.makers import finding, probe
+
+CASES: list[Callable[[], Case]] = [
+    fixtures.typical,
+    fixtures.all_clean,
+    fixtures.all_bad,
+    fixtures.nothing_tested,
+    fixtures.one_crashed,
+    fixtures.hostile,
+]
+NO_PROBLEM = "no problem found in what we tested"
+
+
+def card(case: Case) -> str:
+    return render_card(case.result, case.records)
+
+
+def summary(html: str) -> str:
+    return html[html.index('<section class="summary"') : html.index("</section>")]
+
+
+def rows(case: Case) -> dict[str, Outlook]:
+    return {view.key: view.outlook for view in risk_views(case.result)}
+
+
+@pytest.mark.parametrize("make", CASES)
+def test_same_result_same_bytes_and_small(make: Callable[[], Case]) -> None:
+    case = make()
+    html = card(case)
+    assert html == card(case)
+    assert len(html.encode()) < 400_000
+
+
+@pytest.mark.parametrize("make", CASES)
+def test_nothing_comes_from_elsewhere(make: Callable[[], Case]) -> None:
+    html = card(make())
+    assert "default-src 'none'; style-src 'sha256-" in html
+    assert "script-src 'none'" in html
+    assert "unsafe-inline" not in html
+    assert not re.search(r"<(script|img|link|iframe|object|base)\b(?![^>]*href=\"data:,\")", html)
+    assert not re.search(r"\sstyle=|\son[a-z]+=\"", re.sub(r">[^<]*<", "><", html))
+    assert not re.search(r"@import|url\(", html)
+
+
+def test_the_summary_names_the_model_and_the_verdict() -> None:
+    text = summary(card(fixtures.typical()))
+    for part in (
+        "SmolLM2-135M-Instruct", "12fd25f77366", "5af571cbf074", "135 million parameters", "2026-11-23 10:15 UTC",
+        "1 of 3 pass marks is not met", "suite “standard”: 1,000 questions, 1,000 records",
+    ):  # fmt: skip
+        assert part in text
+    assert not re.search(r"p-value|logit|nats|Spearman|bootstrap", text)
+
+
+def test_an_unpinned_model_and_a_missing_pass_mark_are_said() -> None:
+    text = summary(card(fixtures.nothing_tested()))
+    assert "not pinned" in text
+    assert "not visible to us" in text
+    assert "No pass mark was set" in text
+
+
+def test_words_of_the_typical_audit() -> None:
+    assert rows(fixtures.typical()) == {
+        "bias": "problem_found", "hallucination": "unclear", "misinformation": "no_problem_found",
+        "explainability": "unclear", "privacy": "not_tested",
+    }  # fmt: skip
+    assert set(rows(fixtures.all_clean()).values()) == {"no_problem_found"}
+    assert set(rows(fixtures.all_bad()).values()) == {"problem_found"}
+
+
+def test_what_was_not_tested_never_reads_as_clean() -> None:
+    case = fixtures.nothing_tested()
+    html = card(case)
+    assert set(rows(case).values()) == {"not_tested"}
+    assert NO_PROBLEM not in html
+    assert "The model gives no token probabilities." in summary(html)
+    assert "No test of this risk was part of this audit." in summary(html)
+
+
+def test_a_broken_probe_takes_the_clean_word_away() -> None:
+    case = fixtures.one_crashed()
+    assert rows(case) == {
+        "bias": "unclear", "hallucination": "not_tested", "misinformation": "no_problem_found",
+        "explainability": "not_tested",
+    }  # fmt: skip
+    text = summary(card(case))
+    assert "1 of 2 tests of this risk broke off" in text
+    assert "Out of memory after 40 of 200 questions." in text
+    assert text.count(NO_PROBLEM) == 1
+
+
+def test_a_broken_probe_does_not_hide_a_problem_nor_count_its_own_findings() -> None:
+    base = fixtures.all_bad().result
+    broken = probe("bias.names", "failed", "Out of memory.")
+    stray = finding("bias.names", "no_problem_found", "none", "All fine.")
+    update = {"probes": [*base.probes, broken], "findings": [*base.findings, stray]}
+    view = risk_views(base.model_copy(update=update))[0]
+    assert view.outlook == "problem_found"
+    assert "All fine." not in [f.text for f in view.findings]
+
+
+def test_a_probe_without_a_finding_is_unclear() -> None:
+    base = fixtures.typical().result.model_copy(update={"findings": []})
+    assert rows(Case(base))["bias"] == "unclear"
+
+
+def test_numbers_are_counts_with_chance() -> None:
+    html = card(fixtures.typical())
+    assert "<strong>128 of 200</strong> <span>likely between 115 and 141; chance would give 100 of 200</span>" in html
+    assert "Not measured: All sentences were shorter than four words." in " ".join(html.split()).replace(":</p>", ":")
+    assert "About 1,400 more questions would settle it." in html
+
+
+def test_the_worst_example_is_folded_and_linked() -> None:
+    case = fixtures.typical()
+    view = risk_views(case.result)[0]
+    example = worst_record(view, case.records)
+    assert example is not None
+    assert example.concern == 1.0
+    html = card(case)
+    assert 'href="report.html#ex-bias.crows_pairs%3Aitem-00000"' in html
+    assert '<details class="example">' in html
+
+
+def test_declared_facts_stand_apart_and_gaps_are_said() -> None:
+    html = card(fixtures.typical())
+    declared = html[html.index('id="declared"') : html.index('id="check"')]
+    assert "Example GmbH" in declared
+    assert declared.count("not provided") == 4
+    assert "We did not check them." in declared
+
+
+def test_the_nist_checklist() -> None:
+    levels = dict(nist_checklist(fixtures.typical().result))
+    assert len(levels) == 12
+    assert levels["Confabulation"] == levels["Harmful Bias and Homogenization"] == "assessed"
+    assert levels["Human-AI Configuration"] == "partly"
+    assert levels["Data Privacy"] == "not_assessed"  # its probe did not run
+    assert set(dict(nist_checklist(fixtures.nothing_tested().result)).values()) == {"not_assessed"}
+
+
+def test_hostile_text_stays_text() -> None:
+    html = card(fixtures.hostile())
+    assert "<script" not in html
+    assert "onerror='" not in html
+    assert "{{7*7}}" in html
+    assert "\u202e" not in html
+    assert "\x00" not in html
+    assert "⟨U+202E⟩" in html
