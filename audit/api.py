@@ -69,7 +69,9 @@ class Result:
     def _repr_html_(self) -> str:
         """The card in a frame of its own, so that its styles and those of the notebook stay apart."""
         page = html.escape(self.card.read_text(encoding="utf-8"), quote=True)
-        return f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:720px;border:0" title="Model card"></iframe>'
+        return (
+            f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:720px;border:0" title="Model card"></iframe>'
+        )
 
 
 def _flat(record: Record) -> dict[str, object]:

@@ -122,7 +122,9 @@ def _short(result: Result) -> dict[str, Any]:
         "report": str(result.report),
         "verdict": result.verdict.model_dump(mode="json"),
         "gates": [g.model_dump(mode="json") for g in result.data.gates],
-        "findings": [{"id": f.id, "outlook": f.outlook, "severity": f.severity, "text": f.text} for f in result.data.findings],
+        "findings": [
+            {"id": f.id, "outlook": f.outlook, "severity": f.severity, "text": f.text} for f in result.data.findings
+        ],
     }
 
 
@@ -142,7 +144,9 @@ def _tell(result: Result) -> None:
         table.add_row(finding.risk, words[finding.outlook], finding.text.replace("[", r"\["))
     console.print(table)
     for gate in result.data.gates:
-        console.print(f"gate {gate.metric}: {gate.verdict.replace('_', ' ')}. {gate.reason}", markup=False, highlight=False)
+        console.print(
+            f"gate {gate.metric}: {gate.verdict.replace('_', ' ')}. {gate.reason}", markup=False, highlight=False
+        )
     for run_ in result.data.probes:
         if run_.status != "done":
             console.print(f"{run_.id}: {run_.status.replace('_', ' ')}. {run_.reason}", markup=False, highlight=False)

@@ -141,7 +141,8 @@ class AuditConfig(_Block):
     card: CardConfig = Field(default_factory=CardConfig, description="What the owner of the model declares.")
     suite: Literal["quick", "standard", "full"] = Field("standard", description="How many items each probe draws.")
     probes: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Probes to run, with their options; those that gates name run as well. Without any, all probes run."
+        default_factory=dict,
+        description="Probes to run, with their options; those that gates name run as well. Without any, all probes run.",
     )
     gates: dict[str, GateConfig] = Field(
         default_factory=dict, description="What the metrics must meet, by <probe id>.<metric> or with [slice] after it."

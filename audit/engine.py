@@ -153,9 +153,7 @@ def _work_through(
         pending = [w for w in pending if w not in ready]
 
 
-def _answer(
-    works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress
-) -> None:
+def _answer(works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress) -> None:
     """Ask each probe what it needs, answer what is new for all together, and ask again until nothing is."""
     while True:
         new: dict[Request, None] = {}

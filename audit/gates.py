@@ -186,6 +186,6 @@ def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclu
         return Verdict(status="no_gates", exit_status=0, text="No gates were set, so nothing was passed or failed.")
     if counts["not_established"]:
         return Verdict(status="not_established", exit_status=4 if on_inconclusive == "fail" else 0, text=told)
-    return Verdict(status="met", exit_status=0, text=f"All {len(gates)} gates met." if len(gates) > 1 else "The gate is met.")
-
-
+    return Verdict(
+        status="met", exit_status=0, text=f"All {len(gates)} gates met." if len(gates) > 1 else "The gate is met."
+    )

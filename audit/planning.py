@@ -48,7 +48,8 @@ def plan(
     """
     entries = catalogue(probes)
     return [
-        _planned(probes[name], entries[name], config, capabilities, data, limit) for name in chosen_probes(config, entries)
+        _planned(probes[name], entries[name], config, capabilities, data, limit)
+        for name in chosen_probes(config, entries)
     ]
 
 

@@ -172,8 +172,10 @@ def options_of(context: Context, kind: type[OptionsT]) -> OptionsT:
 
 def coverage(statuses: Iterable[ItemStatus]) -> Coverage:
     """Count what became of the planned records."""
-    counts = Counter(statuses)
-    return Coverage(planned=counts.total(), **{name: counts[name] for name in Coverage.model_fields if name != "planned"})
+    counts = Counter[str](statuses)
+    return Coverage(
+        planned=counts.total(), **{name: counts[name] for name in Coverage.model_fields if name != "planned"}
+    )
 
 
 def spread_over(values: Mapping[str, Sequence[float]]) -> Spread | None:

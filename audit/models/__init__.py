@@ -50,9 +50,9 @@ __all__ = [
     "Score",
     "Scored",
     "answer",
+    "chunks",
     "decode",
     "encode",
-    "chunks",
     "prompt_text",
     "user",
 ]

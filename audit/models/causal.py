@@ -135,7 +135,9 @@ class CausalModel:
             scores = [r for r in ordered if isinstance(r, Score)]
             rows = [Continuation(*map(tuple, self.encoder.pair(r.prompt, r.continuation))).row for r in scores]
             groups = make_batches(rows, self.scorer.budget)
-            merged = [sum(groups[i : i + BATCHES_BETWEEN_SAVES], []) for i in range(0, len(groups), BATCHES_BETWEEN_SAVES)]
+            merged = [
+                sum(groups[i : i + BATCHES_BETWEEN_SAVES], []) for i in range(0, len(groups), BATCHES_BETWEEN_SAVES)
+            ]
             return [[scores[i] for i in group] for group in merged]
         if isinstance(ordered[0], Generate):
             tasks = [r for r in ordered if isinstance(r, Generate)]
@@ -238,7 +240,9 @@ def _load(weights: Weights, source: str, dtype: torch.dtype, remote_code: bool) 
     missing = sorted(info.get("missing_keys", ()))
     if missing:
         # transformers fills missing weights with random numbers; an audit of those would be of another model.
-        raise ModelError(f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated.")
+        raise ModelError(
+            f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated."
+        )
     return tokenizer, model
 
 

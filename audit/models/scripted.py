@@ -1,0 +1,116 @@
+"""A deterministic model made of plain functions: for controls with a planted fault, and for trying a probe out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from audit.models.base import chunks
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Decision,
+    Failure,
+    Generate,
+    Generated,
+    Request,
+    Score,
+    Scored,
+    prompt_text,
+)
+from audit.results import ModelFacts
+
+ALL = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE})
+
+
+def noise(text: str) -> float:
+    """A number from 0 to 1 that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
+class ScriptedModel:
+    """Answers from functions of the prompt's text.
+
+    Args:
+        score: (prompt, continuation) to log-probability in nats; by default small noise without any pattern.
+        write: prompt to text; by default a fixed refusal to say anything.
+        capabilities: what it claims to do.
+        name: goes into the fingerprint, so that two scripts never share a cache.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[str, str], float] | None = None,
+        write: Callable[[str], str] | None = None,
+        capabilities: frozenset[Capability] = ALL,
+        name: str = "scripted",
+    ) -> None:
+        self._score = score or (lambda prompt, continuation: -1.0 - noise(f"{prompt}|{continuation}"))
+        self._write = write or (lambda prompt: "I do not know.")
+        self.capabilities = capabilities
+        self.facts = ModelFacts(
+            name=name, source="script", kind="scripted", pinned=True, capabilities=sorted(capabilities)
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the name; scripts of one name are taken to be the same."""
+        return hashlib.sha256(f"scripted:{self.facts.name}".encode()).hexdigest()
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Groups of sixteen in the order of their keys."""
+        return chunks(sorted(requests, key=lambda r: r.key), 16)
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """One token a continuation, for a script has no tokens; not-a-number is passed on as a failure."""
+        return [self._scored(r) for r in requests]
+
+    def _scored(self, request: Score) -> Scored | Failure:
+        value = self._score(prompt_text(request.prompt), request.continuation)
+        if not np.isfinite(value):
+            return Failure("not_a_number", "The script gave no finite number.")
+        return Scored(float(value), 1, False)
+
+    def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
+        """The script's text."""
+        texts = [self._write(prompt_text(r.prompt)) for r in requests]
+        return [Generated(text, len(text.split()), -float(len(text.split())), "stop") for text in texts]
+
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Even attention over all earlier words, two layers of two heads."""
+        return [self._attended(r) for r in requests]
+
+    def _attended(self, request: Attend) -> Attended:
+        pieces = [f"{w} " for w in prompt_text(request.prompt).split()] + [request.continuation]
+        size = len(pieces)
+        even = np.tril(np.ones((size, size), dtype=np.float32))
+        even /= even.sum(1, keepdims=True)
+        return Attended(tuple(pieces), size - 1, True, np.broadcast_to(even, (2, 2, size, size)).copy())
+
+    def _scalar(self, request: Decision, kept: Sequence[int]) -> float:
+        words = prompt_text(request.prompt).split()
+        text = " ".join(words[i] for i in kept)
+        other = self._score(text, request.contrast) if request.contrast is not None else 0.0
+        return self._score(text, request.continuation) - other
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """Leave-one-out over words."""
+        return [self._attributed(r) for r in requests]
+
+    def _attributed(self, request: Attribute) -> Attributed:
+        words = prompt_text(request.prompt).split()
+        every = range(len(words))
+        full = self._scalar(request, every)
+        scores = tuple(full - self._scalar(request, [j for j in every if j != i]) for i in every)
+        return Attributed(tuple(words), scores, full, self._scalar(request, ()))
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """The scalar for each set of kept words."""
+        return [Ablated(tuple(self._scalar(r, kept) for kept in r.kept)) for r in requests]
