@@ -117,6 +117,8 @@ def run(
     checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
     before = read_result(Path(baseline)) if baseline is not None else None
     quiet_libraries()
+    told = progress or Silent()
+    told.say(f"Opening {checked.model.source}")
     start = time.perf_counter()
     model = open_model(
         checked.model.source,
@@ -141,7 +143,7 @@ def run(
         command=command_line(path, probes, suite, limit, seed, device, data),
         opened_seconds=time.perf_counter() - start,
     )
-    folder, result = run_audit(checked, model, found, settings, progress or Silent())
+    folder, result = run_audit(checked, model, found, settings, told)
     draw(folder, result, path.name)
     return Result(folder, result)
 

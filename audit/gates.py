@@ -177,7 +177,8 @@ def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclu
     failed = [p.id for p in probes if p.status == "failed"]
     counts = {v: sum(g.verdict == v for g in gates) for v in ("met", "not_met", "not_established")}
     hole = f" The audit is incomplete: {', '.join(failed)} failed." if failed else ""
-    told = f"{counts['met']} of {len(gates)} gates met, {counts['not_met']} not met, {counts['not_established']} not established."
+    told = f"{counts['met']} of {len(gates)} gates met, {counts['not_met']} not met"
+    told += f", {counts['not_established']} not established."
     if counts["not_met"]:
         return Verdict(status="not_met", exit_status=1, text=told + hole)
     if failed:

@@ -79,9 +79,10 @@ def admits_not_knowing(text: str) -> bool:
 
 
 def normalised(text: str) -> str:
-    """Lower case, accents and punctuation removed, articles dropped, one space between words."""
+    """Lower case; accents, punctuation, articles and possessive endings removed; one space between words."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).lower()
-    return " ".join(_ARTICLE.sub(" ", " ".join(_WORD.findall(plain))).split())
+    words = (word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(plain))
+    return " ".join(_ARTICLE.sub(" ", " ".join(words)).split())
 
 
 def mentions(text: str, phrases: Iterable[str]) -> bool:

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from audit.models.base import ModelError, chunks
 from audit.models.explain import ablate, attribute
 from audit.models.generator import Generator, Task
+from audit.models.packing import common_length
 from audit.models.requests import (
     Ablate,
     Ablated,
@@ -30,7 +31,7 @@ from audit.models.requests import (
     Score,
     Scored,
 )
-from audit.models.scorer import Continuation, Scorer, make_batches
+from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
 from audit.models.text import TextEncoder
 from audit.results import ModelFacts
@@ -38,7 +39,7 @@ from audit.results import ModelFacts
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 GENERATE_ROWS = 32
-BATCHES_BETWEEN_SAVES = 4  # forward passes whose scores are handed to the cache together
+SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
 
 
@@ -132,18 +133,30 @@ class CausalModel:
         if not ordered:
             return []
         if isinstance(ordered[0], Score):
-            scores = [r for r in ordered if isinstance(r, Score)]
-            rows = [Continuation(*map(tuple, self.encoder.pair(r.prompt, r.continuation))).row for r in scores]
-            groups = make_batches(rows, self.scorer.budget)
-            merged = [
-                sum(groups[i : i + BATCHES_BETWEEN_SAVES], []) for i in range(0, len(groups), BATCHES_BETWEEN_SAVES)
-            ]
-            return [[scores[i] for i in group] for group in merged]
+            return self._score_batches([r for r in ordered if isinstance(r, Score)])
         if isinstance(ordered[0], Generate):
             tasks = [r for r in ordered if isinstance(r, Generate)]
             tasks.sort(key=lambda r: (r.max_tokens, len(self.encoder.text(r.prompt)), r.key))
             return chunks(tasks, GENERATE_ROWS)
         return chunks(ordered, 1)
+
+    def _score_batches(self, requests: list[Score]) -> list[list[Request]]:
+        """Neighbours in the order of their tokens, so that what begins alike is computed together."""
+        pairs = [self.encoder.pair(r.prompt, r.continuation) for r in requests]
+        rows = {r: (*context, *target) for r, (context, target) in zip(requests, pairs, strict=True)}
+        ordered = sorted(requests, key=lambda r: rows[r])
+        groups: list[list[Request]] = []
+        size = 0
+        before: tuple[int, ...] = ()
+        for request in ordered:
+            shared = common_length(before, rows[request])
+            if not groups or size >= SAVE_TOKENS:
+                groups.append([])
+                size, shared = 0, 0
+            groups[-1].append(request)
+            size += len(rows[request]) - shared
+            before = rows[request]
+        return groups
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
         """Log-likelihoods in nats."""

@@ -1,12 +1,14 @@
-"""Log-likelihoods from a causal language model, in batches, each distinct row of tokens computed once.
+"""Log-likelihoods from a causal language model, each distinct piece of work done once.
 
-The head of the model is applied only where something is scored: hidden states are gathered first, so that logits over
-the whole vocabulary exist for scored positions alone. A check at load time compares this with the model's own logits
-and falls back to them where a model does more than a linear head (soft caps, scales).
+Rows of tokens are packed as prefix trees (:mod:`audit.models.packing`); common beginnings are computed once and their
+keys and values reused. The head is applied only where something is scored: hidden states are gathered first, so that
+logits over the whole vocabulary exist for scored positions alone. Two checks at load time compare these ways with the
+model's plain forward pass and do without them where a model needs more (soft caps, sliding windows, recurrent layers).
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audit.models.packing import Pack, Trunk, batches, plant
+
 HEAD_ROWS = 256  # rows of logits at a time: 256 x 49,152 float32 are 50 MB
-SHARED_PREFIX = 12  # shorter common beginnings cost more to handle than to repeat
-_CHECK_TOLERANCE = 1e-3  # nats; an unlike head is off by whole nats
+_TOLERANCE = 1e-3  # nats, in float32; a wrong way is off by whole nats
 
 
 @dataclass(frozen=True)
@@ -41,34 +44,16 @@ class Likelihood:
     greedy: bool
 
 
-def make_batches(rows: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
-    """Indices of rows in groups whose padded size stays within ``budget`` tokens.
-
-    Rows with the same beginning stay together, so that a group can compute it once; the longest come first, so that
-    memory is tried where it is tightest. The same rows in any order give the same groups.
-    """
-    lead = [tuple(row[:SHARED_PREFIX]) for row in rows]
-    order = sorted(range(len(rows)), key=lambda i: (lead[i], -len(rows[i]), tuple(rows[i])))
-    batches: list[list[int]] = []
-    width = 0
-    for i in order:
-        open_batch = bool(batches) and lead[batches[-1][0]] == lead[i] and len(lead[i]) == SHARED_PREFIX
-        short = bool(batches) and len(rows[i]) * 2 >= width
-        if batches and (open_batch or short) and (len(batches[-1]) + 1) * max(width, len(rows[i])) <= budget:
-            batches[-1].append(i)
-            width = max(width, len(rows[i]))
-        else:
-            batches.append([i])
-            width = len(rows[i])
-    return batches
-
-
 class Scorer:
-    """Scores continuations with one forward pass a batch.
+    """Scores continuations.
 
     Args:
         model: a transformers causal language model in evaluation mode.
         budget: padded tokens in one forward pass.
+
+    Attributes:
+        gathers: whether the head is applied to gathered states; False where the model's own logits differ.
+        packs: whether rows are packed as trees; False where the model gives other numbers that way.
     """
 
     def __init__(self, model: Any, budget: int) -> None:
@@ -76,99 +61,157 @@ class Scorer:
         self.budget = budget
         self.device = model.device
         self.gathers = True
-        self.gathers = self._head_is_linear()
+        self.packs = True
+        self._check()
 
     @torch.inference_mode()
     def score(self, continuations: Sequence[Continuation]) -> list[Likelihood | None]:
         """The likelihood of each continuation, in order; None where the model's numbers are not finite."""
-        places: dict[tuple[int, ...], list[int]] = {}
-        for index, continuation in enumerate(continuations):
-            places.setdefault(continuation.row, []).append(index)
-        rows = list(places)
-        results: list[Likelihood | None] = [None] * len(continuations)
-        for batch in make_batches(rows, self.budget):
-            wanted = [(r, index) for r, i in enumerate(batch) for index in places[rows[i]]]
-            scored = self._batch([rows[i] for i in batch], [(r, continuations[index]) for r, index in wanted])
-            for (_, index), likelihood in zip(wanted, scored, strict=True):
-                results[index] = likelihood
-        return results
+        needed: dict[tuple[int, ...], int] = {}
+        for c in continuations:
+            needed[c.row] = min(needed.get(c.row, len(c.row)), len(c.context) - 1)
+        table = self._by_trees(needed, continuations) if self.packs else self._plainly(needed, continuations)
+        return [_summed([table[c.context + c.target[:i], t] for i, t in enumerate(c.target)]) for c in continuations]
 
-    def _batch(self, rows: list[tuple[int, ...]], wanted: list[tuple[int, Continuation]]) -> list[Likelihood | None]:
-        first = min(len(c.context) - 1 for _, c in wanted)
-        shared = _common_prefix(rows, first)
-        states = self._states(rows, shared)
-        picked = [(r, p) for r, c in wanted for p in range(len(c.context) - 1, len(c.row))]
-        at = torch.tensor(picked, device=self.device)
-        targets = torch.tensor([t for _, c in wanted for t in c.target], device=self.device)
-        logprobs, greedy = self._logprobs(states[at[:, 0], at[:, 1] - shared], targets)
-        return _sum_by_target(logprobs, greedy, [len(c.target) for _, c in wanted])
+    def _by_trees(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
+        by_row: dict[tuple[int, ...], list[Continuation]] = {}
+        for c in asked:
+            by_row.setdefault(c.row, []).append(c)
+        table: _Table = {}
+        for trunk in plant(list(needed), list(needed.values())):
+            start = len(trunk.beginning)
+            wanted: dict[int, dict[tuple[int, int], tuple[int, ...]]] = {}
+            for row in trunk.rows:
+                pack, nodes = trunk.places[row]
+                for c in by_row[row]:
+                    for i, target in enumerate(c.target):
+                        at = len(c.context) - 1 + i
+                        wanted.setdefault(pack, {})[nodes[at - start], target] = row[: at + 1]
+            self._trunk(trunk, wanted, table)
+        return table
 
-    def _states(self, rows: list[tuple[int, ...]], shared: int) -> Tensor:
-        """Hidden states (or logits, where the head is not linear) ``[rows, longest - shared, width]``.
+    def _trunk(self, trunk: Trunk, wanted: dict[int, dict[tuple[int, int], tuple[int, ...]]], table: _Table) -> None:
+        """Score what is wanted of each pack: (node, target) and the prefix that it stands for."""
+        kept = self._keep(trunk.beginning) if trunk.beginning else None
+        for group in batches(trunk.packs, self.budget):
+            states = self._forest([trunk.packs[i] for i in group], len(trunk.beginning), kept)
+            picked = [
+                (r, node, target, prefix) for r, i in enumerate(group) for (node, target), prefix in wanted[i].items()
+            ]
+            found = self._logprobs(
+                states[[p[0] for p in picked], [p[1] for p in picked]],
+                torch.tensor([p[2] for p in picked], device=self.device),
+            )
+            table.update({(prefix, target): f for (_, _, target, prefix), f in zip(picked, found, strict=True)})
 
-        Rows are padded on the right: what stands to the right of a token never reaches it in a causal model, so no
-        attention mask is needed.
-        """
-        longest = max(len(row) for row in rows)
-        padded = torch.zeros((len(rows), longest - shared), dtype=torch.long)
-        for r, row in enumerate(rows):
-            padded[r, : len(row) - shared] = torch.tensor(row[shared:])
-        ids = padded.to(self.device)
-        if not shared:
-            return self._run(ids, None)
-        head = torch.tensor([rows[0][:shared]], device=self.device)
-        cache = self.model(head, use_cache=True, logits_to_keep=1).past_key_values
-        cache.batch_repeat_interleave(len(rows))
-        return self._run(ids, cache)
+    def _keep(self, beginning: tuple[int, ...]) -> Any:
+        """Keys and values of a beginning."""
+        ids = torch.tensor([beginning], device=self.device)
+        return self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
 
-    def _run(self, ids: Tensor, cache: Any) -> Tensor:
-        options = {"past_key_values": cache, "use_cache": True} if cache is not None else {"use_cache": False}
+    def _forest(self, packs: Sequence[Pack], shared: int, kept: Any) -> Tensor:
+        """Hidden states (or logits) ``[packs, nodes, width]``; nodes see the beginning, their ancestors and themselves."""
+        longest = max(len(pack.tokens) for pack in packs)
+        ids = torch.zeros((len(packs), longest), dtype=torch.long)
+        positions = torch.zeros((len(packs), longest), dtype=torch.long)
+        mask = torch.zeros((len(packs), 1, longest, shared + longest), dtype=torch.bool)
+        mask[..., :shared] = True
+        # A padding node must see something, or its softmax is not a number; nothing sees it.
+        mask[:, 0, range(longest), range(shared, shared + longest)] = True
+        for r, pack in enumerate(packs):
+            size = len(pack.tokens)
+            ids[r, :size] = torch.tensor(pack.tokens)
+            positions[r, :size] = torch.tensor(pack.positions)
+            mask[r, 0, :size, shared : shared + size] = torch.from_numpy(pack.visible())
+        lowest = torch.finfo(self.model.dtype).min
+        added = torch.zeros(mask.shape, dtype=self.model.dtype).masked_fill_(~mask, lowest)
+        options: dict[str, Any] = {"attention_mask": added.to(self.device), "position_ids": positions.to(self.device)}
+        if kept is not None:
+            cache = copy.deepcopy(kept)
+            cache.batch_repeat_interleave(len(packs))
+            options["past_key_values"] = cache
+        return self._run(ids.to(self.device), **options)
+
+    def _run(self, ids: Tensor, **options: Any) -> Tensor:
+        options.setdefault("use_cache", "past_key_values" in options)
         if self.gathers:
             states: Tensor = self.model.get_decoder()(input_ids=ids, **options).last_hidden_state
             return states
         logits: Tensor = self.model(input_ids=ids, **options).logits
         return logits
 
-    def _logprobs(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logprobs, greedy = [], []
+    def _logprobs(self, states: Tensor, targets: Tensor) -> list[tuple[float, bool]]:
+        """(log-probability in nats, is it the first choice) of each target after its state."""
+        found: list[tuple[float, bool]] = []
         for start in range(0, len(states), HEAD_ROWS):
             part, wanted = states[start : start + HEAD_ROWS], targets[start : start + HEAD_ROWS]
             logits = (self.model.get_output_embeddings()(part) if self.gathers else part).float()
-            chosen = logits.gather(1, wanted[:, None])[:, 0]
-            logprobs.append(chosen - logits.logsumexp(1))
-            greedy.append(logits.argmax(1) == wanted)
-        return torch.cat(logprobs), torch.cat(greedy)
+            chosen = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)
+            found += zip(chosen.tolist(), (logits.argmax(1) == wanted).tolist(), strict=True)
+        return found
+
+    def _plainly(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
+        """Each row by itself, padded on the right: in a causal model what stands to the right never reaches a token."""
+        table: _Table = {}
+        by_row: dict[tuple[int, ...], list[Continuation]] = {}
+        for c in asked:
+            by_row.setdefault(c.row, []).append(c)
+        rows = sorted(needed, key=lambda row: (-len(row), row))
+        while rows:
+            count = max(1, self.budget // len(rows[0]))
+            batch, rows = rows[:count], rows[count:]
+            ids = torch.zeros((len(batch), len(batch[0])), dtype=torch.long)
+            for r, row in enumerate(batch):
+                ids[r, : len(row)] = torch.tensor(row)
+            states = self._run(ids.to(self.device))
+            picked = [
+                (r, len(c.context) - 1 + i, target, c.context + c.target[:i])
+                for r, row in enumerate(batch)
+                for c in by_row[row]
+                for i, target in enumerate(c.target)
+            ]
+            found = self._logprobs(
+                states[[p[0] for p in picked], [p[1] for p in picked]],
+                torch.tensor([p[2] for p in picked], device=self.device),
+            )
+            table.update({(prefix, target): f for (_, _, target, prefix), f in zip(picked, found, strict=True)})
+        return table
 
     @torch.inference_mode()
-    def _head_is_linear(self) -> bool:
-        """Whether hidden states through the output embeddings give the model's own log-probabilities."""
-        ids = torch.tensor([[3, 5, 7, 11]], device=self.device)
+    def _check(self) -> None:
+        """Turn off what does not give the model's own log-probabilities on a few rows."""
+        stem = tuple(range(3, 17))
+        tails = [((21, 22, 23), (24, 25)), ((21, 22), (26,)), ((31,), (32, 33, 34)), ((41, 42, 43, 44), (45,))]
+        asked = [Continuation(stem + context, target) for context, target in tails]
+        needed = {c.row: len(c.context) - 1 for c in asked}
+        expected: list[float] = []
+        for c in asked:
+            logits = self.model(input_ids=torch.tensor([c.row], device=self.device), use_cache=False).logits[0]
+            logprobs = logits.float().log_softmax(-1)
+            expected += [float(logprobs[len(c.context) - 1 + i, t]) for i, t in enumerate(c.target)]
+        self.gathers = self._agrees(self._plainly, needed, asked, expected)
+        self.packs = self._agrees(self._by_trees, needed, asked, expected)
+
+    def _agrees(
+        self, way: Any, needed: dict[tuple[int, ...], int], asked: list[Continuation], expected: list[float]
+    ) -> bool:
         try:
-            states = self._run(ids, None)[0]
-            ours = self.model.get_output_embeddings()(states).float().log_softmax(-1)
-        except (AttributeError, TypeError, RuntimeError):
-            return False
-        theirs = self.model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
-        return ours.shape == theirs.shape and bool(torch.allclose(ours, theirs, atol=_CHECK_TOLERANCE, rtol=1e-4))
+            table = way(needed, asked)
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError, NotImplementedError):
+            return False  # an architecture without this part; the plain way is left
+        found = [table[c.context + c.target[:i], t][0] for c in asked for i, t in enumerate(c.target)]
+        loose = 1.0 if self.model.dtype == torch.float32 else 100.0  # half precision rounds to tenths of a nat
+        return all(
+            math.isclose(a, b, abs_tol=_TOLERANCE * loose, rel_tol=1e-4) for a, b in zip(found, expected, strict=True)
+        )
 
 
-def _common_prefix(rows: list[tuple[int, ...]], limit: int) -> int:
-    """How many leading tokens all rows share, at most ``limit``; 0 where sharing would not pay."""
-    if len(rows) < 2:
-        return 0
-    low, high = min(rows), max(rows)  # the extremes in order differ first where any two do
-    shared = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    shared = min(shared, limit)
-    return shared if shared >= SHARED_PREFIX else 0
+_Table = dict[tuple[tuple[int, ...], int], tuple[float, bool]]
+"""(prefix, next token) to (log-probability, is it the first choice)."""
 
 
-def _sum_by_target(logprobs: Tensor, greedy: Tensor, lengths: list[int]) -> list[Likelihood | None]:
-    results: list[Likelihood | None] = []
-    values, firsts = logprobs.double().tolist(), greedy.tolist()
-    start = 0
-    for length in lengths:
-        end = start + length
-        total = math.fsum(values[start:end]) if all(map(math.isfinite, values[start:end])) else math.nan
-        results.append(Likelihood(total, all(firsts[start:end])) if math.isfinite(total) else None)
-        start = end
-    return results
+def _summed(parts: Sequence[tuple[float, bool]]) -> Likelihood | None:
+    values = [value for value, _ in parts]
+    if not all(map(math.isfinite, values)):
+        return None
+    return Likelihood(math.fsum(values), all(first for _, first in parts))

@@ -6,8 +6,10 @@ kept in the user's cache, under the SHA-256 of the file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -148,13 +150,14 @@ def _convert_gguf(path: Path, folder: Path, source: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-        packed = AutoModelForCausalLM.from_pretrained(
-            path.parent,
-            gguf_file=path.name,
-            dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),
-        )
+        with contextlib.redirect_stderr(io.StringIO()):  # transformers draws a bar here that cannot be turned off
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            packed = AutoModelForCausalLM.from_pretrained(
+                path.parent,
+                gguf_file=path.name,
+                dtype=torch.float32,
+                quantization_config=GgufConfig(dequantize=True),
+            )
         config = packed.config
         if hasattr(config, "quantization_config"):
             del config.quantization_config

@@ -1,0 +1,123 @@
+"""Rows of tokens as prefix trees, packed so that every shared beginning is computed once.
+
+Rows are sorted, so that those with the same beginning are neighbours. Each distinct prefix is one node; the nodes of
+many rows lie in one sequence of the model, where a node sees its own ancestors and nothing else, at the position that
+it has in its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+PACK_NODES = 192  # longer sequences spend more on attention between strangers than they save on padding
+SHORTEST_TRUNK = 12  # tokens; shorter common beginnings cost more to keep than to repeat
+FEWEST_ROWS = 3  # for fewer a trunk of its own saves nothing over a pack
+
+
+@dataclass
+class Pack:
+    """A forest of rows in one sequence; ``parents[i]`` is -1 for a first token, ``positions`` count from 0."""
+
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+
+    def add(self, token: int, parent: int, position: int) -> int:
+        """Append a node and return its number."""
+        self.tokens.append(token)
+        self.parents.append(parent)
+        self.positions.append(position)
+        return len(self.tokens) - 1
+
+    def visible(self) -> NDArray[np.bool_]:
+        """``[nodes, nodes]``: may the row's node attend to the column's node; ancestors and itself."""
+        size = len(self.tokens)
+        seen = np.zeros((size, size), dtype=np.bool_)
+        for node, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[node] = seen[parent]
+            seen[node, node] = True
+        return seen
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Rows that begin alike: the beginning, which is computed once, and the packs of what follows it.
+
+    ``places[row]`` is (pack, node of each token after the beginning) for the rows in ``rows``.
+    """
+
+    beginning: tuple[int, ...]
+    rows: tuple[tuple[int, ...], ...]
+    packs: tuple[Pack, ...]
+    places: dict[tuple[int, ...], tuple[int, tuple[int, ...]]]
+
+    @property
+    def nodes(self) -> int:
+        """Tokens that the model computes for these rows."""
+        return len(self.beginning) + sum(len(pack.tokens) for pack in self.packs)
+
+
+def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int]) -> list[Trunk]:
+    """Group distinct rows under their common beginnings and pack what follows.
+
+    Args:
+        rows: distinct, not empty.
+        needed: for each row the number of leading tokens whose states are not asked for; a beginning is never longer.
+
+    Returns:
+        Trunks that hold each row once. The same rows in any order give the same trunks.
+    """
+    free = dict(zip(rows, needed, strict=True))
+    groups: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for row in sorted(rows):
+        groups.setdefault(row[:SHORTEST_TRUNK], []).append(row)
+    trunks, loose = [], []
+    for members in groups.values():
+        length = common_length(members[0], members[-1])  # the first and last in order differ first where any two do
+        length = min(length, *(free[row] for row in members))
+        if len(members) >= FEWEST_ROWS and length >= SHORTEST_TRUNK:
+            trunks.append(_trunk(members, length))
+        else:
+            loose += members
+    return [*trunks, _trunk(loose, 0)] if loose else trunks
+
+
+def common_length(a: tuple[int, ...], b: tuple[int, ...]) -> int:
+    """How many leading tokens two rows share."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
+    """Pack sorted rows; a pack that is full leaves its last path, and the next row begins a pack from the trunk."""
+    packs: list[Pack] = []
+    places: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
+    path: list[int] = []  # nodes of the row before, in the current pack
+    before: tuple[int, ...] = ()
+    for row in rows:
+        shared = max(0, common_length(before, row) - length) if packs else 0
+        if not packs or len(packs[-1].tokens) + len(row) - length - shared > PACK_NODES:
+            packs.append(Pack())
+            shared = 0
+        path = path[:shared]
+        for position in range(length + shared, len(row)):
+            path.append(packs[-1].add(row[position], path[-1] if path else -1, position))
+        places[row] = (len(packs) - 1, tuple(path))
+        before = row
+    return Trunk(tuple(rows[0][:length]), tuple(rows), tuple(packs), places)
+
+
+def batches(packs: Sequence[Pack], budget: int) -> list[list[int]]:
+    """Numbers of packs to compute together: of similar size, at most ``budget`` tokens with padding, longest first."""
+    order = sorted(range(len(packs)), key=lambda i: (-len(packs[i].tokens), i))
+    groups: list[list[int]] = []
+    for i in order:
+        if groups and (len(groups[-1]) + 1) * len(packs[groups[-1][0]].tokens) <= budget:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups

@@ -1,0 +1,64 @@
+"""Tiny models, made once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from audit.models.causal import CausalModel
+from tests.audit.models.tiny import ByHand, make_gemma, make_gpt2, make_llama, open_folder
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Threads cost a tiny model more than they give, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_llama(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="session")
+def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_gpt2(tmp_path_factory.mktemp("gpt2"))
+
+
+@pytest.fixture(scope="session")
+def gemma_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_gemma(tmp_path_factory.mktemp("gemma"))
+
+
+@pytest.fixture(scope="session")
+def llama(llama_folder: Path) -> CausalModel:
+    return open_folder(llama_folder)
+
+
+@pytest.fixture(scope="session")
+def gpt2(gpt2_folder: Path) -> CausalModel:
+    return open_folder(gpt2_folder)
+
+
+@pytest.fixture(scope="session")
+def gemma(gemma_folder: Path) -> CausalModel:
+    return open_folder(gemma_folder)
+
+
+@pytest.fixture(scope="session", params=["llama", "gpt2", "gemma"])
+def model(request: pytest.FixtureRequest) -> CausalModel:
+    """Each of the tiny models in turn."""
+    found: CausalModel = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def by_hand(model: CausalModel) -> ByHand:
+    """The slow loops for the model in turn."""
+    return ByHand(model)
