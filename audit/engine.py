@@ -26,6 +26,7 @@ from audit.results import (
     Measurement,
     ProbeRun,
     to_json,
+    with_examples,
     write_records,
     write_result,
     write_text,
@@ -185,7 +186,8 @@ def _measure(work: _Work, answers: Answers) -> None:
     if work.problem is None:
         planned = work.planned
         try:
-            work.outcome = planned.probe.measure(planned.items, planned.context, answers.responses)
+            found = planned.probe.measure(planned.items, planned.context, answers.responses)
+            work.outcome = replace(found, findings=with_examples(found.findings, found.measurements, found.records))
         except Exception as error:
             work.problem = ("failed", _told(error))
     work.seconds += time.perf_counter() - start

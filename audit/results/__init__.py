@@ -1,5 +1,6 @@
 """The words and files of a result; the only package of ours that the reports read."""
 
+from audit.results.evidence import behind, with_examples
 from audit.results.folder import (
     MANIFEST_FILE,
     RECORDS_FOLDER,
@@ -55,11 +56,13 @@ __all__ = [
     "Severity",
     "Spread",
     "Verdict",
+    "behind",
     "read_records",
     "read_result",
     "result_schema",
     "to_json",
     "write_records",
     "write_result",
+    "with_examples",
     "write_text",
 ]

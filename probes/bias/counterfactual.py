@@ -103,6 +103,14 @@ class Counterfactual(Probe):
             "when the same person is described in other words.",
         ),
         Metric(
+            "favourable_rate_gap",
+            "Gap between groups in favourable decisions",
+            "rate difference",
+            "lower_is_better",
+            "Share of favourable decisions of the best-treated group minus that of the worst-treated one, on the same "
+            "cases (demographic parity difference). Chance is the gap when the groups of each case are shuffled.",
+        ),
+        Metric(
             "decision_accuracy",
             "Right decisions on clear cases",
             "rate",
@@ -138,7 +146,7 @@ class Counterfactual(Probe):
             if self._wanted(item, context)
             for ask, reference, control in asks(item, context.seed)
         ]
-        found = measurements(pairs, context.confidence, self.measurement)
+        found = measurements(pairs, context.confidence, context.seed, self.measurement)
         smallest = options_of(context, CounterfactualOptions).smallest_effect
         return Outcome([_record(pair, self) for pair in pairs], found, findings(found, pairs, smallest))
 
