@@ -1,6 +1,7 @@
 """Answers from a causal language model, many prompts at a time.
 
-Rows are padded on the left and leave the batch as they end. Each sampled row draws from a random stream of its own
+A beginning that all prompts share (a chat template's) is computed once. Rows are padded on the left of what follows,
+and leave the batch as they end. Each sampled row draws from a random stream of its own
 seed, so that an answer does not depend on what else was in the batch.
 """
 
@@ -12,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,11 @@ class Generator:
         answers = [Answer([], 0.0, False) for _ in tasks]
         streams = [torch.Generator().manual_seed(task.seed) for task in tasks]
         rows = list(range(len(tasks)))
-        ids, mask = self._padded([task.prompt for task in tasks])
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        cache: Any = None
+        prompts = [task.prompt for task in tasks]
+        shared = shared_beginning(prompts)
+        cache = self._keep(prompts[0][:shared], len(tasks)) if shared else None
+        ids, mask = self._padded(prompts, shared)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
         while rows:
             out = self.model(
                 input_ids=ids,
@@ -75,13 +80,23 @@ class Generator:
             positions = positions[:, -1:] + 1
         return answers
 
-    def _padded(self, prompts: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+    def _keep(self, beginning: tuple[int, ...], rows: int) -> Any:
+        """Keys and values of a beginning that all rows share."""
+        ids = torch.tensor([beginning], device=self.model.device)
+        cache = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+    def _padded(self, prompts: Sequence[tuple[int, ...]], shared: int) -> tuple[Tensor, Tensor]:
+        """Token ids after the shared beginning, and the mask over beginning, padding and rest."""
         longest = max(len(p) for p in prompts)
-        ids = torch.full((len(prompts), longest), self.pad, dtype=torch.long)
+        ids = torch.full((len(prompts), longest - shared), self.pad, dtype=torch.long)
         mask = torch.zeros((len(prompts), longest), dtype=torch.long)
+        mask[:, :shared] = 1
         for r, prompt in enumerate(prompts):
-            ids[r, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[r, longest - len(prompt) :] = 1
+            rest = len(prompt) - shared
+            ids[r, longest - shared - rest :] = torch.tensor(prompt[shared:])
+            mask[r, longest - rest :] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
 
     def _record(
@@ -99,6 +114,15 @@ class Generator:
             if len(answer.ids) < tasks[row].max_tokens:
                 alive.append(r)
         return alive
+
+
+def shared_beginning(prompts: Sequence[tuple[int, ...]]) -> int:
+    """How many leading tokens all prompts share, leaving each at least one; 0 where it is too short to pay."""
+    if len(prompts) < FEWEST_ROWS:
+        return 0
+    # The first and the last in order differ first where any two do.
+    shared = min(common_length(min(prompts), max(prompts)), min(len(p) for p in prompts) - 1)
+    return shared if shared >= SHORTEST_TRUNK else 0
 
 
 def _choose(logprobs: Tensor, task: Task, stream: torch.Generator) -> int:

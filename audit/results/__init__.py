@@ -61,8 +61,8 @@ __all__ = [
     "read_result",
     "result_schema",
     "to_json",
+    "with_examples",
     "write_records",
     "write_result",
-    "with_examples",
     "write_text",
 ]
