@@ -73,20 +73,21 @@ class Terminal:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Terminal:
-        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._task is not None:
+            self._bars.stop()
 
     def say(self, message: str) -> None:
         """A line above the bars; markup in it is not interpreted."""
         self._console.print(message, markup=False, highlight=False)
 
     def begin(self, label: str, total: int) -> None:
-        """A new bar."""
+        """A new bar; drawing starts with the first one, so that a mistake in the config is not told below empty lines."""
+        self._bars.start()
         self._task = self._bars.add_task(label, total=total)
 
     def advance(self, done: int) -> None:
