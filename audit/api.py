@@ -123,6 +123,7 @@ def run(
     model = open_model(
         checked.model.source,
         checked.model.revision,
+        checked.model.adapter,
         checked.model.task,
         Options(
             device=checked.model.device,
@@ -140,18 +141,19 @@ def run(
         limit=limit,
         resume=resume,
         baseline=before,
-        command=command_line(path, probes, suite, limit, seed, device, data),
+        config_file=path.name if path.is_absolute() else path.as_posix(),
+        command=command_line(path, probes, suite, limit, seed, device, data, baseline),
         opened_seconds=time.perf_counter() - start,
     )
     folder, result = run_audit(checked, model, found, settings, told)
-    draw(folder, result, path.name)
+    draw(folder, result)
     return Result(folder, result)
 
 
-def draw(folder: Path, result: AuditResult, config_file: str = "model.yaml") -> None:
+def draw(folder: Path, result: AuditResult) -> None:
     """Draw every report of a result folder: card, report, and the formats that other tools read."""
     render_html(folder)
-    write_exports(folder, result, config_file)
+    write_exports(folder, result, result.manifest.config_file)
 
 
 def override(
@@ -177,8 +179,10 @@ def command_line(
     seed: int | None,
     device: str | None,
     data: str | Path | None,
+    baseline: str | Path | None,
 ) -> str:
     """The command that gives the same result again; where it is written to makes no difference to it."""
     parts = ["audit run", path.name, *(f"--probe {p}" for p in probes)]
-    options = {"--suite": suite, "--limit": limit, "--seed": seed, "--device": device, "--data": data}
+    options: dict[str, object] = {"--suite": suite, "--limit": limit, "--seed": seed, "--device": device}
+    options |= {"--data": data, "--baseline": baseline}
     return " ".join(parts + [f"{name} {value}" for name, value in options.items() if value is not None])

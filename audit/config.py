@@ -131,7 +131,7 @@ class RunConfig(_Block):
     on_inconclusive: Literal["warn", "fail"] = Field(
         "warn", description="Whether a gate that is not established fails the command (exit status 4)."
     )
-    batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; chosen from the memory by default.")
+    batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; 4096 by default.")
 
 
 class AuditConfig(_Block):

@@ -50,6 +50,7 @@ class RunSettings:
     limit: int | None = None
     resume: bool = False
     baseline: AuditResult | None = None
+    config_file: str = "model.yaml"
     command: str = "audit run"
     opened_seconds: float = 0.0
 
@@ -224,6 +225,7 @@ def _result(
             suite=config.suite,
             confidence=config.run.confidence,
             config=config.model_dump(mode="json", exclude_none=True),
+            config_file=settings.config_file,
             command=settings.command,
             python=python_version(),
             platform=machine(),

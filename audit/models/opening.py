@@ -10,7 +10,12 @@ from audit.models.source import resolve
 
 
 def open_model(
-    source: str, revision: str | None, task: str | None, options: Options, declared: dict[str, str]
+    source: str,
+    revision: str | None,
+    adapter: str | None,
+    task: str | None,
+    options: Options,
+    declared: dict[str, str],
 ) -> Model:
     """Open a model from its source.
 
@@ -19,7 +24,9 @@ def open_model(
     """
     if task not in (None, "causal-lm"):
         raise ModelError(f"A model of task {task} cannot be opened by this version; causal-lm can.")
-    weights = resolve(source, revision)
+    if adapter is not None:
+        raise ModelError("Adapters cannot be opened by this version; merge the adapter into a folder and audit that.")
+    weights = resolve(source, revision, options.trust_remote_code)
     return CausalModel(weights, source, options, declared)
 
 

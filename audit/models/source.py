@@ -52,13 +52,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("FAIRWITNESS_CACHE") or platformdirs.user_cache_dir("fairwitness"))
 
 
-def resolve(source: str, revision: str | None) -> Weights:
+def resolve(source: str, revision: str | None, remote_code: bool = False) -> Weights:
     """Find the weights that a source string names.
 
     Args:
         source: a hub id (``org/name``), a folder, a ``.gguf`` file, or ``package:NAME/file.gguf`` for a file that an
             installed package carries.
         revision: a hub commit, tag or branch; only for hub ids.
+        remote_code: whether Python files of a hub repository are fetched as well.
 
     Raises:
         ModelError: where nothing is found, or what is found is not a model.
@@ -75,7 +76,7 @@ def resolve(source: str, revision: str | None) -> Weights:
     if path.is_dir():
         return _from_folder(path, source)
     if _HUB_ID.fullmatch(source) and path.suffix != ".gguf":
-        return _from_hub(source, revision)
+        return _from_hub(source, revision, remote_code)
     raise ModelError(f"The model {source} was not found: there is no such file or folder, and it is not a hub id.")
 
 
@@ -119,9 +120,10 @@ def _from_folder(folder: Path, source: str) -> Weights:
     )
 
 
-def _from_hub(source: str, revision: str | None) -> Weights:
+def _from_hub(source: str, revision: str | None, remote_code: bool) -> Weights:
+    wanted = [*_HUB_FILES, *(["*.py"] if remote_code else [])]
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=list(_HUB_FILES)))
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(f"The model {source} was not found on the hub or could not be downloaded: {reason}") from None

@@ -231,6 +231,7 @@ class Manifest(Stored):
     suite: str
     confidence: Finite
     config: dict[str, Any]
+    config_file: str = Field("model.yaml", description="Where the config lay, as it was named.")
     command: str
     python: str
     platform: str

@@ -185,6 +185,7 @@ def _record(pair: Pair, probe: Counterfactual) -> Record:
             "kind": str(item["kind"]),
             "domain": str(item["domain"]),
             "pair": "control" if pair.control else "group",
+            "case": "clear" if item["warranted"] in ("yes", "no") else "unclear",
             "compared_with": pair.reference.term,
             "favourable": str(item["favourable"]).strip(),
             "unfavourable": str(item["unfavourable"]).strip(),

@@ -157,7 +157,7 @@ def _accuracy(pairs: Sequence[Pair], confidence: float, measure: Measure) -> Mea
         coverage(p.status for p in sides),
         chance=0.5,
         spread=spread_over(right),
-        evidence={"tags.kind": "question", "tags.pair": "group"},
+        evidence={"tags.kind": "question", "tags.pair": "group", "tags.case": "clear"},
     )
 
 

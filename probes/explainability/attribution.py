@@ -101,7 +101,7 @@ class Attribution(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.ATTRIBUTE})
     options = AttributionOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 28, "standard": 56, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 30, "standard": 56, "full": None}
     stratum = "kind"
     follows = (FLAGGED_BY,)
     metrics = (
