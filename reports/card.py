@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from gettext import NullTranslations
 
-from audit.results.schema import AuditResult, Record
+from audit.results.schema import AuditResult, Finding, Measurement, Record
+from reports.amounts import kind
 from reports.environment import build_environment
 from reports.evidence import anchor
 from reports.page import assets
-from reports.risks import nist_checklist, numbers_behind, risk_views, worst_record
+from reports.risks import RiskView, nist_checklist, numbers_behind, risk_views, worst_record
 from reports.text import cleaned
 
 LONGEST_TEXT = 1200
 MOST_FINDINGS = 8
-MOST_NUMBERS = 3
+MOST_NUMBERS = 2
 MOST_GATES = 60
 DECLARED = ("owner", "intended_use", "out_of_scope", "training_data", "licence", "contact")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding with the numbers that carry it; ``place`` is where the technical report has the others."""
+
+    finding: Finding
+    numbers: list[Measurement]
+    more: int
+    place: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One risk as the card shows it; ``advice`` holds each piece of advice once."""
+
+    view: RiskView
+    findings: list[Told]
+    more: int
+    advice: list[str]
+    example: Record | None
+    anchor: str | None
+
+
+def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Section:
+    places = {run.id: f"probe-{number}" for number, run in enumerate(shown.probes, start=1)}
+    findings = [
+        Told(f, *numbers_behind(f, shown, MOST_NUMBERS), places[f.probe]) for f in view.findings[:MOST_FINDINGS]
+    ]
+    return Section(
+        view=view,
+        findings=findings,
+        more=max(len(view.findings) - MOST_FINDINGS, 0),
+        advice=list(dict.fromkeys(told.finding.advice for told in findings if told.finding.advice)),
+        example=None if example is None else cleaned(example, LONGEST_TEXT),
+        anchor=None if example is None else anchor(example),
+    )
 
 
 def render_card(
@@ -27,24 +66,19 @@ def render_card(
 ) -> str:
     """The whole ``card.html``; the same result always gives the same bytes."""
     shown = cleaned(result, LONGEST_TEXT)
-    risks = []
-    for raw, view in zip(risk_views(result), risk_views(shown), strict=True):
-        example = worst_record(raw, records)
-        risks.append(
-            {
-                "view": view,
-                "findings": [(f, numbers_behind(f, shown, MOST_NUMBERS)) for f in view.findings[:MOST_FINDINGS]],
-                "more": max(len(view.findings) - MOST_FINDINGS, 0),
-                "example": None if example is None else cleaned(example, LONGEST_TEXT),
-                "anchor": None if example is None else anchor(example),
-            }
-        )
+    risks = [
+        _section(shown, view, worst_record(raw, records))
+        for raw, view in zip(risk_views(result), risk_views(shown), strict=True)
+    ]
+    carried = [m for risk in risks for told in risk.findings for m in told.numbers]
     page = build_environment(translations, language).get_template("card.html")
     return page.render(
         result=shown,
         model=shown.model,
         manifest=shown.manifest,
         risks=risks,
+        problems=sum(risk.view.outlook == "problem_found" for risk in risks),
+        odds=any(kind(m.unit) == "odds" and m.value is not None for m in carried),
         gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates[:MOST_GATES]],
         gates_left_out=max(len(shown.gates) - MOST_GATES, 0),
         nist=nist_checklist(shown),

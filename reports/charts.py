@@ -7,28 +7,38 @@ its text; vertical places are pixels.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.results.schema import Measurement
-from reports.text import number
+from reports.amounts import kind
+from reports.text import number, shorten
 
-ROW = 38
+LINE = 16
 TOP = 6
 AXIS = 26
+WRAP = 36  # characters of a label that stand beside a value on a phone
+LONGEST_LABEL = 160
 MOST_ROWS = 40
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One dot with its whisker."""
+    """One dot with its whisker; ``top`` is the baseline of the label's first line.
+
+    ``chance`` is the row's own level, where the rows of a chart have different ones.
+    """
 
     label: str
+    lines: list[str]
+    top: int
     value: str
     x: float
     low: float
     high: float
-    y: float
+    y: int
+    chance: float | None
     clear_of_chance: bool
 
 
@@ -51,6 +61,7 @@ class Chart:
     ticks: list[Tick]
     chance: float | None
     chance_text: str
+    chance_by_row: bool
     height: int
     bottom: int
     left_out: int
@@ -113,8 +124,13 @@ def scale_of(measurements: Sequence[Measurement]) -> Scale:
 
 
 def _clear(m: Measurement) -> bool:
-    """True where the interval leaves the chance level out."""
+    """True where the interval leaves the chance level out.
+
+    A rate's level of 0 or 1 never counts: a single case is enough to take the interval of a rate away from there.
+    """
     if m.chance is None or m.low is None or m.high is None:
+        return False
+    if m.unit == "rate" and m.chance in (0, 1):
         return False
     return not m.low <= m.chance <= m.high
 
@@ -126,16 +142,33 @@ def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Ch
         return None
     shown = drawn[:MOST_ROWS]
     scale = scale_of(shown)
-    marks = []
-    for index, m in enumerate(shown):
+    levels = {m.chance for m in shown}
+    differ = len(levels) > 1
+    level = None if differ else next(iter(levels))
+    marks: list[Mark] = []
+    bottom = TOP
+    for m in shown:
         value = m.value if m.value is not None else 0.0
         low, high = (m.low if m.low is not None else value), (m.high if m.high is not None else value)
-        x, left, right = scale.place(value), scale.place(low), scale.place(high)
-        y = TOP + index * ROW + 26
-        marks.append(Mark(m.slice or m.label, number(m.value), x, left, right, y, _clear(m)))
-    levels = {m.chance for m in shown}
-    level = next(iter(levels)) if len(levels) == 1 else None
-    bottom = TOP + len(shown) * ROW + 2
+        label = shorten(m.slice or m.label, LONGEST_LABEL)
+        lines = textwrap.wrap(label, WRAP) or [""]
+        y = bottom + LINE * len(lines) + 10
+        marks.append(
+            Mark(
+                label=label,
+                lines=lines,
+                top=bottom + 13,
+                value=number(m.value),
+                x=scale.place(value),
+                low=scale.place(low),
+                high=scale.place(high),
+                y=y,
+                chance=scale.place(m.chance) if differ and m.chance is not None else None,
+                clear_of_chance=_clear(m),
+            )
+        )
+        bottom = y + 12
+    bottom += 2
     return Chart(
         key=key,
         title=title,
@@ -143,6 +176,7 @@ def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Ch
         ticks=scale.ticks(),
         chance=None if level is None else scale.place(level),
         chance_text="" if level is None else f"{level:.4g}",
+        chance_by_row=differ,
         height=bottom + AXIS,
         bottom=bottom,
         left_out=len(drawn) - len(shown),
@@ -151,8 +185,8 @@ def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Ch
 
 
 def strip(m: Measurement) -> Strip | None:
-    """A rate or probability on the scale from 0 to 1; None for other units and missing values."""
-    if m.value is None or m.unit not in ("rate", "probability") or not 0 <= m.value <= 1:
+    """A rate, probability or share on the scale from 0 to 1; None for other units and missing values."""
+    if m.value is None or kind(m.unit) not in ("rate", "scale") or not 0 <= m.value <= 1:
         return None
     scale = Scale(0.0, 1.0)
     low, high = (m.low if m.low is not None else m.value), (m.high if m.high is not None else m.value)

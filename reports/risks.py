@@ -108,10 +108,28 @@ def nist_checklist(result: AuditResult) -> list[tuple[str, str]]:
     return list(levels.items())
 
 
-def numbers_behind(finding: Finding, result: AuditResult, most: int) -> list[Measurement]:
-    """The measurements a finding names, whole ones before slices."""
-    named = [m for m in result.measurements if m.metric in set(finding.measurements)]
-    return sorted(named, key=lambda m: m.slice is not None)[:most]
+def _carries(m: Measurement) -> float:
+    """How far a value lies from no effect, in widths of its interval."""
+    if m.value is None:
+        return -1.0
+    if m.low is None or m.high is None or m.high <= m.low:
+        return 0.0
+    return abs(m.value - (m.chance or 0.0)) / (m.high - m.low)
+
+
+def numbers_behind(finding: Finding, result: AuditResult, most: int) -> tuple[list[Measurement], int]:
+    """The measurements that carry a finding, and how many more it names.
+
+    Whole ones come before slices and in the order in which the finding names them; of the slices of one metric those
+    that lie furthest from no effect, seen against their intervals, come first.
+    """
+    known = {m.metric: m for m in result.measurements}
+    named = [known[name] for name in dict.fromkeys(finding.measurements) if name in known]
+    bases = list(dict.fromkeys(m.metric.split("[")[0] for m in named))
+    named.sort(
+        key=lambda m: (m.slice is not None, bases.index(m.metric.split("[")[0]), -_carries(m) if m.slice else 0.0)
+    )
+    return named[:most], max(len(named) - most, 0)
 
 
 def worst_record(view: RiskView, records: Mapping[str, Sequence[Record]]) -> Record | None:

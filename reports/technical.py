@@ -17,6 +17,7 @@ from reports.viewers import attributions
 
 LONGEST_TEXT = 4000
 PLAIN_RECORDS = 20
+MOST_NAMED = 3
 STYLES = ("base.css", "report.css", "viewers.css")
 SCRIPTS = ("common.js", "records.js", "attention_draw.js", "attention.js", "downloads.js")
 
@@ -28,7 +29,8 @@ class ProbeView:
     run: ProbeRun
     measurements: list[Measurement]
     charts: list[Chart]
-    findings: list[Finding]
+    findings: list[tuple[Finding, list[str]]]
+    advice: list[str]
     worst: list[tuple[str, Record]]
     records: int
 
@@ -40,10 +42,10 @@ def _charts(number: int, run: ProbeRun, measurements: Sequence[Measurement]) -> 
         if m.slice is None:
             families.setdefault(f"{run.title} ({m.unit})", []).append(m)
     for m in measurements:
-        base = m.metric.split("[")[0]
         if m.slice is not None:
+            base = m.metric.split("[")[0]
             whole = [o for o in measurements if o.metric == base]
-            families.setdefault(base, whole).append(m)
+            families.setdefault(f"{m.label} ({base}, {m.unit})", whole).append(m)
     drawn = (
         dot_whisker(f"chart-{number}-{index}-{slug(run.id)}", title, family)
         for index, (title, family) in enumerate(families.items())
@@ -51,15 +53,25 @@ def _charts(number: int, run: ProbeRun, measurements: Sequence[Measurement]) -> 
     return [chart for chart in drawn if chart is not None]
 
 
-def _probe_views(shown: AuditResult, records: Mapping[str, Sequence[Record]]) -> list[ProbeView]:
+def _named(finding: Finding, own: Sequence[Record]) -> list[str]:
+    """The places of the records that a finding names."""
+    places = {record.id: anchor(record) for record in own}
+    return [places[name] for name in finding.records[:MOST_NAMED] if name in places]
+
+
+def _probe_views(
+    shown: AuditResult, findings: Sequence[Finding], records: Mapping[str, Sequence[Record]]
+) -> list[ProbeView]:
     views = []
     for position, run in enumerate(shown.probes):
         measurements = [m for m in shown.measurements if m.probe == run.id]
         own = records.get(run.id, ())
         worst = [(anchor(record), cleaned(record, LONGEST_TEXT)) for record in by_concern(own)[:PLAIN_RECORDS]]
-        findings = [f for f in shown.findings if f.probe == run.id]
+        # The ids of records are compared as they are stored, not as they are shown.
+        said = [(f, _named(raw, own)) for f, raw in zip(shown.findings, findings, strict=True) if f.probe == run.id]
+        advice = list(dict.fromkeys(f.advice for f, _ in said if f.advice))
         charts = _charts(position, run, measurements)
-        views.append(ProbeView(run, measurements, charts, findings, worst, len(own)))
+        views.append(ProbeView(run, measurements, charts, said, advice, worst, len(own)))
     return views
 
 
@@ -78,10 +90,11 @@ def render_report(
         model=shown.model,
         manifest=shown.manifest,
         config=to_json(shown.manifest.config),
-        probes=_probe_views(shown, records),
+        probes=_probe_views(shown, result.findings, records),
         gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates],
         attention=len(of_kind(every, "attention")),
         attributions=attributions(every),
+        explained=len(of_kind(every, "attribution")),
         total=len(every),
         evidence=packed(every),
         raw=result.model_dump(mode="json"),

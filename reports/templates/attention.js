@@ -28,9 +28,39 @@
   }
 
   const weight = () => (chosen.view === 'rollout' ? now.rolled : now.weight(chosen.layer, chosen.head));
+  const first = () => (byId('at-skip').checked && now.size > 1 ? 1 : 0);
   const share = (w) => (w / 255).toFixed(2);
   const clamp = (value, last) => Math.min(Math.max(value, 0), last);
   const room = (canvas) => canvas.parentElement.clientWidth;
+
+  // The largest weight that is drawn in the chosen view: it gets the full colour.
+  function strongest() {
+    const value = weight();
+    let top = 1;
+    for (let r = 0; r < now.size; r += 1) {
+      for (let c = first(); c < now.size; c += 1) top = Math.max(top, value(r, c));
+    }
+    return first() ? top : 255;
+  }
+
+  // The head that points hardest at the most different tokens. What most heads do (look at the first token, the token
+  // itself, the one before it, or always at the same one) says little about a text.
+  function telling() {
+    let best = { layer: 0, head: 0, sum: -1 };
+    for (let layer = 0; layer < now.layers; layer += 1) {
+      for (let head = 0; head < now.heads; head += 1) {
+        const value = now.weight(layer, head);
+        let sum = 0;
+        for (let column = 1; column < now.size; column += 1) {
+          let top = 0;
+          for (let row = column + 2; row < now.size; row += 1) top = Math.max(top, value(row, column));
+          sum += top;
+        }
+        if (sum > best.sum) best = { layer, head, sum };
+      }
+    }
+    return best;
+  }
 
   function say() {
     const values = {
@@ -53,7 +83,7 @@
       const table = now[chosen.mode];
       const cell = (pen, layer, head, x, y, side) => {
         if (chosen.mode === 'pictures' || !table) {
-          pen.drawImage(drawing.picture(now.size, now.weight(layer, head), colours), x, y, side, side);
+          pen.drawImage(drawing.picture(now.size, now.weight(layer, head), colours, first(), 255), x, y, side, side);
         } else {
           pen.fillStyle = drawing.css(colours, clamp(Number(table[layer][head]), 1));
           pen.fillRect(x, y, side, side);
@@ -82,11 +112,10 @@
   function drawTop() {
     const pairs = [];
     const value = weight();
-    const skip = byId('at-skip').checked;  // the first token, and each token's own place
     // In a causal model the first token can only look at itself: that weight of 1 says nothing.
     for (let r = now.causal ? 1 : 0; r < now.size; r += 1) {
-      for (let c = skip ? 1 : 0; c < (now.causal ? r + 1 : now.size); c += 1) {
-        if (!skip || r !== c) pairs.push([value(r, c), r, c]);
+      for (let c = first(); c < (now.causal ? r + 1 : now.size); c += 1) {
+        if (r !== c) pairs.push([value(r, c), r, c]);
       }
     }
     pairs.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]);
@@ -102,8 +131,10 @@
     byId('at-layer').disabled = chosen.view === 'rollout';
     byId('at-head').disabled = chosen.view === 'rollout';
     drawOverview(fresh);
-    grids.matrix = drawing.matrix(byId('at-matrix'), now.tokens, weight(), room(byId('at-matrix')), chosen);
-    drawing.lines(byId('at-lines'), now.tokens, weight(), chosen.row, (row) => pick({ row }));
+    const full = strongest();
+    grids.matrix = drawing.matrix(byId('at-matrix'), now.tokens, weight(), room(byId('at-matrix')), chosen, first(), full);
+    drawing.lines(byId('at-lines'), now.tokens, weight(), chosen.row, (row) => pick({ row }), first(), full);
+    byId('at-scale').textContent = fill('scaled', { weight: share(full) });
     drawTop();
     say();
   }
@@ -133,9 +164,11 @@
     if (!now.hasRollout) { chosen.view = 'head'; byId('at-view').value = 'head'; }
     const link = element('a', { href: `#${encodeURIComponent(now.row.anchor)}` }, words.link);
     byId('at-note').replaceChildren(now.row.note ? `${shorten(visible(now.row.note), 400)} ` : '', link);
+    const { layer, head } = telling();
+    Object.assign(chosen, { layer, head });
     const row = now.size - 1;
-    const seen = Array.from({ length: row }, (_, c) => (c ? weight()(row, c) : -1));
-    pick({ mode: chosen.mode, row, column: Math.max(seen.indexOf(Math.max(...seen)), 0) });
+    const seen = Array.from({ length: Math.max(row - 1, 1) }, (_, c) => (c ? weight()(row, c) : 0));
+    pick({ mode: chosen.mode, row, column: seen.indexOf(Math.max(...seen)) });
   }
 
   const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -163,7 +196,7 @@
     on('at-layer', 'change', (event) => pick({ layer: Number(event.target.value) }));
     on('at-head', 'change', (event) => pick({ head: Number(event.target.value) }));
     on('at-mode', 'change', (event) => pick({ mode: event.target.value }));
-    on('at-skip', 'change', () => draw(false));
+    on('at-skip', 'change', () => draw(true));
     const oneHead = (changes) => { byId('at-view').value = 'head'; pick({ view: 'head', ...changes }); };
     grid(byId('at-overview'), 'overview', (layer, head) => oneHead({ layer, head }),
       (down, across) => oneHead({ layer: chosen.layer + down, head: chosen.head + across }));
@@ -180,5 +213,6 @@
     examples.forEach((row, i) => byId('at-example').append(element('option', { value: i }, `${i + 1}: ${visible(shorten(row.input.slice(0, 200), 60))}`)));
     listen();
     return open(0);
-  }).catch(() => {});  // records.js says that the records cannot be read
+  }).then(() => page.follow?.())  // the viewer has pushed the records down: back to the one that the address names
+    .catch(() => {});  // records.js says that the records cannot be read
 })();

@@ -26,16 +26,17 @@ page.drawing = (() => {
     return pen;
   }
 
-  function picture(size, weight, colours) {
+  // `first` is the first column that is drawn, `full` the weight that gets the full colour.
+  function picture(size, weight, colours, first, full) {
     const canvas = document.createElement('canvas');
     canvas.width = size;
     canvas.height = size;
     const pen = canvas.getContext('2d');
     const image = pen.createImageData(size, size);
-    const table = Array.from({ length: 256 }, (_, v) => mix(colours, Math.sqrt(v / 255)));
+    const table = Array.from({ length: 256 }, (_, v) => mix(colours, Math.sqrt(Math.min(v / full, 1))));
     for (let row = 0; row < size; row += 1) {
       for (let column = 0; column < size; column += 1) {
-        image.data.set([...table[weight(row, column)], 255], 4 * (row * size + column));
+        image.data.set([...table[column < first ? 0 : weight(row, column)], 255], 4 * (row * size + column));
       }
     }
     pen.putImageData(image, 0, 0);
@@ -44,7 +45,9 @@ page.drawing = (() => {
 
   // layers x heads; `fillCell(pen, layer, head, x, y, side)` paints one.
   function overview(canvas, layers, heads, room, fillCell) {
-    const side = Math.max(24, Math.min(56, Math.floor((room - 24) / heads)));
+    // Deep models get smaller cells, so that all layers can be seen together.
+    const fits = Math.floor(Math.min((room - 24) / heads, 990 / layers));
+    const side = Math.max(24, Math.min(56, fits));
     const pen = sized(canvas, 24 + heads * side, 18 + layers * side);
     const colours = palette();
     pen.fillStyle = colours.muted;
@@ -60,7 +63,7 @@ page.drawing = (() => {
     return { side, left: 24, top: 18 };
   }
 
-  function matrix(canvas, tokens, weight, room, chosen) {
+  function matrix(canvas, tokens, weight, room, chosen, first, full) {
     const size = tokens.length;
     const left = 92;
     const top = 84;
@@ -68,7 +71,7 @@ page.drawing = (() => {
     const pen = sized(canvas, left + size * side, top + size * side);
     const colours = palette();
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(picture(size, weight, colours), left, top, size * side, size * side);
+    pen.drawImage(picture(size, weight, colours, first, full), left, top, size * side, size * side);
     pen.font = '11px ui-monospace, monospace';
     pen.textBaseline = 'middle';
     tokens.forEach((token, i) => {
@@ -76,7 +79,7 @@ page.drawing = (() => {
       pen.fillStyle = i === chosen.row ? colours.mark : colours.ink;
       pen.textAlign = 'right';
       pen.fillText(label, left - 6, top + (i + 0.5) * side);
-      pen.fillStyle = i === chosen.column ? colours.mark : colours.ink;
+      pen.fillStyle = i === chosen.column ? colours.mark : i < first ? colours.muted : colours.ink;
       pen.save();
       pen.translate(left + (i + 0.5) * side, top - 6);
       pen.rotate(-Math.PI / 2);
@@ -99,13 +102,14 @@ page.drawing = (() => {
     return made;
   }
 
-  function lines(drawing, tokens, weight, row, select) {
+  function lines(drawing, tokens, weight, row, select, first, full) {
     const step = 24;
     drawing.setAttribute('height', tokens.length * step);
     const parts = [];
+    const strength = (column) => (column < first ? 0 : Math.min(weight(row, column) / full, 1));
     for (let column = 0; column < tokens.length; column += 1) {
-      const w = weight(row, column) / 255;
-      if (w >= 0.01) {
+      const w = strength(column);
+      if (w >= 0.02) {
         parts.push(svg('line', { class: 'ray', x1: 124, x2: 216, y1: (row + 0.5) * step, y2: (column + 0.5) * step, 'stroke-width': 0.6 + 6 * w, 'stroke-opacity': 0.15 + 0.85 * Math.sqrt(w) }));
       }
     }
@@ -115,7 +119,7 @@ page.drawing = (() => {
       const from = svg('text', { class: i === row ? 'ray-from chosen' : 'ray-from', x: 118, y, 'text-anchor': 'end' }, label);
       const area = svg('rect', { class: 'ray-area', x: 0, y: i * step, width: 124, height: step });
       area.addEventListener('click', () => select(i));
-      parts.push(from, area, svg('text', { class: 'ray-to', x: 222, y, 'fill-opacity': 0.7 + 0.3 * Math.sqrt(weight(row, i) / 255) }, label));
+      parts.push(from, area, svg('text', { class: 'ray-to', x: 222, y, 'fill-opacity': 0.7 + 0.3 * Math.sqrt(strength(i)) }, label));
     });
     drawing.replaceChildren(...parts);
   }

@@ -112,7 +112,7 @@
     draw();
     const row = byId(name);
     row.open = true;
-    row.scrollIntoView({ block: 'start' });
+    row.scrollIntoView({ block: 'start', behavior: 'instant' });
     row.firstElementChild.focus({ preventScroll: true });
   }
 
@@ -141,5 +141,6 @@
     listen();
     draw();
     follow();
+    page.follow = follow;
   }).catch(() => { byId('record-list').append(element('p', { class: 'warning' }, words.unreadable)); });
 })();

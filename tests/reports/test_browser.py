@@ -14,6 +14,7 @@ from reports.card import render_card
 from reports.technical import render_report
 from tests.reports import fixtures
 from tests.reports.fixtures import Case
+from tests.reports.makers import attention, record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -79,7 +80,7 @@ class Watched:
 
 
 @pytest.mark.parametrize("kind", ["card", "report"])
-@pytest.mark.parametrize("name", ["typical", "hostile", "nothing_tested", "one_crashed"])
+@pytest.mark.parametrize("name", ["typical", "demo", "hostile", "nothing_tested", "one_crashed"])
 def test_it_fits_every_width_and_asks_for_nothing(browser: Any, pages: Any, name: str, kind: str) -> None:
     for scheme in ("light", "dark"):
         with Watched(browser, pages(name)[kind], color_scheme=scheme) as page:
@@ -176,6 +177,9 @@ def test_a_permalink_opens_its_record(browser: Any, pages: Any) -> None:
         row = page.locator("[id='ex-bias.crows_pairs:item-00055']")
         assert row.get_attribute("open") is not None
         assert "Question 55:" in row.inner_text()
+        sync_api.expect(page.locator("#at-status")).not_to_be_empty()  # the viewer above has been drawn by now
+        page.wait_for_timeout(200)
+        assert 0 <= row.bounding_box()["y"] < 100
         page.evaluate("location.hash = '#ex-misinformation.myths:item-00003'")
         sync_api.expect(page.locator("[id='ex-misinformation.myths:item-00003'] > summary")).to_be_focused()
         page.evaluate("location.hash = '#ex-%E0%A4%A'")  # not a valid encoding: ignored
@@ -202,7 +206,9 @@ def test_the_attention_viewer_by_keyboard(browser: Any, pages: Any) -> None:
     with Watched(browser, pages("typical")["report"]) as page:
         status = page.locator("#at-status")
         sync_api.expect(page.locator("#at-status")).not_to_be_empty()
-        assert status.inner_text().startswith("Layer 0, head 0: token 13")
+        # It opens on the head that points at the most different tokens, in the row of the last token.
+        assert status.inner_text().startswith("Layer 0, head 2: token 13")
+        page.locator("#at-head").select_option("0")
         page.locator("#at-overview").focus()
         for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
             page.keyboard.press(key)
@@ -222,6 +228,52 @@ def test_the_attention_viewer_by_keyboard(browser: Any, pages: Any) -> None:
         page.locator("#at-example").select_option("1")  # not causal
         sync_api.expect(page.locator("#at-status")).to_contain_text("token 13")
         assert page.locator("#at-lines .ray").count() > 0
+
+
+def test_the_first_token_is_left_out_until_asked_for(browser: Any, pages: Any) -> None:
+    with Watched(browser, pages("typical")["report"]) as page:
+        sync_api.expect(page.locator("#at-status")).not_to_be_empty()
+        page.locator("#at-layer").select_option("0")
+        page.locator("#at-head").select_option("1")  # a head that rests on the first token
+        to = page.locator("#at-top td:nth-child(2)")
+        assert page.locator("#at-skip").is_checked()
+        assert not any(name.startswith("0 ") for name in to.all_inner_texts())
+        scaled = page.locator("#at-scale").inner_text()
+        assert scaled != "Full colour is a weight of 1.00; the scale is a square root."
+        rays = page.locator("#at-lines .ray").count()
+        page.locator("#at-skip").uncheck()
+        assert all(name.startswith("0 ") for name in to.all_inner_texts())
+        assert page.locator("#at-scale").inner_text() == "Full colour is a weight of 1.00; the scale is a square root."
+        assert page.locator("#at-lines .ray").count() != rays
+
+
+def test_all_thirty_layers_can_be_seen_together(browser: Any, tmp_path: Path) -> None:
+    case = fixtures.typical()
+    deep = record("explainability.attention", 0, detail=attention(layers=30, heads=9))
+    path = tmp_path / "deep-report.html"
+    path.write_text(render_report(case.result, {"explainability.attention": [deep]}), encoding="utf-8")
+    with Watched(browser, path.as_uri()) as page:
+        sync_api.expect(page.locator("#at-status")).not_to_be_empty()
+        box = page.locator(".overview-box")
+        assert box.evaluate("b => b.scrollHeight <= b.clientHeight")
+        assert page.locator("#at-overview").bounding_box()["width"] >= 9 * 24
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_first_screen_has_the_model_the_verdict_and_the_first_risks(browser: Any, pages: Any, width: int) -> None:
+    with Watched(browser, pages("demo")["card"], viewport={"width": width, "height": 844}) as page:
+        needed = [
+            "h1",
+            ".verdict",
+            ".glance li:nth-child(1)",
+            ".glance li:nth-child(2)",
+            ".glance li:nth-child(3) .chip",
+        ]
+        for selector in needed:
+            box = page.locator(selector).bounding_box()
+            assert box["y"] + box["height"] <= 844, selector
+        for name in page.locator(".glance-name").all():
+            assert name.bounding_box()["height"] < 40, "a name must not break"
 
 
 def test_the_selected_weight_is_the_stored_one(browser: Any, pages: Any) -> None:

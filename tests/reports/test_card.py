@@ -14,6 +14,7 @@ from tests.reports.makers import finding, probe
 
 CASES: list[Callable[[], Case]] = [
     fixtures.typical,
+    fixtures.demo,
     fixtures.all_clean,
     fixtures.all_bad,
     fixtures.nothing_tested,
@@ -119,6 +120,7 @@ def test_a_probe_without_a_finding_is_unclear() -> None:
 def test_numbers_are_counts_with_chance() -> None:
     html = card(fixtures.typical())
     assert "<strong>128 of 200</strong> <span>likely between 115 and 141; chance would give 100 of 200</span>" in html
+    assert "200 tries on about 100 different questions. Left out of the count: 2 could not be read, 1 refused." in html
     assert "Not measured: All sentences were shorter than four words." in " ".join(html.split()).replace(":</p>", ":")
     assert "About 1,400 more questions would settle it." in html
 
@@ -159,3 +161,89 @@ def test_hostile_text_stays_text() -> None:
     assert "\u202e" not in html
     assert "\x00" not in html
     assert "⟨U+202E⟩" in html
+
+
+def plain(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def risk(html: str, key: str) -> str:
+    return html[html.index(f'id="risk-{key}"') :].split("</article>")[0]
+
+
+def test_no_jargon_on_the_card() -> None:
+    text = plain(card(fixtures.demo()))
+    assert not re.search(r"\b(nats|correlation|log-odds|p-value|gates?)\b", text)
+    assert (
+        "0.78 times the odds the odds go down; likely between 0.70 and 0.86 times; no change would be 1 times" in text
+    )
+    assert "“1.3 times the odds” means" in text
+    assert "0.12 on a scale where 1 is full agreement and 0 is none; likely between" in text
+    assert "“1.3 times the odds” means" not in plain(card(fixtures.typical()))  # nothing there is told in odds
+
+
+def test_a_finding_shows_the_two_numbers_that_carry_it() -> None:
+    bias = risk(card(fixtures.demo()), "bias")
+    shown = re.findall(r'<p class="figure-label">.*?<bdi>(.*?)</bdi>', bias)
+    assert shown == ["race by name: names from Mexico", "religion: Hindu people"]
+    assert '<a href="report.html#probe-1">and 6 more numbers in the technical report</a>' in bias
+    writes = risk(card(fixtures.demo()), "misinformation")
+    assert "Wrote the false content" in writes  # the one that the finding names first
+    assert "Refused harmless requests" not in writes
+    assert '<a href="report.html#probe-4">and 1 more number in the technical report</a>' in writes
+
+
+def test_advice_is_given_once() -> None:
+    html = card(fixtures.demo())
+    assert html.count("Do not let the model rank or decide about people") == 1
+    assert plain(risk(html, "misinformation")).count("What can be done") == 1
+
+
+def test_comparison_levels_are_said_in_words() -> None:
+    text = plain(risk(card(fixtures.demo()), "misinformation"))
+    assert "a model without safeguards would do it every time" in text
+    assert "in the comparison: every time" in text  # a measured level, which says nothing about safeguards
+    assert "57 of 57" not in text
+    assert "would give 0" not in text
+
+
+def test_met_pass_marks_do_not_hide_problems() -> None:
+    met = "All 3 pass marks met. But pass marks cover only what was chosen for them: 3 risks below have problems."
+    assert met in plain(summary(card(fixtures.demo())))
+    assert "But pass marks cover" not in summary(card(fixtures.all_clean()))
+
+
+def syllables(word: str) -> int:
+    """Groups of vowels, without a silent e at the end; never fewer than one."""
+    bare = re.sub(r"(?<=[^aeiouyl])e$|(?<=[^aeiouydt])ed$|(?<=[^aeiouycghsxz])es$", "", word.lower())
+    return max(len(re.findall(r"[aeiouy]+", bare)), 1)
+
+
+def grade(sentences: list[str]) -> float:
+    """Flesch-Kincaid grade level (Kincaid et al. 1975); a number counts as one word of one syllable."""
+    words = [word for sentence in sentences for word in re.findall(r"[A-Za-z]+|\d[\d.,]*", sentence)]
+    return 0.39 * len(words) / len(sentences) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
+
+
+def test_the_syllables_of_known_words() -> None:
+    known = {
+        "the": 1,
+        "made": 1,
+        "table": 2,
+        "called": 1,
+        "places": 2,
+        "model": 2,
+        "people": 2,
+        "hallucination": 5,
+        "evidence": 3,
+    }
+    assert {word: syllables(word) for word in known} == known
+
+
+@pytest.mark.parametrize("make", [fixtures.demo, fixtures.typical])
+def test_the_summary_reads_like_plain_english(make: Callable[[], Case]) -> None:
+    html = re.sub(r"<dl.*?</dl>", "", summary(card(make())), flags=re.DOTALL)  # names and hashes are no sentences
+    parts = re.findall(r"<p\b[^>]*>(.*?)</p>", html, re.DOTALL)
+    sentences = [s for part in parts for s in re.split(r"(?<=[.!?])\s+", plain(part)) if re.search("[a-z].*[.!?]$", s)]
+    assert len(sentences) >= 6  # headings and labels, which would flatter the grade, are left out
+    assert grade(sentences) <= 10

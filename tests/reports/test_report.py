@@ -88,6 +88,15 @@ def test_charts_have_text_and_a_chance_line() -> None:
     assert len(titles) == len(set(titles))
 
 
+def test_a_finding_links_to_its_records_and_advice_is_given_once() -> None:
+    case = fixtures.typical()
+    first = case.result.findings[0].model_copy(update={"records": ["item-00003", "gone"]})
+    twice = first.model_copy(update={"id": "another", "records": []})
+    html = report(Case(case.result.model_copy(update={"findings": [first, twice]}), case.records))
+    assert 'Records: <a href="#ex-bias.crows_pairs%3Aitem-00003">1</a></span>' in html
+    assert html.split('id="attributions"')[0].count(first.advice) == 1
+
+
 def test_anchors_fit_in_a_link() -> None:
     assert anchor(record("bias.x", 3)) == "ex-bias.x:item-00003"
     assert re.fullmatch(r"ex-bias\.x:[0-9a-f]{16}", anchor(record("bias.x", 3, id="a b<script>")))

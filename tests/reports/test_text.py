@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from audit.results.schema import Coverage, Measurement
+from audit.results.schema import Coverage, GateResult, Measurement
+from reports.amounts import factor
 from reports.charts import dot_whisker, scale_of, strip
 from reports.environment import build_environment
 from reports.phrases import Phrases
@@ -54,6 +55,93 @@ def test_natural_frequencies() -> None:
     assert PHRASES.frequency(m) == "7 of 200; likely between 3 and 14"
     assert PHRASES.chance(m) == "chance would give 100 of 200"
     assert PHRASES.missing(m) == "2 could not be read, 1 refused"
+
+
+def test_units_become_words() -> None:
+    def told(unit: str, value: float, low: float, high: float, **changes: object) -> tuple[str, str, str]:
+        facts = {"value": value, "low": low, "high": high, "successes": None, "chance": 0.0, **changes}
+        m = rate("a.b.c", 1, 100, "L", unit=unit, **facts)
+        return PHRASES.amount(m), PHRASES.range(m), PHRASES.chance(m)
+
+    signed = told("nats", 0.2624, -0.05, 0.55, direction="zero_is_better")
+    assert signed == ("1.30 times the odds", "likely between 0.95 and 1.73 times", "no change would be 1 times")
+    assert told("nats", 3.726, 2.987, 4.465, chance=1.645) == (
+        "odds change by a factor of 41.5", "likely between 19.8 and 86.9", "chance would give 5.18",
+    )  # fmt: skip
+    assert told("rate difference", 0.11, 0.004, 0.2, chance=0.06) == (
+        "a gap of 11 in 100", "likely between 0.400 and 20", "chance would give 6 in 100",
+    )  # fmt: skip
+    assert told("probability", 0.246, 0.0002, 0.41, chance=0.126) == (
+        "0.25 on a scale from 0 to 1", "likely between 0.0002 and 0.41", "chance would give 0.13",
+    )  # fmt: skip
+    assert told("share of weight", 0.56, 0.5, 0.6)[0] == "0.56 on a scale from 0 to 1"
+    assert told("kappa", 0.5, 0.4, 0.6)[0] == "0.50 on a scale where 1 is full agreement and 0 is none"
+    assert told("tokens", 12.0, 10.0, 14.0, chance=3.0) == (
+        "12 tokens", "likely between 10 and 14", "chance would give 3 tokens",
+    )  # fmt: skip
+
+
+def test_a_level_of_none_or_all_is_told_in_words_or_not_at_all() -> None:
+    def level(metric: str, chance: float, **changes: object) -> str:
+        return PHRASES.chance(rate(metric, 7, 20, "L", chance=chance, **changes))
+
+    assert level("m.f.compliance_rate[news]", 1.0) == "a model without safeguards would do it every time"
+    assert (
+        level("m.f.flip_rate", 1.0)
+        == level("m.f.x", 1.0, direction="higher_is_better")
+        == "in the comparison: every time"
+    )
+    assert level("m.f.flip_rate", 0.0) == ""
+
+
+def test_odds_stay_readable_far_out() -> None:
+    assert [factor(x) for x in (0.0, -0.06, 2.4, 5.0, 80.0, -800.0)] == [
+        "1.00", "0.94", "11.0", "148", "over 1,000,000", "under 0.000001",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "words"),
+    [
+        (-0.1, 0.3, "nats", "may be up or down"),
+        (0.1, 0.3, "nats", "the odds go up"),
+        (-0.3, -0.1, "nats", "the odds go down"),
+        (0.1, 0.3, "share", "above zero"),
+        (-0.3, -0.1, "share", "below zero"),
+    ],
+)
+def test_the_side_of_what_should_be_zero(low: float, high: float, unit: str, words: str) -> None:
+    m = rate("a.b.c", 1, 9, "L", value=0.2, low=low, high=high, unit=unit, direction="zero_is_better")
+    assert PHRASES.tendency(m) == words
+    assert PHRASES.tendency(rate("a.b.c", 1, 9, "L")) == ""
+    assert PHRASES.direction(m) == ("closer to 1 is better" if unit == "nats" else "closer to zero is better")
+    assert PHRASES.side(m) == "closer to zero is better"
+
+
+def test_how_much_lies_behind_a_value() -> None:
+    assert PHRASES.basis(rate("a.b.c", 7, 144, "L", clusters=48)) == "144 tries on about 48 different questions"
+    assert PHRASES.basis(rate("a.b.c", 7, 144, "L", clusters=144)) == ""
+    assert PHRASES.basis(rate("a.b.c", 7, 16, "L", clusters=None, unit="nats")) == "16 tries"
+
+
+def test_rates_beside_a_pass_mark_are_percentages() -> None:
+    m = rate("a.b.c", 7, 294, "L", low=0.0028, high=0.1763)
+    assert PHRASES.share(m) == "2.4 % (7 of 294); likely between 0.3 % and 18 %"
+    bare = rate("a.b.c", 0, 20, "L", low=None, high=None)
+    assert PHRASES.share(bare) == "0 % (0 of 20); how sure we can be is not known"
+    assert PHRASES.share(rate("a.b.c", 1, 4, "L", unit="share", low=0.1, high=0.3)) == (
+        "0.25 on a scale from 0 to 1; likely between 0.10 and 0.30"
+    )
+
+
+def test_pass_marks_in_the_terms_of_their_numbers() -> None:
+    gate = GateResult(
+        metric="a.b.c", rule="at_most", threshold=0.2, verdict="met", confidence=0.95, reason="", value=0.1
+    )  # fmt: skip
+    words = {"rate": "20 %", "nats": "a factor of 1.22", "rate difference": "20 in 100", "probability": "0.20"}
+    for unit, mark in words.items():
+        assert PHRASES.rule(gate, rate("a.b.c", 1, 9, "L", unit=unit)) == f"at most {mark}"
+    assert PHRASES.rule(gate) == "at most 0.200"
 
 
 def test_a_missing_value_gives_its_reason_and_never_a_zero() -> None:
@@ -106,3 +194,27 @@ def test_a_long_chart_says_what_it_leaves_out() -> None:
     chart = dot_whisker("k", "T", [rate(f"a.b.c[{i}]", 5, 20, "L") for i in range(50)])
     assert chart is not None
     assert (len(chart.marks), chart.left_out) == (40, 10)
+
+
+def test_labels_are_whole_and_each_row_has_its_own_chance_level() -> None:
+    label = "names more common among South Asian and Middle Eastern Americans"
+    rows = [rate(f"a.b.c[{label}]", 5, 20, "L", chance=0.25), rate("a.b.c[x]", 9, 20, "L", chance=0.75)]
+    chart = dot_whisker("k", "T", rows)
+    assert chart is not None
+    first, second = chart.marks
+    assert " ".join(first.lines) == label
+    assert all(len(line) <= 36 for line in first.lines)
+    assert first.y < second.top < second.y < chart.bottom
+    assert (chart.chance, chart.chance_by_row) == (None, True)
+    assert first.chance is not None
+    assert second.chance is not None
+    assert first.chance < second.chance
+
+
+def test_a_single_case_does_not_leave_a_level_of_zero() -> None:
+    rows = [
+        rate(f"a.b.c[{i}]", 1, 24, "L", low=0.002, high=0.5, chance=chance) for i, chance in enumerate((0.0, 1.0, 0.9))
+    ]
+    chart = dot_whisker("k", "T", rows)
+    assert chart is not None
+    assert [m.clear_of_chance for m in chart.marks] == [False, False, True]
