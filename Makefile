@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-quick check bench docs clean
+.PHONY: install demo test test-quick check bench docs screenshots clean
 
 install: $(STAMP)
 
@@ -39,6 +39,10 @@ docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python docs/probe_pages.py
 	$(BIN)/mkdocs build --strict
+
+# RESULT is a result folder; needs chromium.
+screenshots: $(STAMP)
+	$(BIN)/python docs/screenshots.py $(RESULT)
 
 clean:
 	rm -rf $(VENV) site build *.egg-info

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from audit.models.requests import (
     Attribute,
     Attributed,
     Capability,
+    Decision,
     Failure,
     Generate,
     Generated,
@@ -36,7 +38,7 @@ from audit.models.source import Weights
 from audit.models.text import TextEncoder
 from audit.results import ModelFacts
 
-CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "2"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 GENERATE_ROWS = 32
 SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work
@@ -62,10 +64,15 @@ def choose_device(wanted: str) -> torch.device:
     """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(wanted)
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ModelError(f"There is no kind of device {wanted!r}; use device: auto, cpu, mps or cuda.") from None
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, True)
-    if not present:
-        raise ModelError(f"This machine has no {device.type} device; use device: auto or cpu.")
+    if not present or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise ModelError(
+            f"This machine has no {device.type if not present else device} device; use device: auto or cpu."
+        )
     return device
 
 
@@ -81,9 +88,14 @@ class CausalModel:
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         self._device = choose_device(options.device)
         # float32 is what measurements are made in: bfloat16 moves log-likelihoods by tenths of a nat.
-        dtype = torch.float32 if options.dtype == "auto" else getattr(torch, options.dtype)
+        dtype = torch.float32 if options.dtype == "auto" else getattr(torch, options.dtype, None)
+        if not isinstance(dtype, torch.dtype):
+            raise ModelError(f"There is no number format {options.dtype}; use float32, bfloat16 or float16.")
         tokenizer, self._model = _load(weights, source, dtype, options.trust_remote_code)
         self._model.to(self._device).eval()
+        if not _sees_only_back(self._model):
+            raise ModelError(f"{source} is not a causal language model: its numbers depend on what follows a token.")
+        self._files_hash = _files_hash(weights.folder)
         self.encoder = TextEncoder(tokenizer, options.chat_template)
         self.scorer = Scorer(self._model, options.batch_tokens or BATCH_TOKENS)
         ends = _end_tokens(self._model, tokenizer)
@@ -119,6 +131,7 @@ class CausalModel:
         vocabulary = json.dumps(sorted(self.encoder.tokenizer.get_vocab().items()))
         parts = [
             self.facts.weights_sha256,
+            self._files_hash,
             hashlib.sha256(vocabulary.encode()).hexdigest(),
             self.facts.chat_template_sha256,
             self.facts.dtype,
@@ -190,9 +203,10 @@ class CausalModel:
         ]
         answers = iter(self._generator.generate(tasks) if tasks else [])
         results: list[Generated | Failure] = []
-        for prompt, fit in zip(prompts, fits, strict=True):
+        for prompt, fit, most in zip(prompts, fits, [r.max_tokens for r in requests], strict=True):
             if not fit:
-                results.append(Failure("truncated", f"The prompt has {len(prompt)} tokens; the model reads {limit}."))
+                reason = f"The prompt has {len(prompt)} tokens and its answer may have {most}; the model reads {limit}."
+                results.append(Failure("truncated", reason))
                 continue
             answer = next(answers)
             if not np.isfinite(answer.logprob):
@@ -216,6 +230,8 @@ class CausalModel:
     def _attend_one(self, request: Attend) -> Attended | Failure:
         context, target = self.encoder.pair(request.prompt, request.continuation)
         ids = context + target
+        if self._context_length is not None and len(ids) > self._context_length:
+            return Failure("truncated", f"The input has {len(ids)} tokens; the model reads {self._context_length}.")
         out = self._model(torch.tensor([ids], device=self._device), output_attentions=True, use_cache=False)
         layers = [layer for layer in out.attentions or () if layer is not None]
         if not layers:  # an empty tuple, not None, where a kernel returns no weights
@@ -227,11 +243,18 @@ class CausalModel:
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
         """Attributions, one number a word of the prompt."""
-        return [attribute(request, self.encoder, self.scorer) for request in requests]
+        return [self._undecidable(r) or attribute(r, self.encoder, self.scorer) for r in requests]
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept words."""
-        return [ablate(request, self.encoder, self.scorer) for request in requests]
+        return [self._undecidable(r) or ablate(r, self.encoder, self.scorer) for r in requests]
+
+    def _undecidable(self, request: Decision) -> Failure | None:
+        """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
+        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
+        pairs = [self.encoder.pair(request.prompt, answer) for answer in answers]
+        failures = [self._unfit(Continuation(tuple(context), tuple(target))) for context, target in pairs]
+        return next((failure for failure in failures if failure is not None), None)
 
 
 def _load(weights: Weights, source: str, dtype: torch.dtype, remote_code: bool) -> tuple[Any, Any]:
@@ -257,6 +280,24 @@ def _load(weights: Weights, source: str, dtype: torch.dtype, remote_code: bool) 
             f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated."
         )
     return tokenizer, model
+
+
+@torch.inference_mode()
+def _sees_only_back(model: Any) -> bool:
+    """Whether another last token leaves what comes before it as it was."""
+    size = model.get_input_embeddings().num_embeddings
+    ids = torch.tensor([[3, 5, 7, 11], [3, 5, 7, 13]], device=model.device) % size
+    one, two = (model(input_ids=row[None], use_cache=False).logits[0, :3].float() for row in ids)
+    near = 1e-4 if one.dtype == model.dtype else 1e-2  # half precision rounds
+    return bool(torch.allclose(one, two, rtol=near, atol=near * float(one.abs().nan_to_num().max()), equal_nan=True))
+
+
+def _files_hash(folder: Path) -> str:
+    """Of all small files that decide how the weights are used and how text becomes tokens."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja"}):
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _context_length(config: Any) -> int | None:

@@ -66,6 +66,8 @@ def attribute(request: Attribute, encoder: TextEncoder, scorer: Scorer) -> Attri
     words = len(scalar.units.words)
     if words == 0:
         return Failure("failed", "The prompt has no words to explain.")
+    if request.method == "shapley_sampling" and request.samples < 1:
+        return Failure("failed", "Shapley sampling needs at least one order; samples is 0.")
 
     def forward(present: Tensor) -> Tensor:
         return torch.tensor(scalar([_kept(row) for row in present]))
@@ -89,6 +91,9 @@ def attribute(request: Attribute, encoder: TextEncoder, scorer: Scorer) -> Attri
 def ablate(request: Ablate, encoder: TextEncoder, scorer: Scorer) -> Ablated | Failure:
     """The scalar for each set of kept words, in nats."""
     scalar = DecisionScalar(request, encoder, scorer)
+    words = len(scalar.units.words)
+    if any(not 0 <= unit < words for kept in request.kept for unit in kept):
+        return Failure("failed", f"The prompt has {words} words; a set names others.")
     try:
         return Ablated(tuple(scalar(request.kept)))
     except NotFinite:

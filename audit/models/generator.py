@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length
+from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length, reach
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Generator:
         streams = [torch.Generator().manual_seed(task.seed) for task in tasks]
         rows = list(range(len(tasks)))
         prompts = [task.prompt for task in tasks]
-        shared = shared_beginning(prompts)
+        # Padding after a shared beginning would take up places of a sliding window.
+        longest = max((len(task.prompt) + task.max_tokens for task in tasks), default=0)
+        shared = shared_beginning(prompts) if longest <= reach(self.model.config) else 0
         cache = self._keep(prompts[0][:shared], len(tasks)) if shared else None
         ids, mask = self._padded(prompts, shared)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
@@ -126,6 +128,6 @@ def shared_beginning(prompts: Sequence[tuple[int, ...]]) -> int:
 
 
 def _choose(logprobs: Tensor, task: Task, stream: torch.Generator) -> int:
-    if task.temperature == 0.0:
+    if task.temperature == 0.0 or bool(logprobs.isnan().any()):  # NaN is chosen, and then seen in the sum
         return int(logprobs.argmax())
     return int(torch.multinomial((logprobs / task.temperature).softmax(-1), 1, generator=stream))

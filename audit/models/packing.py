@@ -7,8 +7,10 @@ it has in its row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,3 +123,10 @@ def batches(packs: Sequence[Pack], budget: int) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
+
+
+def reach(config: Any) -> float:
+    """The longest row of which every token sees all before it."""
+    text = config.get_text_config()
+    windows = [getattr(text, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((w for w in windows if isinstance(w, int) and w > 0), default=math.inf)

@@ -96,6 +96,9 @@ class Generate(Request):
     temperature: float = 0.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "temperature", float(self.temperature))  # 0 and 0.0 are equal: one key
+
 
 @dataclass(frozen=True, slots=True)
 class Attend(Request):
@@ -199,6 +202,16 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
+_TYPES: dict[str, dict[str, Any]] = {
+    "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
+    "Generated": {"text": str, "tokens": int, "logprob": float | int, "finish": str},
+    "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
+    "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
+    "Ablated": {"values": tuple},
+    "Failure": {"status": str, "reason": str},
+}
+
+
 def encode(response: Response) -> str:
     """A response as JSON text, arrays as base64 of their little-endian float32 bytes."""
     fields = {name: getattr(response, name) for name in response.__slots__}
@@ -209,6 +222,10 @@ def encode(response: Response) -> str:
     return json.dumps([type(response).__name__, fields], allow_nan=False)
 
 
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
+
+
 def decode(text: str) -> Response:
     """The response that :func:`encode` wrote.
 
@@ -216,7 +233,7 @@ def decode(text: str) -> Response:
         ValueError: where the text is not such a response.
     """
     try:
-        kind, fields = json.loads(text)
+        kind, fields = json.loads(text, parse_constant=_refuse)
         for name, value in fields.items():
             if isinstance(value, dict):
                 raw = np.frombuffer(base64.b64decode(value["float32"]), dtype="<f4")
@@ -224,6 +241,9 @@ def decode(text: str) -> Response:
             elif isinstance(value, list):
                 fields[name] = tuple(value)
         response: Response = _KINDS[kind](**fields)
-    except (TypeError, KeyError, ValueError) as error:
+        for name, wanted in _TYPES.get(kind, {}).items():
+            if not isinstance(getattr(response, name), wanted):
+                raise ValueError(f"{name} is not a {wanted}")
+    except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"not a stored response: {error}") from None
     return response

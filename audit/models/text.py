@@ -101,18 +101,17 @@ class TextEncoder:
 
     def units(self, prompt: Prompt) -> Units:
         """The prompt's tokens with the words of its text, or of its last message, as removable units."""
-        text = self.text(prompt)
-        start, end = 0, len(text)
-        if not isinstance(prompt, str):
-            start = text.rindex(prompt[-1].content)
-            end = start + len(prompt[-1].content)
+        text = self.text(prompt).rstrip(" ")  # as in pair(): the last spaces go with the answer
+        start, end = (0, len(text)) if isinstance(prompt, str) else self._last_message(prompt, text)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         lead = self._lead(prompt)
         words = [(m.start() + start, m.end() + start) for m in _WORD.finditer(text[start:end])]
         members: list[list[int]] = [[] for _ in words]
-        for position, (_, last) in enumerate(encoded.offset_mapping):
-            # A token belongs to the word of its last character, because byte-level tokens carry the space before.
-            owner = next((w for w, (a, b) in enumerate(words) if a < last <= b), None)
+        for position, (first, last) in enumerate(encoded.offset_mapping):
+            # A token belongs to the word of its last character, because byte-level tokens carry the space before;
+            # so does a space that is a token of its own.
+            space = first >= start and text[first:last].isspace()
+            owner = next((w for w, (a, b) in enumerate(words) if (space or a < last) and last <= b), None)
             if owner is not None:
                 members[owner].append(position + len(lead))
         kept = [w for w, tokens in enumerate(members) if tokens]
@@ -121,6 +120,16 @@ class TextEncoder:
             words=tuple(text[slice(*words[w])] for w in kept),
             members=tuple(tuple(members[w]) for w in kept),
         )
+
+    def _last_message(self, messages: tuple[Message, ...], text: str) -> tuple[int, int]:
+        """Where the last message stands in the rendered text; its words may also stand in the template's frame."""
+        mark = "\ue000\ue001"
+        framed = self.text((*messages[:-1], Message(messages[-1].role, mark))).rstrip(" ")
+        before, _, after = framed.partition(mark)
+        if text.startswith(before) and text.endswith(after):
+            return len(before), len(text) - len(after)
+        start = text.rindex(messages[-1].content.strip())  # a template that writes messages differently by content
+        return start, start + len(messages[-1].content.strip())
 
     def pieces(self, ids: list[int]) -> tuple[str, ...]:
         """Each token's text, for showing."""

@@ -287,16 +287,24 @@ def _finding(usefulness: Measurement) -> Finding:
     if usefulness.value is not None and usefulness.low is not None and usefulness.n >= FEWEST:
         values |= {"tau": f"{usefulness.value:.2f}", "low": f"{usefulness.low:.2f}", "high": f"{usefulness.high:.2f}"}
         text = (
-            "The attention pictures show where the model looked, not why it answered: on a scale where 1 is full agreement "
-            "and 0 is none, they agreed with the measured effect of words at {tau} (likely between {low} and {high}; {n} "
+            "Attention pictures are not an explanation of this model's answers: on a scale where 1 is full agreement and 0 is "
+            "none, where it looked agreed with the measured effect of words at {tau} (likely between {low} and {high}; {n} "
             "texts)."
         )
         if usefulness.low > 0.5:
             outlook = "no_problem_found"
+            text = (
+                "Where the model looked agreed with the measured effect of words at {tau}, where 1 is full agreement and 0 "
+                "is none (likely between {low} and {high}; {n} texts)."
+            )
         elif usefulness.high is not None and usefulness.high < 0.5:
             outlook, severity = "problem_found", "low"
         else:
             outlook = "unclear"
+            text = (
+                "Whether attention pictures explain this model's answers is open: they agreed with the measured effect of "
+                "words at {tau}, where 1 is full agreement and 0 is none (likely between {low} and {high}; {n} texts)."
+            )
     return Finding(
         id=f"{Attention.id}.usefulness",
         probe=Attention.id,

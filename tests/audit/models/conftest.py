@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from audit.models.causal import CausalModel
-from tests.audit.models.tiny import ByHand, make_gemma, make_gpt2, make_llama, open_folder
+from tests.audit.models.tiny import ByHand, make_gemma, make_gpt2, make_llama, open_folder, single_thread
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads cost a tiny model more than they give, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    """For every test here."""
+    with single_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

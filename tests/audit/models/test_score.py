@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from audit.models import Failure, Generate, Request, Score, Scored, user
 from audit.models.causal import CausalModel
 from audit.models.scorer import Continuation, Likelihood, Scorer
-from tests.audit.models.tiny import LONGEST, TEXTS, ByHand, Expected, open_folder
+from tests.audit.models.tiny import LONGEST, TEXTS, ByHand, Expected, make_windowed, open_folder, single_thread
 
 NEAR = 1e-4  # nats a token, between float32 in batches and float64 one token at a time
 CONTEXT = "The red cat sleeps in the garden. The blue bird sleeps in the river. The green dog"
@@ -53,7 +54,8 @@ def requests_for(model: CausalModel) -> list[Score]:
 @pytest.fixture(scope="session")
 def expected(model: CausalModel, by_hand: ByHand) -> dict[Score, Expected]:
     """What the loop says of every request."""
-    return {request: by_hand.score(request) for request in requests_for(model)}
+    with single_thread():
+        return {request: by_hand.score(request) for request in requests_for(model)}
 
 
 def test_the_models_have_learned_their_text(llama: CausalModel, gpt2: CausalModel) -> None:
@@ -86,7 +88,9 @@ def test_each_alone_equals_loop(model: CausalModel, expected: dict[Score, Expect
 
 
 def test_where_the_prompt_is_cut_does_not_matter(model: CausalModel) -> None:
-    one, two = model.score([Score("The red cat sleeps in the", " garden"), Score("The red cat sleeps in the ", "garden")])
+    one, two = model.score(
+        [Score("The red cat sleeps in the", " garden"), Score("The red cat sleeps in the ", "garden")]
+    )
     assert one == two
 
 
@@ -156,7 +160,7 @@ def test_order_company_and_budget_do_not_matter(
 
 
 tokens = st.integers(5, 339)
-TRUNK = [tokens_ for tokens_ in random.Random(0).choices(range(5, 340), k=40)]
+TRUNK = random.Random(0).choices(range(5, 340), k=40)
 
 
 @settings(max_examples=10, deadline=None)
@@ -223,10 +227,8 @@ def test_too_long_is_truncated_with_both_numbers(model: CausalModel, expected: d
 
 
 def test_an_empty_continuation_is_a_failure_not_a_zero(model: CausalModel) -> None:
-    for prompt in ("The red cat", "", "The "):
+    for prompt in ("The red cat", ""):
         found = model.score([Score(prompt, ""), Score("The", " red")])
-        if prompt == "The ":  # its space moves to the continuation, which then is one
-            continue
         assert isinstance(found[0], Failure)
         assert found[0].status == "failed"
         assert "no tokens" in found[0].reason
@@ -235,8 +237,7 @@ def test_an_empty_continuation_is_a_failure_not_a_zero(model: CausalModel) -> No
 
 def test_a_continuation_that_merges_into_the_prompt_gets_no_number(model: CausalModel) -> None:
     """``The red ca`` and ``The red cat`` have equally many tokens or fewer: nothing is left to score."""
-    context, target = model.encoder.pair("The red ca", "t")
-    assert target == []
+    assert model.encoder.pair("The red ca", "t")[1] == []
     [found] = model.score([Score("The red ca", "t")])
     assert isinstance(found, Failure)
 
@@ -272,10 +273,33 @@ def test_one_bad_token_spoils_its_sum(late_fault: CausalModel, gpt2: CausalModel
     assert [short] == gpt2.score([SHORT])
 
 
-@pytest.mark.xfail(
-    reason="known: 0 x NaN in a padded position reaches the shorter rows of a batch; no number is wrong, some are lost"
-)
 def test_a_bad_row_does_not_spoil_its_neighbours(late_fault: CausalModel) -> None:
     short, long = late_fault.score([SHORT, LONG])
     assert isinstance(long, Failure)
     assert isinstance(short, Scored)
+
+
+def test_rows_longer_than_a_sliding_window(tmp_path: Path) -> None:
+    model = open_folder(make_windowed(tmp_path, window=32))
+    by_hand = ByHand(model)
+    asked = [Continuation(tuple(TRUNK[:cut]), tuple(TRUNK[cut : cut + 2])) for cut in (3, 20, 36, 38)]
+    for continuation, one in zip(asked, by_scorer(model, asked, 4096), strict=True):
+        assert one.logprob == near(by_hand.row(continuation.context, continuation.target))
+
+
+def test_rows_longer_than_a_short_sliding_window(tmp_path: Path) -> None:
+    model = open_folder(make_windowed(tmp_path, window=8))
+    by_hand = ByHand(model)
+    asked = [Continuation(tuple(TRUNK[:cut]), tuple(TRUNK[cut : cut + 2])) for cut in (3, 20, 36, 38)]
+    for continuation, one in zip(asked, by_scorer(model, asked, 4096), strict=True):
+        assert one.logprob == near(by_hand.row(continuation.context, continuation.target))
+
+
+def test_a_vocabulary_of_thirty_tokens(tmp_path: Path) -> None:
+    """As models of proteins and characters have."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=30, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    model = Scorer(LlamaForCausalLM(config).eval(), 64)
+    assert model.score([Continuation((1, 2), (3,))]) != [None]

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import Gemma2Config, GPT2Config, LlamaConfig, PreTrainedTokenizerFast
-from transformers import Gemma2ForCausalLM, GPT2LMHeadModel, LlamaForCausalLM  # isort: skip
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
-from audit.models import Prompt, Score
+from audit.models import Model, Prompt, Score
 from audit.models.causal import CausalModel, Options
 from audit.models.opening import open_model, quiet_libraries
 
@@ -60,6 +70,18 @@ def train_tokenizer(begins: bool) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Threads cost a tiny model more than they give, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@single_thread()
 def train(model: Any, tokenizer: Any, steps: int) -> None:
     """Teach a model our text; one long row of shuffled sentences a step."""
     generator = torch.Generator().manual_seed(0)
@@ -146,6 +168,27 @@ def make_gemma(folder: Path) -> Path:
     return save(Gemma2ForCausalLM(config), tokenizer, folder)
 
 
+def make_windowed(folder: Path, window: int) -> Path:
+    """Untrained; no layer sees further back than ``window`` tokens."""
+    tokenizer = train_tokenizer(begins=True)
+    torch.manual_seed(4)
+    config = MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=LONGEST,
+        sliding_window=window,
+        initializer_range=0.4,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return save(MistralForCausalLM(config), tokenizer, folder)
+
+
 def save(model: Any, tokenizer: Any, folder: Path) -> Path:
     """As a folder that an audit can open."""
     model.save_pretrained(folder)
@@ -153,9 +196,18 @@ def save(model: Any, tokenizer: Any, folder: Path) -> Path:
     return folder
 
 
+def open_source(
+    source: str, options: Options | None = None, task: str | None = None, declared: dict[str, str] | None = None
+) -> Model:
+    """Open what a config names."""
+    return open_model(
+        source, revision=None, adapter=None, task=task, options=options or Options(), declared=declared or {}
+    )
+
+
 def open_folder(folder: Path, **options: Any) -> CausalModel:
     """The model as an audit sees it."""
-    model = open_model(str(folder), None, None, Options(**options), {})
+    model = open_source(str(folder), Options(**options))
     assert isinstance(model, CausalModel)
     return model
 
