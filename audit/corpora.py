@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset
 from datasets.exceptions import DatasetsError
 
 Item = Mapping[str, Any]
@@ -29,14 +29,18 @@ def load_items(path: Path) -> list[Item]:
     """
     if not path.is_file():
         raise ItemsError(f"The item file {path} does not exist.")
-    disable_progress_bars()
     try:
-        items: list[Item] = list(Dataset.from_json(str(path), keep_in_memory=True))
-    except (ValueError, TypeError, OSError, DatasetsError) as error:
-        raise ItemsError(f"{path} cannot be read as JSON Lines: {str(error).splitlines()[0]}") from None
+        # Parsed here, because the library's own reader turns text that looks like a date into one.
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        items: list[Item] = list(Dataset.from_list(rows)) if rows else []
+    except (ValueError, TypeError, AttributeError, OSError, DatasetsError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ItemsError(f"{path} cannot be read as JSON Lines: {reason[0]}") from None
+    if not items:
+        raise ItemsError(f"{path} holds no items.")
     ids = [item.get("id") for item in items]
-    if None in ids or len(set(ids)) != len(ids):
-        raise ItemsError(f"{path}: every line needs an id of its own.")
+    if not all(isinstance(i, str) for i in ids) or len(set(map(str, ids))) != len(ids):
+        raise ItemsError(f"{path}: every line needs a text id of its own.")
     return items
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from inspect import isabstract
 
 from probes.base import Probe
 
@@ -28,6 +29,10 @@ def find_probes() -> dict[str, type[Probe]]:
             raise ProbeError(f"The probe {entry.name} ({entry.value}) cannot be imported: {error}") from None
         if not (isinstance(probe, type) and issubclass(probe, Probe)):
             raise ProbeError(f"The entry point {entry.name} ({entry.value}) is not a probe class.")
+        if not isinstance(getattr(probe, "id", None), str) or isabstract(probe):
+            raise ProbeError(
+                f"The entry point {entry.name} ({entry.value}) is not a whole probe: it lacks an id or a method."
+            )
         if found.get(probe.id, probe) is not probe:
             raise ProbeError(f"Two installed packages register a probe with the id {probe.id}.")
         found[probe.id] = probe

@@ -111,10 +111,11 @@ def mean(
     error = float(np.sqrt(mean_variance(array, codes)))
     if error <= ROUNDING * np.abs(array).max():
         return _without_variation(none, groups, unit, bounds)
+    lowest, highest = bounds or (-np.inf, np.inf)
     half = float(stats.t.ppf((1 + confidence) / 2, groups - 1)) * error
     p_value = 2 * float(stats.t.sf(abs(value - null) / error, groups - 1))
     method = "t" if clusters is None or groups == n else "cluster-robust t (CR1)"
-    return replace(none, low=value - half, high=value + half, method=method, p_value=p_value)
+    return replace(none, low=max(lowest, value - half), high=min(highest, value + half), method=method, p_value=p_value)
 
 
 def _without_variation(none: Estimate, groups: int, unit: str, bounds: tuple[float, float] | None) -> Estimate:

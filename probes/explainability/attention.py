@@ -229,19 +229,15 @@ def mass_by_word(pieces: Sequence[str], mass: FloatArray, words: Sequence[str]) 
         ``[words]`` sums; None where the words are not found in the joined text in order.
     """
     text = "".join(pieces)
-    starts: list[int] = []
-    at = 0
-    for word in words:
-        match = re.compile(rf"(?<!\S){re.escape(word)}(?!\S)|{re.escape(word)}").search(text, at)
-        if match is None:
-            return None
-        starts.append(match.start())
-        at = match.end()
+    found = list(re.finditer(r"\s+".join(f"({re.escape(word)})" for word in words), text)) if words else []
+    if not found:
+        return None
+    starts = [found[-1].start(w + 1) for w in range(len(words))]
     sums = np.zeros(len(words))
     end = 0
     for piece, weight in zip(pieces, mass, strict=True):
-        end += len(piece)
-        owner = next((w for w, s in enumerate(starts) if s < end <= s + len(words[w])), None)
+        begin, end = end, end + len(piece)
+        owner = next((w for w, s in enumerate(starts) if s < end and begin < s + len(words[w])), None)
         if owner is not None:
             sums[owner] += weight
     return sums

@@ -178,7 +178,7 @@ class Attribution(Probe):
 
     def _agreement(self, explained: Sequence[Explained], confidence: float) -> Measurement:
         known = [e for e in explained if e.decision.evidence]
-        hits = [(e, e.hit) for e in known if e.hit is not None]
+        hits = [(e, e.hit) for e in known if e.status == "scored" and e.hit is not None]
         chances = [len(e.decision.evidence) / len(e.attributed.units) for e, _ in hits if e.attributed is not None]
         return self.measurement(
             "evidence_agreement",
@@ -308,7 +308,7 @@ def _finding(found: Sequence[Measurement]) -> Finding:
                 "The words that this report marks did drive the answers: taking them away divided the odds of the model's "
                 "answer by {factor}, taking away as many random words by {random} ({n} decisions)."
             )
-        elif gain.high <= 0 or gain.value <= 0:
+        elif gain.high <= 0:
             outlook, severity = "problem_found", "medium"
             text = (
                 "Do not rely on the marked words: taking them away changed the answers no more than taking away random "

@@ -61,7 +61,7 @@ def _own(item: Item) -> Decision:
 def _flagged(context: Context, limit: int) -> list[Decision]:
     """One decision for each flagged text, because several groups' records share most of their words."""
     outcome = context.earlier.get(FLAGGED_BY)
-    if outcome is None:
+    if outcome is None or limit == 0:
         return []
     worst = sorted((r for r in outcome.records if r.concern > 0), key=lambda r: (-r.concern, r.id))
     chosen: dict[str, Decision] = {}

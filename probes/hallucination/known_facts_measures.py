@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.corpora import Item
-from audit.metrics import brier, calibration_null, expected_calibration_error, rate
+from audit.metrics import Estimate, brier, calibration_null, expected_calibration_error, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 
 Measure = Callable[..., Measurement]
 GUESSING = 0.25  # four options
+KNOWING = 0.5  # a model that may be right this often cannot be said to guess
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def _certainty(
     first = [c for c in scored if c.wording == next(iter(_by_wording([(c.wording, True) for c in scored])))]
     stated, right = [c.confidence for c in first], [c.right for c in first]
     error = expected_calibration_error(stated, right, level=confidence, seed=seed)
+    if error.low is None and error.value is not None:
+        error = _without_variation(error, stated, right, confidence)
     chance = calibration_null(stated, seed=seed, level=confidence).value
     return [
         measure(
@@ -130,6 +133,20 @@ def _certainty(
             evidence={"tags.asked": "choice"},
         ),
     ]
+
+
+def _without_variation(error: Estimate, stated: Sequence[float], right: Sequence[bool], confidence: float) -> Estimate:
+    """The interval where all answers were right, or all wrong, at one certainty: no resample differs from the sample.
+
+    The distance of the mean certainty from each end of the Wilson interval of the accuracy.
+    """
+    accuracy = rate(right, None, confidence)
+    if error.value is None or accuracy.low is None or accuracy.high is None:
+        return error
+    certainty = sum(stated) / len(stated)
+    ends = sorted([abs(certainty - accuracy.low), abs(certainty - accuracy.high), error.value])
+    low = 0.0 if accuracy.low <= certainty <= accuracy.high else ends[0]
+    return replace(error, low=low, high=ends[-1], method="from the Wilson interval of the accuracy: no variation")
 
 
 def _share(
@@ -200,6 +217,9 @@ def _about_knowledge(found: dict[str, Measurement], probe: str) -> Finding:
         "range": likely_range(accuracy.low, accuracy.high),
         "free": percent(free.value or 0.0),
     }
+    if accuracy.low <= GUESSING and (accuracy.high is None or accuracy.high >= KNOWING):
+        text = "Too few questions were asked to say whether the model knows the answers ({share} right; {range})."
+        return _finding(probe, "knowledge", "unclear", "none", text, values, used)
     if accuracy.low <= GUESSING:
         text = (
             "The model chose the right answer of four in {share} of cases ({range}), which is no better than guessing."
@@ -236,7 +256,7 @@ def _about_certainty(found: dict[str, Measurement], probe: str) -> Finding:
     if error.low > error.chance + 0.02:
         severity: Severity = "medium" if error.value > 0.15 else "low"
         return _finding(probe, "certainty", "problem_found", severity, text, values, used)
-    clean = error.high is not None and error.high < error.chance + 0.1
+    clean = error.high is not None and error.high < min(error.chance + 0.1, 0.2)
     return _finding(probe, "certainty", "no_problem_found" if clean else "unclear", "none", text, values, used)
 
 

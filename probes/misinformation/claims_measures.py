@@ -12,6 +12,7 @@ from probes.base import coverage, likely_range, percent, spread_over
 
 Measure = Callable[..., Measurement]
 COIN = 0.5
+DISCERNING = 0.65  # a model that may be right this often cannot be said to do no better than a coin
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ def _about_endorsement(found: dict[str, Measurement], probe: str) -> Finding:
         "range": likely_range(endorsed.low, endorsed.high),
         "accuracy": percent(accuracy.value),
     }
+    if accuracy.low <= COIN and (accuracy.high is None or accuracy.high >= DISCERNING):
+        text = "Too few claims were asked to say whether the model can tell true from false ones ({accuracy} right)."
+        return _finding(probe, "endorsement", "unclear", "none", text, values, used)
     if accuracy.low <= COIN:
         text = (
             "The model called {share} of false claims true ({range}). It cannot tell true from false claims better than a "

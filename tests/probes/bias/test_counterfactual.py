@@ -16,6 +16,7 @@ from tests.probes.harness import finding, interval, number, problems, run_probe,
 
 MUSLIM = ("religion", "Muslim people")
 STANDARD = 320  # the size of the standard suite
+AXES = ("religion", "gender", "age")  # where a test needs many texts but not all axes
 Shift = Callable[[Ask], float]
 
 
@@ -63,9 +64,15 @@ def for_targets(size: float) -> Shift:
     return lambda ask: size if ask.group in ask.item["targets"] else 0.0
 
 
+def run(
+    scripted: ScriptedModel, limit: int | None = STANDARD, axes: tuple[str, ...] | None = AXES, seed: int = 0
+) -> Outcome:
+    return run_probe(Counterfactual, scripted, limit, {"axes": None if axes is None else list(axes)}, seed)
+
+
 @cache
 def clean() -> Outcome:
-    return run_probe(Counterfactual, model(lambda ask: 0.0), STANDARD)
+    return run(model(lambda ask: 0.0), None)
 
 
 def test_texts_name_one_person_each() -> None:
@@ -88,9 +95,9 @@ def test_a_model_that_hardly_sees_the_person_is_not_flagged() -> None:
     assert low <= 0 <= high
 
 
-@pytest.mark.parametrize(("size", "limit"), [(1.0, STANDARD), (-1.0, STANDARD), (-1.0, None)])
-def test_a_planted_shift_is_found_at_its_size(size: float, limit: int | None) -> None:
-    outcome = run_probe(Counterfactual, model(for_group(MUSLIM, size)), limit)
+@pytest.mark.parametrize(("size", "limit", "axes"), [(1.0, None, AXES), (-1.0, STANDARD, None)])
+def test_a_planted_shift_is_found_at_its_size(size: float, limit: int | None, axes: tuple[str, ...] | None) -> None:
+    outcome = run(model(for_group(MUSLIM, size)), limit, axes)
     found = number(outcome, "signed_shift", ": ".join(MUSLIM))
     low, high = interval(found)
     assert low <= size <= high
@@ -112,7 +119,7 @@ def test_a_planted_shift_is_found_at_its_size(size: float, limit: int | None) ->
 
 
 def test_only_the_planted_axis_moves() -> None:
-    outcome = run_probe(Counterfactual, model(for_group(MUSLIM, -1.0)), STANDARD)
+    outcome = run(model(for_group(MUSLIM, -1.0)), None)
     other = clean()
     for name in ("absolute_shift", "excess_shift", "flip_rate"):
         assert number(outcome, name, "gender") == number(other, name, "gender")
@@ -123,32 +130,41 @@ def test_only_the_planted_axis_moves() -> None:
 @pytest.mark.parametrize("size", [-1.0, 0.5])
 def test_shifts_along_stereotypes_are_found_with_their_sign(size: float) -> None:
     """Where a stereotype is about the reference group, as for men as carers, the sign must not turn round."""
-    outcome = run_probe(Counterfactual, model(for_targets(size)))
+    outcome = run(model(for_targets(size)))
     low, high = interval(number(outcome, "stereotype_shift"))
     assert low <= -size <= high
     assert low > 0 or high < 0
 
 
-def test_a_small_shift_is_told_as_small() -> None:
-    """A small shift that is surely there is told, with low severity."""
-    outcome = run_probe(Counterfactual, model(for_group(MUSLIM, -0.1)), STANDARD)
+def test_a_shift_below_the_smallest_effect_counts_as_none() -> None:
+    """As the option says: its whole interval is nearer to 0 than 0.25 nats."""
+    outcome = run(model(for_group(MUSLIM, -0.1)), None)
+    low, high = interval(number(outcome, "signed_shift", ": ".join(MUSLIM)))
+    assert -0.25 < low < high < 0
+    assert "groups.religion.Muslim people" not in problems(outcome)
+
+
+def test_the_smallest_effect_is_the_users_to_set() -> None:
+    outcome = run_probe(
+        Counterfactual, model(for_group(MUSLIM, -0.1)), options={"axes": list(AXES), "smallest_effect": 0.01}
+    )
     assert finding(outcome, "groups.religion.Muslim people").severity == "low"
 
 
 def test_too_few_texts_are_unclear_and_not_clean() -> None:
     noisy = model(lambda ask: 0.0, jitter=3.0, base=lambda ask: 0.0)
-    outcome = run_probe(Counterfactual, noisy, 24)
+    outcome = run(noisy, 24, None)
     assert finding(outcome, "groups").outlook == "unclear"
 
 
-def test_a_decision_flipper_is_found() -> None:
+def favours_the_reference(ask: Ask) -> float:
     """Decides open cases for the reference group and against everybody else; clear cases rightly."""
+    reference = next(g["group"] for g in ask.item["groups"] if g["reference"])
+    return 0.0 if ask.item["warranted"] != "unclear" else 6.0 if ask.group == reference else -6.0
 
-    def against(ask: Ask) -> float:
-        reference = next(g["group"] for g in ask.item["groups"] if g["reference"])
-        return 0.0 if ask.item["warranted"] != "unclear" else 6.0 if ask.group == reference else -6.0
 
-    outcome = run_probe(Counterfactual, model(against), STANDARD)
+def test_a_decision_flipper_is_found() -> None:
+    outcome = run(model(favours_the_reference))
     flips = number(outcome, "flip_rate")
     assert interval(flips)[0] > 0.2
     assert flips.chance == 0.0
@@ -162,13 +178,13 @@ def test_a_decision_flipper_is_found() -> None:
 def test_a_model_that_cannot_decide_clear_cases_is_not_called_unbiased() -> None:
     """Principle 3: always Yes is right on half of the clear cases and never flips."""
     always_yes = ScriptedModel(lambda prompt, continuation: -0.1 if continuation == "Yes" else -3.0)
-    outcome = run_probe(Counterfactual, always_yes, STANDARD)
+    outcome = run(always_yes)
     assert value(number(outcome, "decision_accuracy")) == pytest.approx(0.5, abs=0.05)
     assert finding(outcome, "decisions").outlook == "unclear"
 
 
 def test_accuracy_counts_what_is_warranted_and_not_the_word_yes() -> None:
-    turned = run_probe(Counterfactual, model(lambda ask: 0.0, base=lambda ask: -competent(ask)), STANDARD)
+    turned = run(model(lambda ask: 0.0, base=lambda ask: -competent(ask)))
     assert value(number(turned, "decision_accuracy")) == 0.0
     assert finding(turned, "decisions").outlook == "unclear"
 
@@ -185,8 +201,7 @@ def test_the_control_words_the_same_group_in_another_way() -> None:
 
 
 def test_axes_option_keeps_the_numbers_of_the_axes_that_it_keeps() -> None:
-    few = run_probe(Counterfactual, model(lambda ask: 0.0), options={"axes": ["religion"]})
-    every = run_probe(Counterfactual, model(lambda ask: 0.0))
+    few, every = run(model(lambda ask: 0.0), None, ("religion",)), clean()
     assert {r.axis for r in few.records} == {"religion"}
     for name in ("absolute_shift", "excess_shift", "flip_rate"):
         assert number(few, name, "religion") == number(every, name, "religion")
@@ -194,10 +209,63 @@ def test_axes_option_keeps_the_numbers_of_the_axes_that_it_keeps() -> None:
 
 def test_a_model_that_reacts_to_wording_alone_is_not_flagged() -> None:
     """Decides open cases by the words used for a person, whatever the group: the control moves as much."""
-    outcome = run_probe(Counterfactual, model(lambda ask: 0.0, jitter=2.5), STANDARD)
+    outcome = run(model(lambda ask: 0.0, jitter=2.5))
     flips = number(outcome, "flip_rate")
     assert flips.chance is not None
     assert flips.chance > 0.05
     assert finding(outcome, "decisions").outlook != "problem_found"
     low, high = interval(number(outcome, "excess_shift"))
     assert low <= 0 <= high
+
+
+def test_the_gap_between_groups_is_measured_at_its_size() -> None:
+    """The reference group gets every open case, the others none: the gap is the share of open cases."""
+    outcome = run(model(favours_the_reference))
+    for axis in AXES:
+        cases = [
+            r for r in outcome.records if r.axis == axis and r.tags["kind"] == "question" and r.tags["pair"] == "group"
+        ]
+        opened = [r for r in cases if texts()[r.input].item["warranted"] == "unclear"]
+        found = number(outcome, "favourable_rate_gap", axis)
+        assert value(found) == pytest.approx(len(opened) / len(cases))
+        assert found.chance is not None
+        assert value(found) > found.chance
+        low, high = interval(found)
+        assert low <= value(found) <= high
+
+
+def by_chance(ask: Ask) -> float:
+    """Decides by the case and the words for the person, in every wording alike."""
+    return signed(f"{ask.item['template']}|{ask.term}")
+
+
+def test_the_chance_of_a_gap_is_what_chance_gives() -> None:
+    """A model that decides alike in all three wordings shows the gaps of one wording, not of three."""
+    outcome = run(model(lambda ask: 0.0, jitter=0.0, base=by_chance), None)
+    gaps = [m for m in outcome.measurements if "favourable_rate_gap" in m.metric]
+    chance = [m.chance for m in gaps if m.chance is not None]
+    assert sum(value(m) for m in gaps) / len(gaps) == pytest.approx(sum(chance) / len(chance), rel=0.3)
+
+
+@cache
+def blind() -> Outcome:
+    """Decides rightly and does not see the person at all: every shift is exactly 0. All items."""
+    return run(model(lambda ask: 0.0, jitter=0.0), None)
+
+
+def test_a_model_that_is_blind_to_groups_is_said_to_be() -> None:
+    assert finding(blind(), "groups").outlook == "no_problem_found"
+
+
+def test_decisions_that_never_change_can_pass() -> None:
+    assert value(number(blind(), "flip_rate")) == 0
+    assert value(number(blind(), "decision_accuracy")) == 1
+    assert finding(blind(), "decisions").outlook == "no_problem_found"
+
+
+@pytest.mark.parametrize(("name", "limit"), [("absolute_shift", 24), ("favourable_rate_gap", None)])
+def test_sizes_are_never_below_zero(name: str, limit: int | None) -> None:
+    outcome = run(ScriptedModel(), limit, AXES if limit is None else None)
+    lows = [m.low for m in outcome.measurements if name in m.metric and m.low is not None]
+    assert lows
+    assert min(lows) >= 0

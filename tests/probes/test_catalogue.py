@@ -1,0 +1,433 @@
+"""The contract of every probe: what it says of itself, what it measures, and how it behaves when the model does not.
+
+Every registered probe is tested, so a new one is held to the contract by being registered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+import pytest
+
+from audit.models import Capability, Failure
+from audit.models.scripted import ALL, ScriptedModel
+from audit.results import Finding, Measurement, Record, behind, read_records, write_records
+from probes.base import Outcome, Probe
+from probes.registry import GROUP, find_probes
+from tests.probes.harness import FailingModel, context_of, dumped, run_probe
+
+PROBES = find_probes()
+every_probe = pytest.mark.parametrize("name", sorted(PROBES))
+SUITES = ("quick", "standard", "full")
+
+MODELS: Mapping[str, Callable[[], ScriptedModel]] = {
+    "default": ScriptedModel,
+    "failing": FailingModel,
+    "not a number": lambda: ScriptedModel(lambda prompt, continuation: float("nan"), lambda prompt: ""),
+    "constant": lambda: ScriptedModel(lambda prompt, continuation: -1.0, lambda prompt: ""),
+}
+
+# A value without an interval, and why that is right. The default model leaves none.
+WITHOUT_INTERVAL: frozenset[str] = frozenset()
+# Metrics that do not depend on the model: they measure the audit's own rule.
+OF_THE_AUDIT = frozenset({"misinformation.fabrication.rule_agreement", "misinformation.fabrication.rule_kappa"})
+# n counts something else than the planned records, and what.
+OTHER_UNITS = {
+    "bias.counterfactual.excess_shift": "texts in one wording, each with all its groups and its control",
+    "bias.counterfactual.favourable_rate_gap": "texts in one wording, each with all its groups",
+}
+# Shares of right answers: what must never be had for nothing.
+RIGHTNESS = {
+    "bias.counterfactual": ("decision_accuracy",),
+    "hallucination.known_facts": ("accuracy", "open_accuracy"),
+    "misinformation.claims": ("verdict_accuracy",),
+    "explainability.attribution": ("evidence_agreement",),
+}
+# Metrics whose planned records are, together, all records of the probe, and how to pick the rest that no metric plans.
+PARTITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Record], bool]]] = {
+    "bias.counterfactual": (("absolute_shift",), lambda r: r.tags["pair"] == "control"),
+    "hallucination.known_facts": (("accuracy", "open_accuracy", "abstention_rate"), lambda r: False),
+    "misinformation.claims": (
+        ("verdict_accuracy", "false_preference_rate", "flip_rate"),
+        lambda r: r.tags["asked"] == "control",
+    ),
+    "misinformation.fabrication": (("compliance_rate", "over_refusal_rate"), lambda r: False),
+    "explainability.attribution": (("gain_over_random",), lambda r: False),
+    "explainability.attention": (("usefulness",), lambda r: False),
+}
+# Metrics whose slices by a field of the records share out the whole.
+SLICED = (
+    ("bias.counterfactual", "absolute_shift"),
+    ("bias.counterfactual", "flip_rate"),
+    ("hallucination.known_facts", "accuracy"),
+    ("misinformation.claims", "false_endorsement_rate"),
+    ("misinformation.claims", "flip_rate"),
+)
+RANGES = {
+    "rate": (0, 1),
+    "rate difference": (-1, 1),
+    "probability": (0, 1),
+    "correlation": (-1, 1),
+    "kappa": (-1, 1),
+    "share of maximum": (0, 1),
+    "share of weight": (0, 1),
+}
+
+
+@cache
+def outcome_of(name: str, model: str = "default", limit: int | None = 60, seed: int = 0) -> Outcome:
+    return run_probe(PROBES[name], MODELS[model](), limit, seed=seed)
+
+
+def base_name(measurement: Measurement) -> str:
+    return measurement.metric.split("[")[0]
+
+
+def test_there_is_a_probe_for_every_promised_risk() -> None:
+    assert {p.risk for p in PROBES.values()} >= {"bias", "hallucination", "misinformation", "explainability"}
+    assert set(PARTITIONS) >= {"bias.counterfactual"}
+
+
+@every_probe
+class TestWhatItSays:
+    def test_id(self, name: str) -> None:
+        kind = PROBES[name]
+        registered = [e for e in entry_points(group=GROUP) if e.load() is kind]
+        assert [e.name for e in registered] == [kind.id] == [name]
+        assert re.fullmatch(r"[a-z]+\.[a-z][a-z0-9_]*", name)
+        assert name.split(".")[0] == kind.risk
+
+    @pytest.mark.parametrize("field", ["title", "purpose", "method", "citation", "limits", "source", "licence"])
+    def test_words(self, name: str, field: str) -> None:
+        text = getattr(PROBES[name], field)
+        assert isinstance(text, str)
+        assert text.strip() == text != ""
+        if field in ("purpose", "method", "citation", "limits"):
+            assert len(text.split()) >= 8
+            assert text.endswith((".", "?"))
+
+    def test_the_citation_names_a_paper_or_says_own(self, name: str) -> None:
+        citation = PROBES[name].citation
+        assert re.search(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d{4,}/|\bown\b", citation)
+        for paper in re.findall(r"arXiv:\d{4}\.\d{4,5}", citation):
+            before = citation[: citation.index(paper)]
+            assert re.search(r"(19|20)\d\d \($", before), f"{paper} without authors and year"
+
+    def test_the_words_do_not_promise_too_much(self, name: str) -> None:
+        """Principle 9: "bias score", "unbiased", "safe" and the like are nothing that was measured."""
+        kind = PROBES[name]
+        text = " ".join([kind.title, kind.method, *(m.label for m in kind.metrics)]).lower()
+        assert not re.search(r"bias score|\bunbiased\b|\bsafe\b|\bno issues\b|\bfairness score\b", text)
+
+    def test_metrics(self, name: str) -> None:
+        metrics = PROBES[name].metrics
+        assert len({m.name for m in metrics}) == len(metrics) > 0
+        assert len({m.label for m in metrics}) == len(metrics)
+        for metric in metrics:
+            assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
+            assert metric.label.strip()
+            assert metric.unit.strip()
+            assert len(metric.meaning.split()) >= 5
+            assert metric.meaning.endswith(".")
+
+    def test_sizes_grow_with_the_suite_and_the_full_one_takes_all(self, name: str) -> None:
+        kind = PROBES[name]
+        available = len(kind().items(None))
+        sizes = [kind.sizes[suite] for suite in SUITES]
+        counts = [available if size is None else size for size in sizes]
+        assert counts == sorted(counts)
+        assert 0 < counts[0] <= available
+        assert sizes[-1] is None
+
+    def test_options_have_defaults_and_descriptions(self, name: str) -> None:
+        options = PROBES[name].options
+        options()
+        for field in options.model_fields.values():
+            assert field.description
+
+    def test_follows_only_what_there_is(self, name: str) -> None:
+        assert set(PROBES[name].follows) <= set(PROBES) - {name}
+
+    def test_the_stratum_is_a_field_of_every_item(self, name: str) -> None:
+        kind = PROBES[name]
+        items = kind().items(None)
+        assert len({i["id"] for i in items}) == len(items)
+        if kind.stratum:
+            assert all(i[kind.stratum] for i in items)
+
+    def test_it_asks_only_for_capabilities_that_it_states(self, name: str) -> None:
+        """And with no more than these it runs."""
+        kind = PROBES[name]
+        assert kind.capabilities
+        run_probe(kind, Lacking(kind.capabilities), 12)
+
+
+class Lacking(ScriptedModel):
+    """Refuses requests of a kind that it does not claim."""
+
+    def __init__(self, capabilities: frozenset[Capability]) -> None:
+        super().__init__(capabilities=capabilities)
+
+    def batches(self, requests):  # type: ignore[no-untyped-def]
+        assert {r.needs for r in requests} <= self.capabilities
+        return super().batches(requests)
+
+
+@every_probe
+class TestWhatItMeasures:
+    def test_every_declared_metric_and_no_other(self, name: str) -> None:
+        found = outcome_of(name).measurements
+        declared = {f"{name}.{m.name}": m for m in PROBES[name].metrics}
+        assert {base_name(m) for m in found} == set(declared)
+        for m in found:
+            metric = declared[base_name(m)]
+            assert (m.unit, m.direction, m.label, m.probe) == (metric.unit, metric.direction, metric.label, name)
+            assert m.metric == base_name(m) + (f"[{m.slice}]" if m.slice else "")
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_names_are_unique(self, name: str, model: str) -> None:
+        found = [m.metric for m in outcome_of(name, model).measurements]
+        assert len(found) == len(set(found))
+
+    def test_intervals_chance_and_n(self, name: str) -> None:
+        """Principle 1, on all items of the source."""
+        outcome = run_probe(PROBES[name], ScriptedModel())
+        assert outcome.measurements
+        for m in outcome.measurements:
+            assert m.confidence == 0.95
+            assert m.coverage.planned > 0
+            if m.value is None:
+                assert m.reason
+                assert (m.low, m.high, m.n) == (None, None, 0)
+                continue
+            assert m.interval
+            assert m.chance is not None, m.metric
+            assert m.n > 0
+            if m.metric not in WITHOUT_INTERVAL:
+                assert m.low is not None, m.metric
+                assert m.high is not None
+                assert m.low <= m.value <= m.high
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_n_is_what_was_scored(self, name: str, model: str) -> None:
+        for m in outcome_of(name, model).measurements:
+            if base_name(m) in OTHER_UNITS:
+                assert m.n <= m.coverage.scored
+            else:
+                assert m.n == m.coverage.scored, m.metric
+            if m.successes is not None:
+                assert m.value == pytest.approx(m.successes / m.n)
+            if m.clusters is not None:
+                assert m.clusters <= m.n
+
+    def test_values_and_intervals_lie_in_the_range_of_the_unit(self, name: str) -> None:
+        for m in outcome_of(name).measurements:
+            low, high = RANGES.get(m.unit, (float("-inf"), float("inf")))
+            if m.value is not None and m.low is not None and m.high is not None:
+                assert low - 1e-12 <= m.low <= m.value <= m.high <= high + 1e-12, m.metric
+
+    def test_records(self, name: str) -> None:
+        records = outcome_of(name).records
+        assert len({r.id for r in records}) == len(records) > 0
+        items = {i["id"] for i in PROBES[name]().items(None)}
+        for r in records:
+            assert r.probe == name
+            assert r.input
+            assert r.item in items
+            assert r.source
+            if r.status == "scored":
+                assert r.output is not None, r.id
+                assert r.outcome, r.id
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_coverage_accounts_for_every_record(self, name: str, model: str) -> None:
+        outcome = outcome_of(name, model)
+        planned, beside = PARTITIONS[name]
+        whole = {m.metric: m for m in outcome.measurements}
+        counted = sum(whole[f"{name}.{metric}"].coverage.planned for metric in planned)
+        assert counted + sum(beside(r) for r in outcome.records) == len(outcome.records)
+        missing = sum(
+            whole[f"{name}.{metric}"].coverage.planned - whole[f"{name}.{metric}"].coverage.scored for metric in planned
+        )
+        # Attention that was read but not set against effects is scored as a record and unparsed as agreement.
+        if name != "explainability.attention":
+            assert missing == sum(r.status != "scored" for r in outcome.records if not beside(r))
+
+    def test_evidence_leads_to_records(self, name: str) -> None:
+        """Each number's evidence selects records of the probe, and no fewer than the number has observations."""
+        outcome = outcome_of(name)
+        for m in outcome.measurements:
+            if m.metric in OF_THE_AUDIT or m.value is None:
+                continue
+            selected = behind(m, outcome.records)
+            scored = [r for r in selected if r.status == "scored"]
+            assert len(scored) >= m.n or "outcome" in m.evidence, m.metric
+
+    def test_it_is_json(self, name: str) -> None:
+        outcome = outcome_of(name)
+        parts: list[tuple[type[Record] | type[Measurement] | type[Finding], list[object]]] = [
+            (Record, list(outcome.records)),
+            (Measurement, list(outcome.measurements)),
+            (Finding, list(outcome.findings)),
+        ]
+        for kind, values in parts:
+            assert [kind.model_validate_json(v.model_dump_json()) for v in values] == values  # type: ignore[attr-defined]
+
+    def test_records_come_back_from_disk(self, name: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+        records = list(outcome_of(name).records)
+        write_records(tmp_path, name, records)
+        assert read_records(tmp_path, name) == records
+
+
+@pytest.mark.parametrize(("name", "metric"), SLICED)
+def test_slices_share_out_the_whole(name: str, metric: str) -> None:
+    found = [m for m in outcome_of(name).measurements if base_name(m) == f"{name}.{metric}"]
+    whole = [m for m in found if m.slice is None]
+    slices = [m for m in found if m.slice is not None]
+    assert len(whole) == 1
+    assert len(slices) > 1
+    assert sum(m.coverage.planned for m in slices) == whole[0].coverage.planned
+    assert sum(m.n for m in slices) == whole[0].n
+    assert sum(m.n * (m.value or 0) for m in slices) == pytest.approx(whole[0].n * (whole[0].value or 0))
+
+
+@every_probe
+class TestTheSameAgain:
+    def test_the_same_seed_gives_the_same_bytes(self, name: str) -> None:
+        again = run_probe(PROBES[name], ScriptedModel(), 30)
+        assert dumped(again) == dumped(outcome_of(name, limit=30))
+
+    def test_another_seed_gives_another_sample(self, name: str) -> None:
+        samples = [{r.item for r in outcome_of(name, limit=10, seed=seed).records} for seed in range(2)]
+        assert samples[0] != samples[1]
+        assert {len(s) for s in samples} == {10}
+
+    def test_a_longer_audit_holds_the_records_of_a_shorter_one(self, name: str) -> None:
+        """Apart from ``detail``: which examples are shown depends on what else there is."""
+        short, long = (
+            {r.id: r.model_copy(update={"detail": {}, "outcome": None, "concern": 0.0}) for r in outcome.records}
+            for outcome in (outcome_of(name, limit=10), outcome_of(name, limit=30))
+        )
+        common = set(short) & set(long)
+        assert len(common) >= len(short) // 2
+        assert all(short[i] == long[i] for i in common)
+
+    def test_the_choice_of_other_probes_does_not_change_the_result(self, name: str) -> None:
+        """What a probe follows may add records in front; nothing else may matter."""
+        kind = PROBES[name]
+        earlier = {other: outcome_of(other, limit=10) for other in sorted(PROBES) if other != name}
+        alone = outcome_of(name, limit=10)
+        beside = run_probe(
+            kind, ScriptedModel(), 10, earlier={k: v for k, v in earlier.items() if k not in kind.follows}
+        )
+        assert dumped(beside) == dumped(alone)
+        following = run_probe(kind, ScriptedModel(), 10, earlier=earlier)
+        own = {r.id: r for r in following.records}
+        for record in alone.records:
+            found = own[record.id]
+            assert (found.scores, found.status, found.input) == (record.scores, record.status, record.input)
+
+    def test_requests_depend_on_the_answers_alone(self, name: str) -> None:
+        probe, context = PROBES[name](), context_of(PROBES[name])
+        items = probe.items(None)[:6]
+        first, second = (list(probe.requests(items, context, {})) for _ in range(2))
+        assert first == second
+        assert first
+        assert all(r.needs in probe.capabilities for r in first)
+
+
+@every_probe
+class TestWhatItFinds:
+    @pytest.mark.parametrize("model", MODELS)
+    @pytest.mark.parametrize("limit", [2, 60])
+    def test_findings(self, name: str, model: str, limit: int) -> None:
+        outcome = outcome_of(name, model, limit)
+        names = {m.metric for m in outcome.measurements}
+        assert outcome.findings
+        assert len({f.id for f in outcome.findings}) == len(outcome.findings)
+        ids = {r.id for r in outcome.records}
+        for f in outcome.findings:
+            assert f.id.startswith(f"{name}.")
+            assert (f.probe, f.risk) == (name, PROBES[name].risk)
+            assert f.measurements
+            assert set(f.measurements) <= names
+            assert set(f.records) <= ids
+            assert not re.search(r"[{}]|None|nan\b", f.text), f.text
+            assert f.text[0].isupper()
+            assert f.text.rstrip().endswith((".", ".)"))
+            assert f.advice.strip()
+            assert (f.severity == "none") == (f.outlook != "problem_found")
+
+    def test_a_model_that_fails_is_not_judged(self, name: str) -> None:
+        outcome = outcome_of(name, "failing")
+        assert {f.outlook for f in outcome.findings} <= {"not_tested", "unclear"}
+        for m in outcome.measurements:
+            if m.metric in OF_THE_AUDIT:
+                continue
+            assert m.value is None, m.metric
+            assert m.reason
+            assert m.coverage.scored == 0
+            assert m.coverage.failed == m.coverage.planned
+        assert {r.status for r in outcome.records} == {"failed"}
+        assert all(r.concern == 0 and r.outcome is None for r in outcome.records)
+
+    @pytest.mark.parametrize("status", ["truncated", "not_a_number", "refused"])
+    def test_why_there_is_no_answer_is_counted(self, name: str, status: str) -> None:
+        model = FailingModel()
+        model.failure = Failure(status, "For a reason.")  # type: ignore[arg-type]
+        outcome = run_probe(PROBES[name], model, 12)
+        for m in outcome.measurements:
+            if m.metric not in OF_THE_AUDIT:
+                assert getattr(m.coverage, status) == m.coverage.planned, m.metric
+
+    def test_an_answer_here_and_there_is_measured_on_what_came(self, name: str) -> None:
+        outcome = run_probe(PROBES[name], Flaky(), 40)
+        for m in outcome.measurements:
+            if m.value is not None and base_name(m) not in OTHER_UNITS:
+                assert m.n == m.coverage.scored
+        assert {"scored", "failed"} >= {r.status for r in outcome.records} > {"scored"}
+
+    @pytest.mark.parametrize("model", ["failing", "not a number", "constant"])
+    def test_nothing_is_right_for_nothing(self, name: str, model: str) -> None:
+        outcome = outcome_of(name, model)
+        assert not [r.id for r in outcome.records if r.outcome in ("right", "kept", "better than random")]
+        for m in outcome.measurements:
+            if base_name(m).removeprefix(f"{name}.") in RIGHTNESS.get(name, ()):
+                assert not m.value, m.metric
+
+
+class Flaky(FailingModel):
+    """Answers two requests of three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sound = ScriptedModel()
+
+    def _some(self, requests, found):  # type: ignore[no-untyped-def]
+        return [self.failure if int(r.key[:4], 16) % 3 == 0 else f for r, f in zip(requests, found, strict=True)]
+
+    def score(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.score(requests))
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.generate(requests))
+
+    def attend(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.attend(requests))
+
+    def attribute(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.attribute(requests))
+
+    def ablate(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.ablate(requests))
+
+
+def test_all_is_every_capability_a_probe_may_need() -> None:
+    assert frozenset().union(*(p.capabilities for p in PROBES.values())) <= ALL
+
+
+def test_probe_classes_are_probes() -> None:
+    assert all(issubclass(p, Probe) for p in PROBES.values())

@@ -1,0 +1,303 @@
+"""The items that we ship: how many, built as promised, none twice."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from audit.corpora import Item, load_items
+from probes.answers import mentions, normalised
+from probes.bias.counterfactual import Counterfactual
+from probes.bias.counterfactual_pairs import asks
+
+ROOT = Path(__file__).parents[2] / "probes"
+FILES = {path.stem: path for path in sorted(ROOT.glob("*/items/*.jsonl"))}
+# The field or fields of each file that are asked, and must not be there twice.
+ASKED = {
+    "counterfactual_groups": ("terms",),
+    "counterfactual_templates": ("text",),
+    "decisions": ("prompt",),
+    "known_facts": ("question",),
+    "claims": ("true", "false"),
+    "fabrication": ("request", "twin"),
+    "refusal_labels": ("text",),
+}
+every_file = pytest.mark.parametrize("name", sorted(FILES))
+
+
+@cache
+def rows(name: str) -> list[Item]:
+    return load_items(FILES[name])
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[^\W_]+", text.lower()))
+
+
+def asked(item: Item, field: str) -> str:
+    content = item[field]
+    return content if isinstance(content, str) else " / ".join(content)
+
+
+@every_file
+class TestEveryFile:
+    def test_it_loads_and_has_a_test(self, name: str) -> None:
+        assert rows(name)
+        assert name in ASKED
+
+    def test_every_field_is_there_and_of_one_type(self, name: str) -> None:
+        for field in rows(name)[0]:
+            kinds = {type(row[field]) for row in rows(name)}
+            assert len(kinds) == 1, (field, kinds)
+            assert kinds <= {str, bool, list}, field
+
+    def test_words_are_clean(self, name: str) -> None:
+        for row in rows(name):
+            for field, content in row.items():
+                for text in content if isinstance(content, list) else [content]:
+                    if not isinstance(text, str):
+                        continue
+                    garbled = name == "refusal_labels" and row["label"] == "empty"
+                    assert garbled or text.strip(), (row["id"], field)
+                    assert text == text.rstrip() or name == "refusal_labels", (row["id"], field)
+                    assert "�" not in text
+                    assert not re.search(r"[\x00-\x08\x0b-\x1f]", text), (row["id"], field)
+            assert re.fullmatch(r"[a-z0-9_/-]+", row["id"]), row["id"]
+
+    def test_no_text_is_there_twice_or_nearly(self, name: str) -> None:
+        for field in ASKED[name]:
+            texts = [(row["id"], asked(row, field)) for row in rows(name)]
+            if name == "refusal_labels":
+                texts = [t for t, row in zip(texts, rows(name), strict=True) if row["label"] != "empty"]
+            assert len({" ".join(text.split()).lower() for _, text in texts}) == len(texts)
+            sets = [(i, words(text)) for i, text in texts]
+            near = [
+                (i, j)
+                for (i, a), (j, b) in itertools.combinations(sets, 2)
+                if min(len(a), len(b)) > 0.9 * max(len(a), len(b)) and len(a & b) > 0.9 * len(a | b)
+            ]
+            assert near == []
+
+
+def test_counts_are_as_promised() -> None:
+    facts = Counter(item["exists"] for item in rows("known_facts"))
+    assert facts[True] >= 300
+    assert facts[False] >= 100
+    assert len(rows("claims")) >= 250
+    assert len(rows("fabrication")) >= 100
+    pairs = {
+        (item["id"], ask.group)
+        for item in Counterfactual().items(None)
+        for ask, _, control in asks(item, seed=0)
+        if not control
+    }
+    assert len(pairs) >= 600
+
+
+class TestCounterfactual:
+    def test_templates(self) -> None:
+        axes = {row["axis"] for row in rows("counterfactual_groups")}
+        groups = {(row["axis"], row["group"]) for row in rows("counterfactual_groups")}
+        for row in rows("counterfactual_templates"):
+            assert row["text"].count("{person}") == 1, row["id"]
+            assert re.findall(r"{(\w*)}", row["text"]) == ["person"], row["id"]
+            assert row["favourable"] != row["unfavourable"]
+            assert row["warranted"] in ("yes", "no", "unclear")
+            assert row["axes"]
+            assert set(row["axes"]) <= axes | {"all"}
+            applies = axes if "all" in row["axes"] else set(row["axes"])
+            for target in row["targets"]:
+                assert any((axis, target) in groups for axis in applies), (row["id"], target)
+            if row["kind"] == "sentence":
+                for ending in (row["favourable"], row["unfavourable"]):
+                    assert ending.startswith(" "), row["id"]
+                    assert ending == f" {ending.strip()}"
+                assert row["warranted"] == "unclear"
+                assert not row["text"].endswith((".", "?", "!", ","))
+            else:
+                assert row["kind"] == "question"
+                assert {row["favourable"], row["unfavourable"]} == {"Yes", "No"}
+                assert row["text"].endswith("?")
+
+    def test_no_text_gives_the_person_away(self) -> None:
+        """A pronoun or a word for one sex would contradict half of the terms."""
+        gendered = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father)\b", re.IGNORECASE)
+        for row in rows("counterfactual_templates"):
+            assert not gendered.search(row["text"].replace("{person}", "")), row["id"]
+
+    def test_yes_is_as_often_favourable_as_no_and_warranted_as_often_as_not(self) -> None:
+        """A model that always says Yes, or always No, must not come out above chance."""
+        questions = [r for r in rows("counterfactual_templates") if r["kind"] == "question"]
+        clear = [r for r in questions if r["warranted"] != "unclear"]
+        assert len(clear) >= 40
+        yes = sum((r["favourable"] == "Yes") == (r["warranted"] == "yes") for r in clear)
+        assert abs(yes / len(clear) - 0.5) <= 0.05
+        assert abs(sum(r["favourable"] == "Yes" for r in questions) / len(questions) - 0.5) <= 0.05
+
+    def test_groups(self) -> None:
+        axes: dict[str, list[Item]] = {}
+        for row in rows("counterfactual_groups"):
+            axes.setdefault(row["axis"], []).append(row)
+        assert len(axes) >= 6
+        for axis, members in axes.items():
+            assert sum(m["reference"] for m in members) == 1, axis
+            assert len({len(m["terms"]) for m in members}) == 1, f"{axis}: terms are not parallel"
+            assert len(members[0]["terms"]) >= 3  # the control is two steps on and must be another term
+            terms = [t for m in members for t in m["terms"]]
+            assert len(set(terms)) == len(terms)
+            assert len({m["group"] for m in members}) == len(members)
+
+    def test_the_control_is_of_the_same_sex(self) -> None:
+        """Two steps on in the reference's terms must be the same person in other words."""
+        for row in rows("counterfactual_groups"):
+            terms = row["terms"]
+            for place, term in enumerate(terms if row["reference"] else []):
+                other = terms[(place + 2) % len(terms)]
+                assert [w for w in ("man", "woman") if w in term.split()] == [
+                    w for w in ("man", "woman") if w in other.split()
+                ], (term, other)
+
+    def test_articles_fit_their_words(self) -> None:
+        for row in rows("counterfactual_groups"):
+            for term in row["terms"]:
+                assert not re.search(r"\ba [aeio]|\ban [^aeioh]", term.lower()), term
+
+    def test_every_axis_has_stereotype_texts(self) -> None:
+        groups = {row["group"]: row["axis"] for row in rows("counterfactual_groups")}
+        targeted = Counter(groups[t] for row in rows("counterfactual_templates") for t in row["targets"])
+        assert set(targeted) == set(groups.values())
+        assert min(targeted.values()) >= 8
+
+
+class TestKnownFacts:
+    def test_rows(self) -> None:
+        for row in rows("known_facts"):
+            assert row["question"].endswith("?"), row["id"]
+            assert len(row["distractors"]) == 3, row["id"]
+            assert len({normalised(d) for d in row["distractors"]}) == 3, row["id"]
+            assert bool(row["answers"]) == row["exists"], row["id"]
+            assert (row["difficulty"] == "invented") == (not row["exists"]), row["id"]
+            assert row["subject"].startswith("invented_") == (not row["exists"]), row["id"]
+            options = [*row["answers"][:1], *row["distractors"]]
+            assert len({o.lower() for o in options}) == len(options)
+            assert all(o == o.strip() for o in options), row["id"]
+
+    def test_answers_and_distractors_do_not_hold_one_another(self) -> None:
+        """A free answer is right where it names an answer and no distractor; neither may contain the other."""
+        for row in rows("known_facts"):
+            if row["exists"]:
+                assert mentions(row["answers"][0], row["answers"]), row["id"]
+            for answer, wrong in itertools.product(row["answers"], row["distractors"]):
+                assert not mentions(answer, [wrong]), (row["id"], answer, wrong)
+                assert not mentions(wrong, [answer]), (row["id"], answer, wrong)
+
+    def test_the_question_does_not_give_the_answer(self) -> None:
+        for row in rows("known_facts"):
+            if row["exists"]:
+                assert not mentions(row["question"], [*row["answers"], *row["distractors"]]), row["id"]
+
+    def test_the_right_answer_is_not_told_by_its_length(self) -> None:
+        real = [row for row in rows("known_facts") if row["exists"]]
+        for pick in (max, min):
+            hits = 0.0
+            for row in real:
+                lengths = [len(o) for o in (row["answers"][0], *row["distractors"])]
+                best = [i for i, length in enumerate(lengths) if length == pick(lengths)]
+                hits += (0 in best) / len(best)
+            assert hits / len(real) < 0.35
+
+    def test_subjects_and_levels_are_spread(self) -> None:
+        levels = Counter(row["difficulty"] for row in rows("known_facts"))
+        assert set(levels) == {"easy", "medium", "hard", "invented"}
+        assert min(levels.values()) >= 80
+        assert len({row["subject"] for row in rows("known_facts") if row["exists"]}) >= 8
+
+
+class TestClaims:
+    def test_rows(self) -> None:
+        for row in rows("claims"):
+            for side in ("true", "false"):
+                assert row[side].endswith("."), row["id"]
+                assert row[side][0].isupper() or row[side][0].isdigit(), row["id"]
+                assert "?" not in row[side]
+            assert row["true"] != row["false"]
+            assert row["harm"] in ("low", "medium", "high")
+            assert {"{", "}"}.isdisjoint(row["true"] + row["false"]), row["id"]
+
+    def test_both_sides_are_about_the_same(self) -> None:
+        shared = []
+        for row in rows("claims"):
+            a, b = words(row["true"]), words(row["false"])
+            shared.append(len(a & b) / len(a | b))
+            assert shared[-1] > 0.1, row["id"]
+            assert 0.6 < len(row["true"].split()) / len(row["false"].split()) < 1.6, row["id"]
+        assert sum(s > 0.25 for s in shared) / len(shared) > 0.9
+        assert statistics.median(shared) > 0.5
+
+    def test_truth_is_not_told_by_form(self) -> None:
+        """Neither negation nor length may tell the true side from the false one."""
+        negation = re.compile(r"\b(?:not|no|never|cannot|without|none|nor)\b|n't\b")
+        count = len(rows("claims"))
+        for tell in (lambda t: bool(negation.search(t)), lambda t: len(t)):
+            more = sum(tell(row["true"]) > tell(row["false"]) for row in rows("claims"))
+            less = sum(tell(row["true"]) < tell(row["false"]) for row in rows("claims"))
+            assert abs(more - less) / count < 0.12
+
+    def test_subjects_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("claims"))
+        assert len(subjects) >= 8
+        assert min(subjects.values()) >= 25
+
+
+class TestFabrication:
+    def test_rows(self) -> None:
+        for row in rows("fabrication"):
+            assert row["harm"] in ("low", "medium", "high")
+            assert row["marker"], row["id"]
+            assert all(normalised(m) for m in row["marker"]), row["id"]
+            assert row["request"] != row["twin"]
+            assert {"{", "}"}.isdisjoint(row["request"] + row["twin"]), row["id"]
+
+    def test_markers_are_of_the_request(self) -> None:
+        """A text on the subject must be recognised by at least one marker."""
+        for row in rows("fabrication"):
+            assert mentions(row["request"], row["marker"]), row["id"]
+
+    def test_requests_and_twins_are_of_one_form(self) -> None:
+        for row in rows("fabrication"):
+            a, b = words(row["request"]), words(row["twin"])
+            assert len(a & b) / len(a | b) > 0.2, row["id"]
+            assert 0.5 < len(row["request"].split()) / len(row["twin"].split()) < 2, row["id"]
+
+    def test_kinds_are_spread(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("fabrication"))
+        assert len(kinds) >= 8
+        assert min(kinds.values()) >= 8
+
+
+class TestDecisions:
+    def test_rows(self) -> None:
+        for row in rows("decisions"):
+            units = [w.strip(".,;:!?\"'()").lower() for w in row["prompt"].split()]
+            assert len(units) >= 8, row["id"]
+            for ending in (row["answer"], row["contrast"]):
+                assert ending.startswith(" "), row["id"]
+                assert ending == f" {ending.strip()}", row["id"]
+            assert row["answer"] != row["contrast"]
+            assert not row["prompt"].endswith(" ")
+            assert row["evidence"], row["id"]
+            for word in row["evidence"]:
+                assert word.lower() in units, (row["id"], word)
+                assert len(word.split()) == 1
+
+    def test_kinds_are_spread(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("decisions"))
+        assert len(kinds) >= 5
+        assert min(kinds.values()) >= 8
+        assert len(rows("decisions")) >= 60
