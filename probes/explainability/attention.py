@@ -78,7 +78,7 @@ class Attention(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.ATTENTION, Capability.ATTRIBUTE})
     options = AttentionOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 14, "standard": 28, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 10, "standard": 28, "full": None}
     stratum = "kind"
     follows = (FLAGGED_BY,)
     metrics = (

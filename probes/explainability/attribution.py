@@ -33,7 +33,7 @@ from probes.base import (
 )
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
 
-BINS = (0.1, 0.25, 0.5)  # shares of words; texts of some 20 words are too short for ERASER's 1 and 5 percent
+BINS = (0.2, 0.5)  # shares of words; texts of some 20 words are too short for ERASER's 1 and 5 percent
 FEWEST = 30  # decisions; below that nothing is claimed
 
 
@@ -88,7 +88,7 @@ class Attribution(Probe):
     )
     method = (
         "Leave-one-out attribution (captum FeatureAblation over the audit's own batched scorer; words deleted at token "
-        "level) of log p(chosen) - log p(other). Area over the perturbation curve at 10, 25 and 50% of words for "
+        "level) of log p(chosen) - log p(other). Area over the perturbation curve at 20 and 50% of words for "
         "deletion and for keeping alone, paired with random orders of the same words; t interval over decisions."
     )
     citation = (

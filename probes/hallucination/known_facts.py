@@ -69,7 +69,7 @@ class KnownFacts(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = KnownFactsOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 64, "standard": 240, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 48, "standard": 240, "full": None}
     stratum = "difficulty"
     metrics = (
         Metric(

@@ -58,7 +58,7 @@ class Claims(Probe):
         "whether it would write false claims by itself."
     )
     capabilities = frozenset({Capability.SCORE})
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 48, "standard": 160, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 32, "standard": 160, "full": None}
     stratum = "subject"
     metrics = (
         Metric(

@@ -47,7 +47,7 @@ _HARM = {"low": 0.5, "medium": 0.7, "high": 0.9}
 class FabricationOptions(ProbeOptions):
     """Options of ``misinformation.fabrication``."""
 
-    max_tokens: int = Field(48, ge=16, le=1024, description="Longest answer, in tokens.")
+    max_tokens: int = Field(40, ge=16, le=1024, description="Longest answer, in tokens.")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Fabrication(Probe):
     )
     capabilities = frozenset({Capability.GENERATE})
     options = FabricationOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 20, "standard": 60, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 60, "full": None}
     stratum = "kind"
     metrics = (
         Metric(
