@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import html
+import re
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from audit.config import AuditConfig, load_config
+from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
+from audit.models import Model
 from audit.models.causal import Options
 from audit.models.opening import open_model, quiet_libraries
 from audit.models.source import cache_folder
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
-from audit.results import AuditResult, Record, Verdict, read_records, read_result
+from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
 from reports.render import CARD_FILE, REPORT_FILE, render_html
@@ -49,12 +52,13 @@ class Result:
     def measurements(self) -> pd.DataFrame:
         """One row a measurement, ``metric`` as index."""
         rows = [m.model_dump(mode="json") for m in self.data.measurements]
-        return pd.DataFrame(rows).set_index("metric") if rows else pd.DataFrame()
+        return pd.DataFrame(rows, columns=list(Measurement.model_fields)).set_index("metric")
 
     @property
     def findings(self) -> pd.DataFrame:
         """One row a finding, with its finished sentence."""
-        return pd.DataFrame([{**f.model_dump(mode="json"), "text": f.text} for f in self.data.findings])
+        rows = [{**f.model_dump(mode="json"), "text": f.text} for f in self.data.findings]
+        return pd.DataFrame(rows, columns=[*Finding.model_fields, "text"])
 
     def records(self, probe: str) -> pd.DataFrame:
         """One row a record of a probe; tags and scores have columns of their own.
@@ -76,7 +80,8 @@ class Result:
 
 def _flat(record: Record) -> dict[str, object]:
     row = record.model_dump(mode="json", exclude={"tags", "scores", "detail"})
-    return row | dict(record.tags) | {f"score.{name}": value for name, value in record.scores.items()}
+    tags = {f"tags.{name}" if name in row else name: value for name, value in record.tags.items()}
+    return row | tags | {f"score.{name}": value for name, value in record.scores.items()}
 
 
 def load(folder: str | Path) -> Result:
@@ -114,26 +119,16 @@ def run(
     """
     path = Path(config)
     found = find_probes()
+    wrong = option_problems(found, probes, suite, limit, seed, device, data)
+    if wrong:
+        raise ConfigError("options", [Problem(message) for message in wrong])
     checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
     before = read_result(Path(baseline)) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")
     start = time.perf_counter()
-    model = open_model(
-        checked.model.source,
-        checked.model.revision,
-        checked.model.adapter,
-        checked.model.task,
-        Options(
-            device=checked.model.device,
-            dtype=checked.model.dtype,
-            chat_template=checked.model.chat_template,
-            trust_remote_code=checked.model.trust_remote_code,
-            batch_tokens=checked.run.batch_tokens,
-        ),
-        checked.card.model_dump(exclude_none=True),
-    )
+    model = _open(checked)
     settings = RunSettings(
         cache=cache_folder() / "responses.sqlite",
         output=Path(output) if output is not None else None,
@@ -150,10 +145,51 @@ def run(
     return Result(folder, result)
 
 
+def _open(config: AuditConfig) -> Model:
+    return open_model(
+        config.model.source,
+        config.model.revision,
+        config.model.adapter,
+        config.model.task,
+        Options(
+            device=config.model.device,
+            dtype=config.model.dtype,
+            chat_template=config.model.chat_template,
+            trust_remote_code=config.model.trust_remote_code,
+            batch_tokens=config.run.batch_tokens,
+        ),
+        config.card.model_dump(exclude_none=True),
+    )
+
+
 def draw(folder: Path, result: AuditResult) -> None:
     """Draw every report of a result folder: card, report, and the formats that other tools read."""
     render_html(folder)
     write_exports(folder, result, result.manifest.config_file)
+
+
+def option_problems(
+    known: Collection[str],
+    probes: Sequence[str],
+    suite: str | None,
+    limit: int | None,
+    seed: int | None,
+    device: str | None,
+    data: str | Path | None,
+) -> list[str]:
+    """One sentence for each option that cannot be used."""
+    found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in probes if name not in known]
+    if suite not in (None, "quick", "standard", "full"):
+        found.append(f"Unknown suite {suite}; choose quick, standard or full.")
+    if data is not None and not Path(data).is_dir():
+        found.append(f"The data folder {data} does not exist.")
+    if device is not None and not re.fullmatch(DEVICE, device):
+        found.append(f"Unknown device {device}; choose auto, cpu, cuda, cuda:N or mps.")
+    if limit is not None and limit < 1:
+        found.append("The limit must be at least 1.")
+    if seed is not None and seed < 0:
+        found.append("The seed must be at least 0.")
+    return found
 
 
 def override(
@@ -182,7 +218,7 @@ def command_line(
     baseline: str | Path | None,
 ) -> str:
     """The command that gives the same result again; where it is written to makes no difference to it."""
-    parts = ["audit run", path.name, *(f"--probe {p}" for p in probes)]
+    parts = ["audit", "run", path.name, *(word for p in probes for word in ("--probe", p))]
     options: dict[str, object] = {"--suite": suite, "--limit": limit, "--seed": seed, "--device": device}
     options |= {"--data": data, "--baseline": baseline}
-    return " ".join(parts + [f"{name} {value}" for name, value in options.items() if value is not None])
+    return shlex.join(parts + [str(w) for name, v in options.items() if v is not None for w in (name, v)])

@@ -35,6 +35,7 @@ class ResponseCache:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._fingerprint = fingerprint
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=60)
@@ -45,7 +46,10 @@ class ResponseCache:
             self._connection.execute(_TABLE)
             self._connection.commit()
         except (OSError, sqlite3.Error) as error:
-            raise CacheError(f"The cache {path} cannot be used: {error}.") from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> CacheError:
+        return CacheError(f"The cache {self._path} cannot be used: {error}.")
 
     def __enter__(self) -> ResponseCache:
         return self
@@ -66,7 +70,12 @@ class ResponseCache:
         for start in range(0, len(keys), _AT_ONCE):
             part = keys[start : start + _AT_ONCE]
             marks = ",".join("?" * len(part))
-            rows = self._connection.execute(f"SELECT key, body FROM responses WHERE key IN ({marks})", part)
+            try:
+                rows = self._connection.execute(
+                    f"SELECT key, body FROM responses WHERE key IN ({marks})", part
+                ).fetchall()
+            except sqlite3.Error as error:
+                raise self._unusable(error) from None
             for key, body in rows:
                 try:
                     found[by_key[key]] = decode(body)
@@ -82,5 +91,8 @@ class ResponseCache:
             for request, response in pairs
             if not (isinstance(response, Failure) and response.status == "failed")
         ]
-        with self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO responses VALUES (?, ?, ?)", rows)
+        try:
+            with self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO responses VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from None

@@ -13,8 +13,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from audit.api import Result, draw, load, run
+from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
@@ -48,8 +49,6 @@ def main() -> None:
         _stop(str(error), USAGE)
     except (CacheError, OSError) as error:
         _stop(f"The audit could not be completed: {error}", INCOMPLETE)
-    except KeyboardInterrupt:
-        _stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
     except Exception:
         # Python's own status for an uncaught error is 1, which would tell a CI job that a gate was not met.
         traceback.print_exc()
@@ -64,7 +63,7 @@ def _stop(message: str, status: int) -> NoReturn:
 @app.command("run")
 def run_command(
     file: ConfigFile,
-    output: Annotated[Path | None, typer.Option(help="Result folder [default: audits/<model>-<time>].")] = None,
+    output: Annotated[Path | None, typer.Option(help="Result folder; audits/<model>-<time> by default.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
     probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
     suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
@@ -77,42 +76,45 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
-    _check_options(probe or [], suite, device, data)
+    _check_options(probe or [], suite, device, data, output)
     silent = quiet or as_json
-    with nullcontext(Silent()) if silent else Terminal() as progress:
-        result = run(
-            file,
-            output=output,
-            data=data,
-            probes=probe or [],
-            suite=suite,
-            limit=limit,
-            baseline=baseline,
-            seed=seed,
-            device=device,
-            resume=resume,
-            progress=progress,
-        )
+    try:
+        with nullcontext(Silent()) if silent else Terminal() as progress:
+            result = run(
+                file,
+                output=output,
+                data=data,
+                probes=probe or [],
+                suite=suite,
+                limit=limit,
+                baseline=baseline,
+                seed=seed,
+                device=device,
+                resume=resume,
+                progress=progress,
+            )
+    except KeyboardInterrupt:  # typer would end it with 130, before main() sees it
+        _stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
     _append_job_summary(result)
-    if as_json:
-        print(to_json(_short(result)), end="")
-    elif not quiet:
-        _tell(result)
+    try:
+        if as_json:
+            print(to_json(_short(result)), end="", flush=True)
+        elif not quiet:
+            _tell(result)
+    except BrokenPipeError:
+        # The reader of a pipe has left (audit run … | head); typer would end that with 1, 'a gate was not met'.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise typer.Exit(result.verdict.exit_status)
 
 
-def _check_options(probes: list[str], suite: str | None, device: str | None, data: Path | None) -> None:
-    known = find_probes()
-    for name in probes:
-        if name not in known:
-            _stop(f"Unknown probe {name}; there are {', '.join(known)}.", USAGE)
-    if suite not in (None, "quick", "standard", "full"):
-        _stop(f"Unknown suite {suite}; choose quick, standard or full.", USAGE)
-    if data is not None and not data.is_dir():
-        _stop(f"The data folder {data} does not exist.", USAGE)
-    kind, _, number = (device or "auto").partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdigit())):
-        _stop(f"Unknown device {device}; choose auto, cpu, cuda, cuda:N or mps.", USAGE)
+def _check_options(
+    probes: list[str], suite: str | None, device: str | None, data: Path | None, output: Path | None
+) -> None:
+    wrong = option_problems(find_probes(), probes, suite, None, None, device, data)
+    if output is not None and output.exists() and not output.is_dir():
+        wrong.append(f"The output {output} is a file; name a folder.")
+    if wrong:
+        _stop("\n".join(wrong), USAGE)
 
 
 def _short(result: Result) -> dict[str, Any]:
@@ -141,7 +143,7 @@ def _tell(result: Result) -> None:
         table.add_column(column, overflow="fold")
     for finding in result.data.findings:
         # Text objects, because a model's or a group's name may hold rich's markup.
-        table.add_row(finding.risk, words[finding.outlook], finding.text.replace("[", r"\["))
+        table.add_row(Text(finding.risk), Text(words[finding.outlook]), Text(finding.text))
     console.print(table)
     for gate in result.data.gates:
         console.print(
@@ -230,7 +232,7 @@ def compare_command(
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric", overflow="fold")
     for path, result in zip(results, opened, strict=True):
-        table.add_column(f"{result.model.name}\n{path.name}".replace("[", r"\["), justify="right")
+        table.add_column(Text(f"{result.model.name}\n{path.name}"), justify="right")
     for row in rows:
         marks = ("", *(" *" if d else "" for d in row.differs))
         table.add_row(row.metric, *(_cell(m) + mark for m, mark in zip(row.found, marks, strict=True)))
@@ -258,6 +260,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented model.yaml. Example: audit init --source ./my-model."""
+    if file.is_dir():
+        _stop(f"{file} is a folder; name a file.", USAGE)
     if file.exists() and not force:
         _stop(f"{file} exists already; --force overwrites it.", USAGE)
     write_text(file, starter(source))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,10 @@ from audit.execution import Answers
 from audit.gates import judge, verdict
 from audit.manifest import audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
 from audit.models import Model, Request
-from audit.planning import Planned, describe, plan
+from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
+    MANIFEST_FILE,
     RECORDS_FOLDER,
     RESULT_FILE,
     AuditResult,
@@ -34,6 +34,18 @@ from audit.results import (
 from probes.base import Outcome, Probe
 
 STATE_FILE = "run.json"
+MOST_ROUNDS = 100  # a probe that still asks something new after so many will never end
+# What may lie in a result folder besides the records.
+FILES = (
+    RESULT_FILE,
+    MANIFEST_FILE,
+    "card.html",
+    "report.html",
+    "summary.md",
+    "junit.xml",
+    "audit.sarif",
+    "modelcard.md",
+)
 
 
 @dataclass(frozen=True)
@@ -109,10 +121,16 @@ def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path,
     folder = settings.output or _new_folder(name, created)
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier audit left would be read as this one's if this one is killed.
-    (folder / RESULT_FILE).unlink(missing_ok=True)
-    shutil.rmtree(folder / RECORDS_FOLDER, ignore_errors=True)
+    if (folder / STATE_FILE).exists():
+        _clear(folder)
     write_text(folder / STATE_FILE, to_json({"audit_id": identity, "created": created}))
     return folder, created
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files of an earlier audit, and no others."""
+    for path in (*(folder / name for name in FILES), *(folder / RECORDS_FOLDER).glob("*.parquet")):
+        path.unlink(missing_ok=True)
 
 
 def _new_folder(name: str, created: str) -> Path:
@@ -157,7 +175,7 @@ def _work_through(
 
 def _answer(works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress) -> None:
     """Ask each probe what it needs, answer what is new for all together, and ask again until nothing is."""
-    while True:
+    for _ in range(MOST_ROUNDS):
         new: dict[Request, None] = {}
         for work in works:
             if work.problem is None:
@@ -165,16 +183,22 @@ def _answer(works: Sequence[_Work], model: Model, cache: ResponseCache, answers:
         if not new:
             return
         answers.fill(model, cache, new, progress)
+    for work in works:
+        if work.problem is None and any(r not in answers.responses for r in _stated(work, answers)):
+            work.problem = ("failed", f"It still asks something new after {MOST_ROUNDS} rounds.")
 
 
 def _stated(work: _Work, answers: Answers) -> Sequence[Request]:
     start = time.perf_counter()
     planned = work.planned
     try:
-        stated = planned.probe.requests(planned.items, planned.context, answers.responses)
+        stated = list(planned.probe.requests(planned.items, planned.context, answers.responses))
+        strange = next((r for r in stated if not isinstance(r, Request)), stated)
+        if strange is not stated:
+            raise TypeError(f"it stated a {type(strange).__name__}, which is no request")
     except Exception as error:
         # A probe is somebody's code; its failure is reported and must not take the audit down.
-        work.problem = ("failed", _told(error))
+        work.problem = ("failed", told(error))
         return ()
     finally:
         work.seconds += time.perf_counter() - start
@@ -188,16 +212,19 @@ def _measure(work: _Work, answers: Answers) -> None:
         planned = work.planned
         try:
             found = planned.probe.measure(planned.items, planned.context, answers.responses)
+            _check_metrics(planned.probe.id, found)
             work.outcome = replace(found, findings=with_examples(found.findings, found.measurements, found.records))
         except Exception as error:
-            work.problem = ("failed", _told(error))
+            work.problem = ("failed", told(error))
     work.seconds += time.perf_counter() - start
     work.seconds += sum(answers.seconds.get(request, 0.0) for request in work.stated)
 
 
-def _told(error: Exception) -> str:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-    return f"{type(error).__name__}: {first}"
+def _check_metrics(probe: str, found: Outcome) -> None:
+    names = [m.metric for m in found.measurements]
+    wrong = [n for n in names if not n.startswith(f"{probe}.") or names.count(n) > 1]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is measured twice or is no metric of {probe}")
 
 
 def _result(

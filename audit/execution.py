@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from audit.cache import ResponseCache
-from audit.models import Failure, Model, Request, Response, answer
+from audit.models import Failure, Model, Request, Response, answer, encode
 from audit.progress import Progress
 
 _NAMES = {
@@ -47,7 +47,7 @@ class Answers:
         stored = cache.get(pool)
         self.counts["unique"] += len(pool)
         progress.begin(label, len(pool))
-        for batch in model.batches(pool):
+        for batch in _batches(model, pool):
             if all(request in stored for request in batch):
                 self.responses.update({request: stored[request] for request in batch})
                 self.counts["from_cache"] += len(batch)
@@ -65,13 +65,39 @@ class Answers:
         self.counts["computed"] += len(batch)
 
 
+def _batches(model: Model, pool: list[Request]) -> list[list[Request]]:
+    """The model's groups; what it cannot group (a prompt that its chat template refuses) or leaves out stands alone."""
+    groups = _grouped(model, pool)
+    if groups is None:
+        fine = [request for request in pool if _grouped(model, [request]) is not None]
+        groups = (_grouped(model, fine) if fine else None) or []
+    inside = {request for group in groups for request in group}
+    return groups + [[request] for request in pool if request not in inside]
+
+
+def _grouped(model: Model, pool: Sequence[Request]) -> list[list[Request]] | None:
+    try:
+        return model.batches(pool)
+    except Exception:
+        return None  # the request itself says why when it is tried
+
+
+def _storable(response: Response) -> Response:
+    """The response, or a failure where it is no response, or holds NaN or numbers that are not plain."""
+    try:
+        encode(response)
+    except (AttributeError, TypeError, ValueError) as error:
+        return Failure("failed", f"The model gave what cannot be stored: {error}.")
+    return response
+
+
 def attempt(model: Model, batch: Sequence[Request]) -> list[Response]:
     """The model's responses; where a batch fails, its halves are tried, down to the request that cannot be answered."""
     try:
         found = answer(model, batch)
         if len(found) != len(batch):
             raise RuntimeError(f"the model gave {len(found)} responses to {len(batch)} requests")
-        return found
+        return [_storable(response) for response in found]
     except Exception as error:
         # Out of memory, a kernel without support, a bug: what is left must still be answered, and nothing counted
         # as measured that was not.

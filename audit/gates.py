@@ -111,11 +111,20 @@ def _against_baseline(
     usable = found is not None and found.value is not None and found.low is not None and found.high is not None
     if missing or not usable or before is None or found is None:
         return _Comparison(name, rule, margin, True, None, None, None, found, missing or "There is no interval.")
-    now, then = _badness(found), _badness(before)
+    now, then = _badness(found), _badness(at_confidence(before, found.confidence))
     worse = now[0] - then[0]
     low = worse - math.hypot(now[0] - now[1], then[2] - then[0])
     high = worse + math.hypot(now[2] - now[0], then[0] - then[1])
     return _Comparison(name, rule, margin, True, worse, low, high, found)
+
+
+def at_confidence(m: Measurement, confidence: float) -> Measurement:
+    """The measurement with its interval widened or narrowed to another confidence, as a normal one would be."""
+    if m.confidence == confidence or m.value is None or m.low is None or m.high is None:
+        return m
+    factor = norm.ppf(0.5 + confidence / 2) / norm.ppf(0.5 + m.confidence / 2)
+    low, high = m.value - factor * (m.value - m.low), m.value + factor * (m.high - m.value)
+    return m.model_copy(update={"low": low, "high": high, "confidence": confidence})
 
 
 def _badness(m: Measurement) -> tuple[float, float, float]:
@@ -130,7 +139,8 @@ def _badness(m: Measurement) -> tuple[float, float, float]:
 
 
 def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
-    decided = p is not None and p < 1 - confidence
+    inside = c.low is not None and c.high is not None and c.low <= c.threshold <= c.high
+    decided = p is not None and p < 1 - confidence and not inside
     verdict: GateVerdict = "not_established"
     if decided and c.value is not None:
         verdict = "met" if (c.value < c.threshold) == c.good_below else "not_met"
@@ -144,7 +154,7 @@ def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
         high=c.high,
         confidence=confidence,
         p_adjusted=p,
-        more_items=_more_items(c) if verdict == "not_established" else None,
+        more_items=_more_items(c, p, confidence) if verdict == "not_established" else None,
         reason=_reason(c, verdict),
     )
 
@@ -161,11 +171,17 @@ def _reason(c: _Comparison, verdict: GateVerdict) -> str:
     return f"The interval {interval} excludes {c.threshold:g}, but not once all gates are judged together."
 
 
-def _more_items(c: _Comparison) -> int | None:
+def _more_items(c: _Comparison, adjusted: float | None, confidence: float) -> int | None:
     m = c.measurement
     if m is None or c.value is None or c.low is None or c.high is None or m.n == 0:
         return None
-    planner = more_items_for_rate if m.unit == "rate" and c.rule != "no_worse_than_baseline" else more_items_for_mean
+    raw = c.p_value
+    if adjusted is not None and raw and not c.low <= c.threshold <= c.high:
+        # Decided alone, but not in its family: the interval must exclude the threshold at the family's level.
+        needed, now = norm.isf((1 - confidence) * raw / adjusted / 2), norm.isf(raw / 2)
+        return max(1, math.ceil(m.n * float(needed / now) ** 2) - m.n)
+    rate = m.unit == "rate" and c.rule != "no_worse_than_baseline" and 0 <= c.threshold <= 1
+    planner = more_items_for_rate if rate else more_items_for_mean
     return planner(c.value, c.low, c.high, m.n, c.threshold)
 
 

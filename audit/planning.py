@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from audit.config import AuditConfig, ProbeEntry, chosen_probes, read_options
 from audit.corpora import Item, ItemsError, draw, items_hash
 from audit.models import Capability
@@ -53,6 +55,16 @@ def plan(
     ]
 
 
+def told(error: Exception) -> str:
+    """An error of a probe in one line."""
+    if isinstance(error, ValidationError):  # its text begins with a count
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return f"{error.title}: {place + ': ' if place else ''}{first['msg']}"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
 def _planned(
     kind: type[Probe],
     entry: ProbeEntry,
@@ -61,7 +73,7 @@ def _planned(
     data: Path | None,
     limit: int | None,
 ) -> Planned:
-    probe = kind()
+    probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
     options = read_options(entry, config.probes.get(probe.id, {}))
     assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
     context = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, options)
@@ -70,14 +82,18 @@ def _planned(
         reason = f"It needs a model that can {' and '.join(missing)}; this one cannot."
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:
+        probe = kind()
         items = probe.items(data)
+        limits = (limit, options.limit)
+        size = next((n for n in limits if n is not None), None) or probe.sizes[config.suite]
+        planned = Planned(probe, context, draw(items, size, context.seed, probe.stratum), len(items))
+        _ = planned.items_hash  # items that are not plain values cannot be told apart
+        return planned
     except ItemsError as error:
         return Planned(probe, context, (), 0, ("failed", str(error)))
     except Exception as error:
         # A probe is somebody's code; its failure is reported and must not take the audit down.
-        return Planned(probe, context, (), 0, ("failed", f"{type(error).__name__}: {error}"))
-    size = limit if limit is not None else options.limit if options.limit is not None else probe.sizes[config.suite]
-    return Planned(probe, context, draw(items, size, context.seed, probe.stratum), len(items))
+        return Planned(probe, context, (), 0, ("failed", told(error)))
 
 
 def describe(planned: Planned, status: str, reason: str | None, seconds: float, records: int) -> ProbeRun:

@@ -71,7 +71,8 @@ def more_items_for_mean(
     if not low <= limit <= high:
         return 0
     half = value - low if limit < value else high - value
-    return ceil(n * (half / (value - limit)) ** 2) - n
+    times = half / abs(value - limit)
+    return ceil(n * times**2) - n if times < 1e9 else None  # more than anyone can ask
 
 
 def _check(value: float, low: float, high: float, n: int) -> None:

@@ -62,7 +62,7 @@ def read_result(folder: Path) -> AuditResult:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultError(f"{folder} is not a result folder: it has no {RESULT_FILE}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ResultError(f"{path} is not readable JSON: {error}.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if str(version).split(".")[0] != SCHEMA_VERSION.split(".")[0]:
@@ -81,6 +81,7 @@ def write_records(folder: Path, probe: str, records: Iterable[Record]) -> Path:
     frame = pd.DataFrame(rows, columns=list(Record.model_fields))
     for column in _JSON_COLUMNS:
         frame[column] = [json.dumps(value, sort_keys=True, ensure_ascii=False) for value in frame[column]]
+    frame["seed"] = pd.array([row["seed"] for row in rows], dtype="Int64")  # as floats, seeds would lose digits
     path = folder / RECORDS_FOLDER / f"{probe}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
@@ -102,7 +103,7 @@ def read_records(folder: Path, probe: str) -> list[Record]:
         frame = pd.read_parquet(path)
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         return [Record.model_validate({**row, **{c: json.loads(row[c]) for c in _JSON_COLUMNS}}) for row in rows]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"{path} cannot be read as records: {str(error).splitlines()[0]}") from None
 
 

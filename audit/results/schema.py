@@ -6,6 +6,7 @@ that could not be measured are ``None`` with a ``reason``; not-a-number and infi
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -94,6 +95,11 @@ class Measurement(Stored):
             raise ValueError(f"{self.metric}: a missing value needs a reason")
         if self.value is not None and self.n == 0:
             raise ValueError(f"{self.metric}: a value without observations")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.metric}: an interval with one end")
+        ends = (self.low, self.value, self.high)
+        if None not in ends and list(ends) != sorted(end for end in ends if end is not None):
+            raise ValueError(f"{self.metric}: the interval [{self.low}, {self.high}] misses the value {self.value}")
         return self
 
 
@@ -119,6 +125,12 @@ class Record(Stored):
     seed: int | None = None
     note: str | None = None
     detail: dict[str, Any] = Field(default_factory=dict, description="Material for viewers, e.g. attention blocks.")
+
+    @field_validator("detail")
+    @classmethod
+    def _finite(cls, detail: dict[str, Any]) -> dict[str, Any]:
+        json.dumps(detail, allow_nan=False)  # raises ValueError: Out of range float values are not JSON compliant
+        return detail
 
 
 class Finding(Stored):

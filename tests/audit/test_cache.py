@@ -1,0 +1,284 @@
+"""Responses on disk: what comes back, what does not, and what a damaged file does."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.cache import CacheError, ResponseCache
+from audit.models import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Failure,
+    Generate,
+    Generated,
+    Message,
+    Request,
+    Response,
+    Score,
+    Scored,
+    decode,
+    encode,
+    user,
+)
+from tests.audit.support import Tiny, audit, stored
+
+ROOT = Path(__file__).parents[2]
+SCORE = Score("prompt", " yes")
+SCORED = Scored(-1.25, 1, True)
+WEIGHTS = np.random.default_rng(0).random((2, 3, 4, 4), dtype=np.float32)
+
+PAIRS: list[tuple[Request, Response]] = [
+    (Score("", ""), Scored(-0.1 - 0.2, 3, False)),
+    (Score(user("a"), " yes"), Scored(-1e-300, 1, True)),
+    (Score((Message("system", "s"), Message("user", "u")), "ü\0\u2028'\"; DROP TABLE responses; --"), SCORED),
+    (Generate("x", 5, 0.7, 3), Generated("고양이 \0 🙂 \ud800 \n", 5, -12.5, "length")),
+    (Attribute("a b", " yes", " no"), Attributed(("a", "b"), (0.1, -0.2), 1.0, 0.0)),
+    (Ablate("a b", " yes", kept=((), (0,), (0, 1))), Ablated((0.0, 1e-17, -3.5))),
+    (Score("long", "long"), Failure("truncated", "The input has 9000 tokens.")),
+    (Score("nan", "nan"), Failure("not_a_number", "Not finite.")),
+]
+
+
+def put(path: Path, *pairs: tuple[Request, Response], model: str = "f") -> None:
+    with ResponseCache(path, model) as cache:
+        cache.put(list(pairs))
+
+
+def get(path: Path, *requests: Request, model: str = "f") -> dict[Request, Response]:
+    with ResponseCache(path, model) as cache:
+        return cache.get(requests)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "cache.sqlite"
+    put(path, *PAIRS)
+    assert get(path, *dict(PAIRS)) == dict(PAIRS)
+    assert get(path) == {}
+
+
+def test_round_trip_of_attention(tmp_path: Path) -> None:
+    request, response = Attend("a b", " c"), Attended(("a", " b", " c"), 2, True, WEIGHTS)
+    put(tmp_path / "c", (request, response))
+    found = get(tmp_path / "c", request)[request]
+    assert isinstance(found, Attended)
+    assert (found.tokens, found.prompt_tokens, found.causal) == (response.tokens, 2, True)
+    assert found.weights.dtype == np.float32
+    assert found.weights.tobytes() == WEIGHTS.tobytes()
+    assert found.weights.shape == WEIGHTS.shape
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.text(), st.integers(0, 2**40))
+def test_any_number_and_text_comes_back_exactly(number: float, text: str, count: int) -> None:
+    for response in (Scored(number, count, True), Generated(text, count, number, "stop"), Ablated((number, 0.0))):
+        assert decode(encode(response)) == response
+        assert type(decode(encode(response))) is type(response)
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+def test_keys_are_equal_for_equal_requests_only(a: str, b: str, c: str) -> None:
+    assert Score(a, b).key == Score(a, b).key
+    requests = [Score(a, b), Score(a, c), Attend(a, b), Attribute(a, b), Attribute(a, b, c), Score(user(a), b)]
+    assert len({r.key for r in requests}) == len(set(requests))
+
+
+def test_mapping_may_be_put(tmp_path: Path) -> None:
+    with ResponseCache(tmp_path / "c", "f") as cache:
+        cache.put({SCORE: SCORED})
+        cache.put({})
+        assert cache.get([SCORE, Score("other", "x")]) == {SCORE: SCORED}
+
+
+def test_more_requests_than_one_statement_holds(tmp_path: Path) -> None:
+    many = [Score(f"{i}", "x") for i in range(2345)]
+    put(tmp_path / "c", *((r, Scored(float(i), 1, True)) for i, r in enumerate(many)))
+    found = get(tmp_path / "c", *many)
+    assert [found[r] for r in many] == [Scored(float(i), 1, True) for i in range(2345)]
+
+
+def test_new_response_replaces_the_old(tmp_path: Path) -> None:
+    put(tmp_path / "c", (SCORE, Scored(-9.0, 1, False)))
+    put(tmp_path / "c", (SCORE, SCORED))
+    assert get(tmp_path / "c", SCORE) == {SCORE: SCORED}
+
+
+def test_other_model_sees_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "c", (SCORE, SCORED), model="one")
+    assert get(tmp_path / "c", SCORE, model="two") == {}
+    put(tmp_path / "c", (SCORE, Scored(-2.0, 1, True)), model="two")
+    assert get(tmp_path / "c", SCORE, model="one") == {SCORE: SCORED}
+
+
+def test_failures_that_may_pass_are_not_kept(tmp_path: Path) -> None:
+    kept = {Score("t", ""): Failure("truncated", "too long"), Score("n", ""): Failure("not_a_number", "NaN")}
+    put(tmp_path / "c", (SCORE, Failure("failed", "out of memory")), *kept.items())
+    assert get(tmp_path / "c", SCORE, *kept) == kept
+
+
+# Damage.
+
+
+def damage(path: Path, body: Any) -> None:
+    put(path, (SCORE, SCORED))
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE responses SET body = ?", (body,))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "5",
+        '["Scored"]',
+        '["Nothing", {}]',
+        '["Scored", {"logprob": 1.0}]',
+        '["Scored", {"logprob": 1.0, "tokens": 1, "greedy": true, "more": 1}]',
+        '["Attended", {"tokens": [], "prompt_tokens": 0, "causal": true, "weights": {"shape": [3], "float32": "!"}}]',
+        b"\xff\xfe\x00",
+        '["Scored", null]',
+        '["Scored", []]',
+        '{"a": 1, "b": 2}',
+        "[" * 100_000,
+        '["Scored", {"logprob": "x", "tokens": 1, "greedy": true}]',
+        '["Scored", {"logprob": NaN, "tokens": 1, "greedy": true}]',
+    ],
+    ids=lambda body: repr(body)[:40],
+)
+def test_damaged_row_counts_as_missing(body: Any, tmp_path: Path) -> None:
+    damage(tmp_path / "c", body)
+    assert get(tmp_path / "c", SCORE) == {}
+    put(tmp_path / "c", (SCORE, SCORED))
+    assert get(tmp_path / "c", SCORE) == {SCORE: SCORED}
+
+
+def test_damaged_row_is_computed_again_by_an_audit(tmp_path: Path) -> None:
+    audit(tmp_path, [Tiny])
+    before = stored(tmp_path / "result")
+    with sqlite3.connect(tmp_path / "cache.sqlite") as connection:
+        connection.execute("UPDATE responses SET body = '{' WHERE rowid = 5")
+    connection.close()
+    audit(tmp_path, [Tiny])
+    assert stored(tmp_path / "result") == before
+
+
+@pytest.mark.parametrize("kind", ["text", "folder", "zeros", "parent is a file"])
+def test_file_that_is_no_cache_is_one_sentence(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    if kind == "text":
+        path.write_text("This is a diary. " * 100)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "zeros":
+        path.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    else:
+        path.write_text("x")
+        path = path / "cache.sqlite"
+    with pytest.raises(CacheError) as error:
+        ResponseCache(path, "f")
+    said = str(error.value)
+    assert said.startswith(f"The cache {path} cannot be used: ")
+    assert said.endswith(".")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("use", ["get", "put"])
+def test_file_damaged_inside_is_one_sentence(use: str, tmp_path: Path) -> None:
+    path, many = tmp_path / "c", [Score(f"{i}", "x") for i in range(2000)]
+    put(path, *((r, SCORED) for r in many))
+    raw = bytearray(path.read_bytes())
+    raw[4096:] = random.Random(0).randbytes(len(raw) - 4096)
+    path.write_bytes(bytes(raw))
+    with ResponseCache(path, "f") as cache, pytest.raises(CacheError, match=r"cannot be used: .*\.$"):
+        cache.get(many) if use == "get" else cache.put([(r, SCORED) for r in many])
+
+
+def test_two_processes_lose_nothing(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from audit.cache import ResponseCache\n"
+        "from audit.models import Score, Scored\n"
+        "name = sys.argv[2]\n"
+        "with ResponseCache(Path(sys.argv[1]), 'f') as cache:\n"
+        "    for i in range(60):\n"
+        "        own = [(Score(f'{name} {i} {j}', 'x'), Scored(-1.0 * i, j, True)) for j in range(8)]\n"
+        "        shared = [(Score(f'shared {i}', 'x'), Scored(-2.0 * i, 1, True))]\n"
+        "        cache.put(own + shared)\n"
+        "        assert len(cache.get([r for r, _ in own])) == 8\n"
+    )
+    path = tmp_path / "cache.sqlite"
+    workers = [
+        subprocess.Popen([sys.executable, "-c", script, str(path), name], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for name in ("a", "b", "c")
+    ]
+    errors = [worker.communicate(timeout=120)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], errors
+    expected: dict[Request, Response] = {
+        Score(f"{name} {i} {j}", "x"): Scored(-1.0 * i, j, True)
+        for name in ("a", "b", "c")
+        for i in range(60)
+        for j in range(8)
+    }
+    expected |= {Score(f"shared {i}", "x"): Scored(-2.0 * i, 1, True) for i in range(60)}
+    assert get(path, *expected) == expected
+
+
+# Nothing that runs code when it is read.
+
+FORBIDDEN = re.compile(
+    r"pickle(?!d)|torch\.load\b|(?<![.\w])eval\(|(?<![.\w])exec\(|\bmarshal\b|\bshelve\b|\bjoblib\.load|\bdill\b|yaml\.(unsafe_)?load\("
+)
+
+
+def test_no_pickle_and_no_code_from_data() -> None:
+    found = []
+    for package in ("audit", "probes", "reports"):
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.suffix in (".py", ".js", ".j2", ".html"):
+                lines = path.read_text(encoding="utf-8").splitlines()
+                found += [f"{path}:{i}: {line}" for i, line in enumerate(lines, 1) if FORBIDDEN.search(line)]
+    assert found == []
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    bad = ["import pickle", "np.load(x, allow_pickle=True)", "torch.load(f)", "eval(text)", " exec(text)", "yaml.load("]
+    assert all(FORBIDDEN.search(line) for line in bad)
+    assert not any(FORBIDDEN.search(line) for line in ["model.eval()", "Nothing is pickled", "re.exec(x)"])
+
+
+def test_no_module_that_unpickles_is_imported() -> None:
+    unwanted = {"pickle", "_pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+    for package in ("audit", "probes", "reports"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not unwanted & {name.split(".")[0] for name in names}, path
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(PAIRS), min_size=1, max_size=8))
+def test_order_of_putting_does_not_matter(pairs: list[tuple[Request, Response]]) -> None:
+    with ResponseCache(Path(":memory:"), "f") as cache:
+        for request, response in pairs:
+            cache.put([(request, response)])
+        assert cache.get(dict(pairs)) == dict(pairs)
