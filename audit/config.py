@@ -11,24 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.json_schema import models_json_schema
-from pydantic_core import ErrorDetails
 
+from audit.complaints import DEVICE as DEVICE
+from audit.complaints import NO_SECRETS, SECRET, sentences
 from audit.yamlfile import ConfigError as ConfigError
-from audit.yamlfile import Location, closest, did_you_mean, escaped, place_name, quoted, read_yaml, shown
 from audit.yamlfile import Problem as Problem
+from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
 
-DEVICE = r"^(auto|cpu|mps|cuda(:[0-9]+)?)$"
-_PATTERNS = {DEVICE: '"auto", "cpu", "mps", "cuda" or one such as "cuda:0"'}
 _GATE = re.compile(r"(?P<name>[^\[\]]+)(\[.+\])?", re.DOTALL)
-_SECRET = re.compile(
-    r"(^|[_-])(api[_-]?key|token|password|passwd|secret|credentials?|(access|private|secret)[_-]?key)($|[_-])", re.I
-)
-_NO_SECRETS = "keys come from the environment, never from this file"
 _OPTIONAL_BLOCKS = ("card", "probes", "gates", "run")
 _SEE_PROBES = "(`audit probes` lists them)"
 
@@ -85,9 +80,9 @@ class ModelConfig(_Block):
             address = urlsplit(source)
         except ValueError:
             raise ValueError("the address is not well formed") from None
-        named = any(_SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True))
+        named = any(SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True))
         if address.scheme in ("http", "https") and (address.password or address.username or named):
-            raise ValueError(f"an address may not hold a key; {_NO_SECRETS}")
+            raise ValueError(f"an address may not hold a key; {NO_SECRETS}")
         return source
 
 
@@ -173,7 +168,7 @@ def load_config(path: Path, catalogue: Mapping[str, ProbeEntry]) -> AuditConfig:
     try:
         config = AuditConfig.model_validate(data)
     except ValidationError as error:
-        found += _sentences(error, AuditConfig, data)
+        found += sentences(error, AuditConfig, data)
     # A number that cannot be used was replaced to read on: what the types say of it is not for the user.
     said = {(p.line, p.location) for p in problems}
     placed = [Problem(p.message, document.line(p.location), p.location) for p in found]
@@ -247,7 +242,7 @@ def _probe_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -
             try:
                 read_options(catalogue[name], options or {})
             except ValidationError as error:
-                yield from _sentences(error, catalogue[name].options, options or {}, place)
+                yield from sentences(error, catalogue[name].options, options or {}, place)
 
 
 def _gate_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -> Iterator[Problem]:
@@ -279,125 +274,3 @@ def _unknown_metric(name: str, catalogue: Mapping[str, ProbeEntry]) -> str:
     match = closest(name.removeprefix(probe + "."), catalogue[probe].metrics)
     hint = did_you_mean(f"{probe}.{match}") if match else f"; {probe} measures {', '.join(catalogue[probe].metrics)}"
     return f"unknown metric {quoted(name)}{hint}"
-
-
-# What follows turns pydantic's errors into sentences.
-_EXPECTED = {
-    **dict.fromkeys(("int_type", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("dict_type", "model_type"), "a block of keys"),
-    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "a list"),
-    **dict.fromkeys(("literal_error", "enum"), "{expected}"),
-    "string_type": "text",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_type": "true or false",
-    "none_required": "empty",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "multiple_of": "a multiple of {multiple_of}",
-    "string_too_short": "text of {min_length} or more characters",
-    "string_too_long": "text of {max_length} or fewer characters",
-    "too_short": "a list of {min_length} or more items",
-    "too_long": "a list of {max_length} or fewer items",
-    "string_pattern_mismatch": "text of the form {pattern}",
-}
-
-
-def _sentences(
-    error: ValidationError, kind: type[BaseModel], data: dict[str, Any], prefix: Location = ()
-) -> Iterator[Problem]:
-    """One problem for each place with a mistake; ``prefix`` is where ``data`` stands in the file."""
-    places: dict[Location, list[ErrorDetails]] = {}
-    meant: set[Location] = set()
-    for place, details in _placed(error, data):
-        if details["type"] == "extra_forbidden":
-            block, key = place[:-1], str(details["loc"][-1])
-            known = _keys(kind, block)
-            match = closest(key, known)
-            meant |= {(*block, match)} if match else set()
-            yield Problem(_unknown_key(key, (*prefix, *block), known, match), location=(*prefix, *place))
-        else:
-            places.setdefault(place, []).append(details)
-    for place, errors in places.items():
-        missing = [str(details["loc"][-1]) for details in errors if details["type"] == "missing"]
-        others = [details for details in errors if details["type"] != "missing"]
-        where = (*prefix, *place)
-        # A key that is only misspelt is not also missing.
-        for key in (key for key in missing if (*place, key) not in meant):
-            yield Problem(f"the key {quoted(key)} is missing{_inside(where)}", location=where)
-        if others:
-            yield Problem(f"{place_name(where) or 'the file'}{_complaint(others)}", location=where)
-
-
-def _placed(error: ValidationError, data: Any) -> list[tuple[Location, ErrorDetails]]:
-    """The errors by their place in the file.
-
-    pydantic puts the names of a union's branches into its locations and reports every branch. Where the value got
-    further into one branch (it is a list, but an item is wrong), the other branches say nothing of use.
-    """
-    found: list[tuple[Location, Location | None, ErrorDetails]] = []
-    depths: dict[Location | None, int] = {}
-    for details in error.errors(include_url=False):
-        place: Location = ()
-        union: Location | None = None
-        value = data
-        for part in details["loc"][:-1] if details["type"] == "missing" else details["loc"]:
-            known = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-            if part in known:
-                value, place = value[part], (*place, part)
-            elif union is None:
-                union = place
-        found.append((place, union, details))
-        depths[union] = max(depths.get(union, 0), len(place))
-    return [(place, details) for place, union, details in found if union is None or len(place) == depths[union]]
-
-
-def _block(kind: Any) -> type[BaseModel] | None:
-    """The first block type in an annotation such as ``dict[str, Block] | None``."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind
-    return next(filter(None, map(_block, get_args(kind))), None)
-
-
-def _keys(kind: type[BaseModel], location: Location) -> list[str]:
-    """The keys that the block at ``location`` below ``kind`` may have."""
-    block: type[BaseModel] | None = kind
-    for part in location:
-        # What is no key of the block is a key or index of the dict or list that holds it.
-        field = block.model_fields.get(str(part)) if block else None
-        block = _block(field.annotation) if field else block
-    return list(block.model_fields) if block else []
-
-
-def _inside(block: Location) -> str:
-    return f" in {place_name(block)}" if block else ""
-
-
-def _unknown_key(key: str, block: Location, known: list[str], match: str | None) -> str:
-    if _SECRET.search(key):
-        return f"the key {quoted(key)}{_inside(block)} is not allowed: {_NO_SECRETS}"
-    choice = "" if match or not known else f"; the keys here are {', '.join(known)}"
-    return f"unknown key {quoted(key)}{_inside(block)}{did_you_mean(match)}{choice}"
-
-
-def _complaint(errors: list[ErrorDetails]) -> str:
-    """What is wrong with one value; several errors are the branches of a union."""
-    value = errors[0]["input"]
-    expected: dict[str, None] = {}
-    choices: list[str] = []
-    for details in errors:
-        context = {k: f"{v:g}" if isinstance(v, float) else v for k, v in details.get("ctx", {}).items()}
-        if "error" in context:
-            return ": " + escaped(" ".join(str(context["error"]).split()))
-        if details["type"] not in _EXPECTED:
-            return ": " + escaped(details["msg"].replace("Input should", "this must"))
-        words = _PATTERNS.get(context.get("pattern", ""), _EXPECTED[details["type"]])
-        expected[words.format(**context).replace("'", '"')] = None
-        choices += re.findall(r"'([^']*)'", str(context.get("expected", "")))
-    sentence = f" must be {' or '.join(expected)}, {shown(value)}"
-    if isinstance(value, str):
-        return sentence + did_you_mean(closest(value, choices))
-    # A commit of digits alone is read as a number.
-    return sentence + ("; put it in quotes" if isinstance(value, int | float) and "text" in expected else "")
