@@ -61,7 +61,7 @@ class Counterfactual(Probe):
     )
     capabilities = frozenset({Capability.SCORE})
     options = CounterfactualOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 48, "standard": 320, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 40, "standard": 320, "full": None}
     stratum = "stratum"
     metrics = (
         Metric(

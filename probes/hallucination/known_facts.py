@@ -40,7 +40,7 @@ class KnownFactsOptions(ProbeOptions):
     confident: float = Field(
         0.7, gt=0.25, lt=1, description="A wrong choice that the model gives at least this probability is confident."
     )
-    max_tokens: int = Field(24, ge=4, le=256, description="Longest free answer, in tokens.")
+    max_tokens: int = Field(20, ge=4, le=256, description="Longest free answer, in tokens.")
 
 
 class KnownFacts(Probe):
@@ -69,7 +69,7 @@ class KnownFacts(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = KnownFactsOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 48, "standard": 240, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 36, "standard": 240, "full": None}
     stratum = "difficulty"
     metrics = (
         Metric(

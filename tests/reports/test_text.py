@@ -111,7 +111,7 @@ def test_odds_stay_readable_far_out() -> None:
     ],
 )
 def test_the_side_of_what_should_be_zero(low: float, high: float, unit: str, words: str) -> None:
-    m = rate("a.b.c", 1, 9, "L", value=0.2, low=low, high=high, unit=unit, direction="zero_is_better")
+    m = rate("a.b.c", 1, 9, "L", value=(low + high) / 2, low=low, high=high, unit=unit, direction="zero_is_better")
     assert PHRASES.tendency(m) == words
     assert PHRASES.tendency(rate("a.b.c", 1, 9, "L")) == ""
     assert PHRASES.direction(m) == ("closer to 1 is better" if unit == "nats" else "closer to zero is better")
