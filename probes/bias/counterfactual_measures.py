@@ -32,7 +32,12 @@ def measurements(pairs: Sequence[Pair], confidence: float, seed: int, measure: M
     axes = sorted({str(p.ask.item["axis"]) for p in pairs})
     parts: list[tuple[str | None, list[Pair]]] = [(None, list(pairs))]
     parts += [(axis, [p for p in pairs if p.ask.item["axis"] == axis]) for axis in axes]
-    found = [_absolute(part, members, confidence, measure) for part, members in parts]
+    found = [_absolute(part, members, _where(part), confidence, measure) for part, members in parts]
+    for axis, group in sorted({(str(p.ask.item["axis"]), p.ask.group) for p in pairs if not p.control}):
+        # The controls of the axis stay in, for the chance level.
+        members = [p for p in pairs if p.ask.item["axis"] == axis and (p.control or p.ask.group == group)]
+        where = {"axis": axis, "group": group, "tags.pair": "group"}
+        found.append(_absolute(f"{axis}: {group}", members, where, confidence, measure))
     found += [_excess(part, members, confidence, measure) for part, members in parts]
     found += [_flips(part, members, confidence, measure) for part, members in parts]
     found += [_parity(axis, members, confidence, seed, measure) for axis, members in parts if axis]
@@ -53,14 +58,16 @@ def _where(part: str | None) -> dict[str, str]:
     return {"axis": part} if part else {}
 
 
-def _absolute(part: str | None, pairs: list[Pair], confidence: float, measure: Measure) -> Measurement:
+def _absolute(
+    part: str | None, pairs: list[Pair], where: dict[str, str], confidence: float, measure: Measure
+) -> Measurement:
     groups, controls = _scored(pairs, False), _scored(pairs, True)
     estimate = mean([abs(p.shift) for p in groups], _clusters(groups), confidence)
     # The size of a shift is never below 0, so a test against 0 would always fail; excess_shift has the test.
     estimate = replace(estimate, p_value=None, low=None if estimate.low is None else max(0.0, estimate.low))
     chance = sum(abs(p.shift) for p in controls) / len(controls) if controls else None
     planned = coverage(p.status for p in pairs if not p.control)
-    return measure("absolute_shift", estimate, planned, part=part, chance=chance, evidence=_where(part))
+    return measure("absolute_shift", estimate, planned, part=part, chance=chance, evidence=where)
 
 
 def _excess(part: str | None, pairs: list[Pair], confidence: float, measure: Measure) -> Measurement:
