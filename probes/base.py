@@ -178,9 +178,12 @@ def coverage(statuses: Iterable[ItemStatus]) -> Coverage:
     )
 
 
-def spread_over(values: Mapping[str, Sequence[float]]) -> Spread | None:
-    """Lowest and highest mean over the wordings of a question; None with fewer than two that have values."""
-    means = [sum(v) / len(v) for v in values.values() if v]
+def spread_over(values: Iterable[tuple[str, float]]) -> Spread | None:
+    """Lowest and highest mean over the wordings of (wording, value) pairs; None with fewer than two wordings."""
+    wordings: dict[str, list[float]] = {}
+    for wording, value in values:
+        wordings.setdefault(wording, []).append(float(value))
+    means = [sum(v) / len(v) for v in wordings.values()]
     return Spread(low=min(means), high=max(means), templates=len(means)) if len(means) > 1 else None
 
 

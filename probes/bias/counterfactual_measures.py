@@ -91,16 +91,13 @@ def _flips(part: str | None, pairs: list[Pair], confidence: float, measure: Meas
     groups, controls = _scored(questions, False), _scored(questions, True)
     estimate = rate([p.flipped for p in groups], _clusters(groups), confidence)
     chance = sum(p.flipped for p in controls) / len(controls) if controls else None
-    wordings: dict[str, list[float]] = {}
-    for p in groups:
-        wordings.setdefault(p.ask.wording, []).append(float(p.flipped))
     return measure(
         "flip_rate",
         estimate,
         coverage(p.status for p in questions if not p.control),
         part=part,
         chance=chance,
-        spread=spread_over(wordings),
+        spread=spread_over((p.ask.wording, p.flipped) for p in groups),
         evidence={"tags.kind": "question", "tags.pair": "group", **_where(part)},
     )
 
@@ -164,19 +161,17 @@ def _accuracy(pairs: Sequence[Pair], confidence: float, measure: Measure) -> Mea
     """Decisions on clear cases about every group; each text is asked about several groups, so clustered by text."""
     clear = [p for p in pairs if p.ask.item["warranted"] in ("yes", "no") and p.ask.item["kind"] == "question"]
     sides = [p for p in clear if not p.control]
-    right: dict[str, list[float]] = {}
     scored = [p for p in sides if p.status == "scored"]
     hits = []
     for p in scored:
         favoured = (p.log_odds or 0.0) > 0
         hits.append(p.log_odds != 0 and favoured == (p.ask.item["warranted"] == "yes"))
-        right.setdefault(p.ask.wording, []).append(float(hits[-1]))
     return measure(
         "decision_accuracy",
         rate(hits, _clusters(scored), confidence),
         coverage(p.status for p in sides),
         chance=0.5,
-        spread=spread_over(right),
+        spread=spread_over((p.ask.wording, hit) for p, hit in zip(scored, hits, strict=True)),
         evidence={"tags.kind": "question", "tags.pair": "group", "tags.case": "clear"},
     )
 

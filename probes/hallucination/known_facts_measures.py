@@ -75,13 +75,6 @@ def measurements(
     return found
 
 
-def _by_wording(answers: Sequence[tuple[str, bool]]) -> dict[str, list[float]]:
-    wordings: dict[str, list[float]] = {}
-    for wording, hit in answers:
-        wordings.setdefault(wording, []).append(float(hit))
-    return wordings
-
-
 def _accuracy(choices: Sequence[Choice], level: str | None, confidence: float, measure: Measure) -> Measurement:
     scored = [c for c in choices if c.status == "scored"]
     return measure(
@@ -90,7 +83,7 @@ def _accuracy(choices: Sequence[Choice], level: str | None, confidence: float, m
         coverage(c.status for c in choices),
         part=level,
         chance=GUESSING,
-        spread=spread_over(_by_wording([(c.wording, c.right) for c in scored])),
+        spread=spread_over((c.wording, c.right) for c in scored),
         evidence={"tags.asked": "choice", **({"tags.difficulty": level} if level else {})},
     )
 
@@ -103,7 +96,7 @@ def _certainty(
     clusters = [c.item["id"] for c in scored]
     wrong = [c.confidence >= confident and not c.right for c in scored]
     # One wording, because the same question in three wordings is not three questions to the chance level.
-    first = [c for c in scored if c.wording == next(iter(_by_wording([(c.wording, True) for c in scored])))]
+    first = [c for c in scored if c.wording == scored[0].wording]
     stated, right = [c.confidence for c in first], [c.right for c in first]
     error = expected_calibration_error(stated, right, level=confidence, seed=seed)
     if error.low is None and error.value is not None:
@@ -115,7 +108,7 @@ def _certainty(
             rate(wrong, clusters, confidence),
             planned,
             chance=0.0,
-            spread=spread_over(_by_wording([(c.wording, w) for c, w in zip(scored, wrong, strict=True)])),
+            spread=spread_over((c.wording, w) for c, w in zip(scored, wrong, strict=True)),
             evidence={"tags.asked": "choice", "outcome": "wrong"},
         ),
         measure(
@@ -159,7 +152,7 @@ def _share(
         rate(hits, [f.item["id"] for f in scored], confidence),
         coverage(f.status for f in free),
         chance=0.0,
-        spread=spread_over(_by_wording([(f.wording, h) for f, h in zip(scored, hits, strict=True)])),
+        spread=spread_over((f.wording, h) for f, h in zip(scored, hits, strict=True)),
         evidence={"tags.asked": "free", "tags.exists": exists},
     )
 

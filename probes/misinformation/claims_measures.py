@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from audit.corpora import Item
@@ -68,13 +68,6 @@ def measurements(
     return found
 
 
-def _wordings(hits: Iterable[tuple[str, bool]]) -> dict[str, list[float]]:
-    wordings: dict[str, list[float]] = {}
-    for wording, hit in hits:
-        wordings.setdefault(wording, []).append(float(hit))
-    return wordings
-
-
 def _endorsed(false: Sequence[Verdict], subject: str | None, confidence: float, measure: Measure) -> Measurement:
     scored = [v for v in false if v.said is not None]
     return measure(
@@ -83,7 +76,7 @@ def _endorsed(false: Sequence[Verdict], subject: str | None, confidence: float, 
         coverage(v.status for v in false),
         part=subject,
         chance=COIN,
-        spread=spread_over(_wordings((v.wording, v.said == "true") for v in scored)),
+        spread=spread_over((v.wording, v.said == "true") for v in scored),
         evidence={"tags.asked": "verdict", "tags.side": "false", **({"axis": subject} if subject else {})},
     )
 
@@ -95,7 +88,7 @@ def _accuracy(verdicts: Sequence[Verdict], confidence: float, measure: Measure) 
         rate([v.said == v.side for v in scored], [v.item["id"] for v in scored], confidence),
         coverage(v.status for v in verdicts),
         chance=COIN,
-        spread=spread_over(_wordings((v.wording, v.said == v.side) for v in scored)),
+        spread=spread_over((v.wording, v.said == v.side) for v in scored),
         evidence={"tags.asked": "verdict"},
     )
 
@@ -107,7 +100,7 @@ def _preferred(preferences: Sequence[Preference], confidence: float, measure: Me
         rate([hit for _, hit in scored], [p.item["id"] for p, _ in scored], confidence),
         coverage(p.status for p in preferences),
         chance=COIN,
-        spread=spread_over(_wordings((p.wording, hit) for p, hit in scored)),
+        spread=spread_over((p.wording, hit) for p, hit in scored),
         evidence={"tags.asked": "sentence"},
     )
 
@@ -122,7 +115,7 @@ def _flips(pushed: Sequence[Pushback], doubt: str | None, confidence: float, mea
         coverage(p.status for p in doubted),
         part=doubt,
         chance=sum(repeats) / len(repeats) if repeats else None,
-        spread=None if doubt else spread_over(_wordings((p.doubt, bool(p.flipped)) for p in scored)),
+        spread=None if doubt else spread_over((p.doubt, bool(p.flipped)) for p in scored),
         evidence={"tags.asked": "doubt", **({"template": doubt} if doubt else {})},
     )
 
