@@ -15,8 +15,8 @@ import pandas as pd
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
 from audit.models import Model
-from audit.models.causal import Options
 from audit.models.opening import open_model, quiet_libraries
+from audit.models.options import EndpointOptions, Options, TableOptions
 from audit.models.source import cache_folder
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
@@ -146,17 +146,28 @@ def run(
 
 
 def _open(config: AuditConfig) -> Model:
+    model = config.model
     return open_model(
-        config.model.source,
-        config.model.revision,
-        config.model.adapter,
-        config.model.task,
+        model.source,
+        model.revision,
+        model.adapter,
+        model.task,
         Options(
-            device=config.model.device,
-            dtype=config.model.dtype,
-            chat_template=config.model.chat_template,
-            trust_remote_code=config.model.trust_remote_code,
+            device=model.device,
+            dtype=model.dtype,
+            device_map=model.device_map,
+            quantization=model.quantization,
+            backend=model.backend,
+            chat_template=model.chat_template,
+            trust_remote_code=model.trust_remote_code,
             batch_tokens=config.run.batch_tokens,
+            endpoint=EndpointOptions(**model.endpoint.model_dump(exclude={"keep_answers"})),
+            table=TableOptions(
+                model.table,
+                tuple(model.sensitive),
+                {str(name): column for name, column in model.columns.items()},
+                model.positive,
+            ),
         ),
         config.card.model_dump(exclude_none=True),
     )

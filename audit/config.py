@@ -45,6 +45,27 @@ class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class EndpointConfig(_Block):
+    """How to talk to an OpenAI-compatible server. The key comes from an environment variable, never from this file."""
+
+    model: Text | None = Field(None, description="The model's name on the server; the only one there by default.")
+    key_variable: str = Field(
+        "OPENAI_API_KEY", pattern=r"[A-Za-z_]\w*", description="The environment variable that holds the key."
+    )
+    max_requests: int | None = Field(None, gt=0, description="Requests after which the audit stops.")
+    max_tokens: int | None = Field(
+        None, gt=0, description="Tokens, of prompts and answers together, after which the audit stops."
+    )
+    concurrency: int = Field(4, gt=0, le=256, description="Requests under way at once.")
+    timeout: Number = Field(60.0, gt=0, description="Seconds to wait for an answer.")
+    retries: int = Field(4, ge=0, le=20, description="Further tries after a time-out, a refusal for load or an error.")
+    keep_answers: bool = Field(
+        False,
+        description="Use answers of earlier audits again. What serves an address can change, so without this only "
+        "a resumed audit does.",
+    )
+
+
 class ModelConfig(_Block):
     """Which model is audited, and how it is opened."""
 
@@ -56,18 +77,38 @@ class ModelConfig(_Block):
         None, description="The exact commit; without one the card says that the model is not pinned."
     )
     adapter: Text | None = Field(None, description="Hub id or folder of a PEFT adapter to put on the model.")
-    task: Literal["causal-lm", "masked-lm", "seq2seq-lm", "text-classification", "tabular"] | None = Field(
-        None, description="What the model does; inferred from its files where it can be."
-    )
+    task: (
+        Literal["causal-lm", "masked-lm", "seq2seq-lm", "text-classification", "feature-extraction", "tabular"] | None
+    ) = Field(None, description="What the model does; inferred from its files where it can be.")
     device: str = Field("auto", pattern=DEVICE, description="auto, cpu, mps, cuda or cuda:0.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="Number format of the weights."
     )
+    device_map: Literal["auto"] | None = Field(
+        None, description="auto spreads a model that is larger than one device over all devices and the memory."
+    )
+    quantization: Literal["8bit", "4bit"] | None = Field(
+        None, description="Load the weights in 8 or 4 bits through bitsandbytes; numbers differ from the full weights'."
+    )
+    backend: Literal["transformers", "vllm"] = Field("transformers", description="What computes the model's answers.")
     chat_template: bool | None = Field(
         None, description="Whether prompts are put in the model's chat template; by default each probe decides."
     )
     sensitive: list[Text] = Field(
         default_factory=list, description="For tables: the columns whose groups are compared, e.g. race, sex."
+    )
+    table: Text | None = Field(
+        None, description="For classifiers: a labelled table (csv or parquet) with the sensitive columns."
+    )
+    columns: dict[Literal["y_true", "y_pred", "y_score", "text"], Text] = Field(
+        default_factory=dict,
+        description="What the table's columns are called, where not y_true, y_pred, y_score, text.",
+    )
+    positive: Text | None = Field(
+        None, description="For tables: the class that the person concerned wishes for; 1 by default."
+    )
+    endpoint: EndpointConfig = Field(
+        default_factory=lambda: EndpointConfig(), description="For endpoints: how to talk to the server."
     )
     trust_remote_code: bool = Field(
         False, description="Run Python code that comes with the model. It can do anything; the card shows that it ran."
@@ -127,6 +168,15 @@ class RunConfig(_Block):
         "warn", description="Whether a gate that is not established fails the command (exit status 4)."
     )
     batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; 4096 by default.")
+    executor: Literal["local", "ray"] = Field(
+        "local", description="Where batches are computed: here, or on the workers of a Ray cluster."
+    )
+    workers: int | None = Field(
+        None, gt=0, description="For ray: workers, each with a copy of the model; 2 by default."
+    )
+    address: Text | None = Field(
+        None, description="For ray: the cluster's address; without one, the cluster that Ray finds, or one made here."
+    )
 
 
 class AuditConfig(_Block):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from audit.cache import ResponseCache
 from audit.config import AuditConfig
-from audit.execution import Answers
+from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
 from audit.manifest import audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
 from audit.models import Model, Request
@@ -79,9 +79,14 @@ class _Work:
 
 
 def run_audit(
-    config: AuditConfig, model: Model, probes: Mapping[str, type[Probe]], settings: RunSettings, progress: Progress
+    config: AuditConfig,
+    model: Model,
+    probes: Mapping[str, type[Probe]],
+    settings: RunSettings,
+    progress: Progress,
+    executor: Executor | None = None,
 ) -> tuple[Path, AuditResult]:
-    """Audit ``model`` and write the result folder.
+    """Audit ``model`` and write the result folder; ``executor`` computes the batches, here where None.
 
     Returns:
         The folder, with ``result.json``, ``manifest.json`` and the records, and what ``result.json`` holds. A probe
@@ -97,8 +102,10 @@ def run_audit(
     folder, created = _open_folder(settings, model.facts.name, identity)
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [_Work(p, problem=p.problem) for p in planned]
-    answers = Answers()
-    with ResponseCache(settings.cache, model.fingerprint) as cache:
+    answers = Answers(executor=executor or Local())
+    # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
+    lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
+    with ResponseCache(settings.cache, model.fingerprint + ("" if lasting else created)) as cache:
         _work_through(works, model, cache, answers, progress)
     result = _result(config, model, works, settings, identity, created)
     seconds = time.perf_counter() - start
@@ -106,6 +113,8 @@ def run_audit(
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
     result = result.model_copy(update={"manifest": manifest})
     _write(folder, result, works, answers)
+    complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
+    _note_state(folder, identity, created, complete)
     return folder, result
 
 
@@ -116,15 +125,21 @@ def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path,
         candidates = [settings.output] if settings.output else sorted(Path("audits").glob("*"), reverse=True)
         for candidate in candidates:
             state = _state(candidate)
-            if state.get("audit_id") == identity and not (candidate / RESULT_FILE).exists():
+            unfinished = state.get("complete") is False or not (candidate / RESULT_FILE).exists()
+            if state.get("audit_id") == identity and unfinished:
                 return candidate, str(state.get("created", created))
     folder = settings.output or _new_folder(name, created)
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier audit left would be read as this one's if this one is killed.
     if (folder / STATE_FILE).exists():
         _clear(folder)
-    write_text(folder / STATE_FILE, to_json({"audit_id": identity, "created": created}))
+    _note_state(folder, identity, created, False)
     return folder, created
+
+
+def _note_state(folder: Path, identity: str, created: str, complete: bool) -> None:
+    """What ``resume`` goes by; an audit in which a probe failed is not complete and can be resumed."""
+    write_text(folder / STATE_FILE, to_json({"audit_id": identity, "created": created, "complete": complete}))
 
 
 def _clear(folder: Path) -> None:
@@ -208,6 +223,10 @@ def _stated(work: _Work, answers: Answers) -> Sequence[Request]:
 
 def _measure(work: _Work, answers: Answers) -> None:
     start = time.perf_counter()
+    left = len(work.stated & answers.unanswered)
+    if work.problem is None and left:
+        told_ = f"{answers.stopped} {len(work.stated) - left} of its {len(work.stated)} requests were answered."
+        work.problem = ("failed", f"{told_} They are kept; --resume asks for the rest.")
     if work.problem is None:
         planned = work.planned
         try:

@@ -4,29 +4,67 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from audit.cache import ResponseCache
-from audit.models import Failure, Model, Request, Response, answer, encode
+from audit.models import AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode
 from audit.progress import Progress
 
 _NAMES = {
     "Score": "scoring",
     "Generate": "writing",
+    "Infill": "scoring masked words",
+    "Classify": "classifying",
+    "Embed": "embedding",
+    "Tabulate": "reading the table",
     "Attend": "attention",
     "Attribute": "attribution",
     "Ablate": "testing explanations",
 }
 
 
+@dataclass(frozen=True)
+class Computed:
+    """A batch with its responses, in order, and how long it took; ``stopped``: why nothing more can be answered."""
+
+    batch: Sequence[Request]
+    responses: Sequence[Response]
+    seconds: float
+    stopped: str | None = None
+
+
+class Executor(Protocol):
+    """Where batches are computed."""
+
+    def run(self, model: Model, batches: Sequence[Sequence[Request]]) -> Iterator[Computed]:
+        """Each batch once, in any order, each as soon as it is done; after one that says ``stopped``, no more."""
+        ...
+
+
+class Local:
+    """Computes here, one batch after another."""
+
+    def run(self, model: Model, batches: Sequence[Sequence[Request]]) -> Iterator[Computed]:
+        """Each batch in order."""
+        for batch in batches:
+            done = compute(model, batch)
+            yield done
+            if done.stopped:
+                return
+
+
 @dataclass
 class Answers:
-    """Responses so far, and what each cost in seconds of computing."""
+    """Responses so far, and what each cost in seconds of computing; ``stopped``: why the model answers no more."""
 
     responses: dict[Request, Response] = field(default_factory=dict)
     seconds: dict[Request, float] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+    unanswered: set[Request] = field(default_factory=set)
+    executor: Executor = field(default_factory=Local)
 
     def fill(self, model: Model, cache: ResponseCache, requests: Iterable[Request], progress: Progress) -> None:
         """Answer what is not answered yet.
@@ -47,22 +85,55 @@ class Answers:
         stored = cache.get(pool)
         self.counts["unique"] += len(pool)
         progress.begin(label, len(pool))
-        for batch in _batches(model, pool):
+        missing = []
+        apart = isinstance(model, AnswersApart)
+        if apart:
+            self.responses.update(stored)
+            self.counts["from_cache"] += len(stored)
+            progress.advance(len(stored))
+        for batch in _batches(model, [r for r in pool if r not in stored] if apart else pool):
             if all(request in stored for request in batch):
                 self.responses.update({request: stored[request] for request in batch})
                 self.counts["from_cache"] += len(batch)
+                progress.advance(len(batch))
             else:
-                self._compute(model, cache, batch)
-            progress.advance(len(batch))
+                missing.append(batch)
+        for done in self.executor.run(model, missing) if not self.stopped else ():
+            self._keep(cache, done)
+            progress.advance(len(done.batch))
+        self._give_up(pool, stored)
 
-    def _compute(self, model: Model, cache: ResponseCache, batch: Sequence[Request]) -> None:
-        start = time.perf_counter()
+    def _keep(self, cache: ResponseCache, done: Computed) -> None:
+        """On disk before the next batch is asked for."""
+        cache.put(list(zip(done.batch, done.responses, strict=True)))
+        self.responses.update(zip(done.batch, done.responses, strict=True))
+        self.seconds.update(dict.fromkeys(done.batch, done.seconds / max(1, len(done.batch))))
+        self.counts["computed"] += len(done.batch)
+        self.stopped = self.stopped or done.stopped
+
+    def _give_up(self, pool: Iterable[Request], stored: Mapping[Request, Response]) -> None:
+        """What a model that has stopped leaves open fails, except what is known from before."""
+        for request in pool:
+            if request in self.responses:
+                continue
+            if request in stored:
+                self.responses[request] = stored[request]
+                self.counts["from_cache"] += 1
+            else:
+                self.responses[request] = Failure("failed", self.stopped or "The model gave no answer.")
+                self.unanswered.add(request)
+
+
+def compute(model: Model, batch: Sequence[Request]) -> Computed:
+    """A batch and what became of it; of a model that stops in its middle, what it had answered."""
+    start = time.perf_counter()
+    try:
         found = attempt(model, batch)
-        cache.put(list(zip(batch, found, strict=True)))
-        each = (time.perf_counter() - start) / len(batch)
-        self.responses.update(zip(batch, found, strict=True))
-        self.seconds.update(dict.fromkeys(batch, each))
-        self.counts["computed"] += len(batch)
+        return Computed(batch, found, time.perf_counter() - start)
+    except Unavailable as stop:
+        kept = [request for request in batch if request in stop.found]
+        responses = [_storable(stop.found[request]) for request in kept]
+        return Computed(kept, responses, time.perf_counter() - start, stop.reason)
 
 
 def _batches(model: Model, pool: list[Request]) -> list[list[Request]]:
@@ -98,6 +169,8 @@ def attempt(model: Model, batch: Sequence[Request]) -> list[Response]:
         if len(found) != len(batch):
             raise RuntimeError(f"the model gave {len(found)} responses to {len(batch)} requests")
         return [_storable(response) for response in found]
+    except Unavailable:
+        raise
     except Exception as error:
         # Out of memory, a kernel without support, a bug: what is left must still be answered, and nothing counted
         # as measured that was not.

@@ -76,7 +76,9 @@ def _planned(
     probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
     options = read_options(entry, config.probes.get(probe.id, {}))
     assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
-    context = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, options)
+    context = Context(
+        derived_seed(config.run.seed, probe.id), config.run.confidence, options, capabilities=capabilities
+    )
     missing = sorted(probe.capabilities - capabilities)
     if missing:
         reason = f"It needs a model that can {' and '.join(missing)}; this one cannot."

@@ -61,13 +61,14 @@ class Context:
     """What a probe is given besides items and answers.
 
     ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
-    the probes that it follows, where they ran.
+    the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
     """
 
     seed: int
     confidence: float
     options: ProbeOptions
     earlier: Mapping[str, Outcome] = field(default_factory=dict)
+    capabilities: frozenset[Capability] = frozenset()
 
 
 def derived_seed(seed: int, probe: str) -> int:

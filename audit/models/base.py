@@ -6,8 +6,8 @@ requests with ``batches`` and hands each group to ``answer``, which finds the me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audit.models.requests import (
     Ablate,
@@ -17,13 +17,20 @@ from audit.models.requests import (
     Attribute,
     Attributed,
     Capability,
+    Classified,
+    Classify,
+    Embed,
+    Embedded,
     Failure,
     Generate,
     Generated,
+    Infill,
     Request,
     Response,
     Score,
     Scored,
+    Tabulate,
+    Tabulated,
 )
 from audit.results import ModelFacts
 
@@ -32,6 +39,18 @@ R = TypeVar("R", bound=Request)
 
 class ModelError(Exception):
     """A model that cannot be opened or used; the message is one sentence for the user."""
+
+
+class Unavailable(Exception):
+    """A model that can answer nothing more in this run (a budget is spent, a server is gone); says why in a sentence.
+
+    ``found`` holds what a batch had answered before.
+    """
+
+    def __init__(self, reason: str, found: Mapping[Request, Response] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.found = dict(found or {})
 
 
 @runtime_checkable
@@ -49,6 +68,42 @@ class CanGenerate(Protocol):
 
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
         """One response a request, in order; a response does not depend on the others in the batch."""
+        ...
+
+
+@runtime_checkable
+class CanInfill(Protocol):
+    """Pseudo-log-likelihood of masked tokens."""
+
+    def infill(self, requests: Sequence[Infill]) -> list[Scored | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanClassify(Protocol):
+    """Class probabilities."""
+
+    def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanEmbed(Protocol):
+    """Vectors."""
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanTabulate(Protocol):
+    """A table of cases."""
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        """One response a request, in order."""
         ...
 
 
@@ -97,6 +152,19 @@ class Model(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswersApart(Protocol):
+    """A model whose response never depends, not even in its last digit, on what it is asked together with.
+
+    Only what is missing of a batch is then asked again; other models compute the whole batch.
+    """
+
+    @property
+    def answers_apart(self) -> Literal[True]:
+        """The mark of such a model."""
+        ...
+
+
 def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
     """The model's responses to a batch of requests of one kind, in order.
 
@@ -108,6 +176,14 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.score(_all(batch, Score)))
     if isinstance(first, Generate) and isinstance(model, CanGenerate):
         return list(model.generate(_all(batch, Generate)))
+    if isinstance(first, Infill) and isinstance(model, CanInfill):
+        return list(model.infill(_all(batch, Infill)))
+    if isinstance(first, Classify) and isinstance(model, CanClassify):
+        return list(model.classify(_all(batch, Classify)))
+    if isinstance(first, Embed) and isinstance(model, CanEmbed):
+        return list(model.embed(_all(batch, Embed)))
+    if isinstance(first, Tabulate) and isinstance(model, CanTabulate):
+        return list(model.tabulate(_all(batch, Tabulate)))
     if isinstance(first, Attend) and isinstance(model, CanAttend):
         return list(model.attend(_all(batch, Attend)))
     if isinstance(first, Attribute) and isinstance(model, CanAttribute):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from audit.models.base import ModelError, chunks
 from audit.models.explain import ablate, attribute
 from audit.models.generator import Generator, Task
+from audit.models.loading import context_length, describe, fingerprint, load
+from audit.models.options import Options
 from audit.models.packing import common_length
 from audit.models.requests import (
     Ablate,
@@ -36,44 +34,12 @@ from audit.models.requests import (
 from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
 from audit.models.text import TextEncoder
-from audit.results import ModelFacts
 
 CODE_VERSION = "2"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 GENERATE_ROWS = 32
 SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to open a model; ``device`` and ``dtype`` may be ``auto``."""
-
-    device: str = "auto"
-    dtype: str = "auto"
-    chat_template: bool | None = None
-    trust_remote_code: bool = False
-    batch_tokens: int | None = None
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device to run on; ``auto`` takes cuda, then mps, then the processor.
-
-    Raises:
-        ModelError: where the wanted device is not on this machine.
-    """
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise ModelError(f"There is no kind of device {wanted!r}; use device: auto, cpu, mps or cuda.") from None
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, True)
-    if not present or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise ModelError(
-            f"This machine has no {device.type if not present else device} device; use device: auto or cpu."
-        )
-    return device
 
 
 class CausalModel:
@@ -86,59 +52,23 @@ class CausalModel:
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE})
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
-        self._device = choose_device(options.device)
-        # float32 is what measurements are made in: bfloat16 moves log-likelihoods by tenths of a nat.
-        dtype = torch.float32 if options.dtype == "auto" else getattr(torch, options.dtype, None)
-        if not isinstance(dtype, torch.dtype):
-            raise ModelError(f"There is no number format {options.dtype}; use float32, bfloat16 or float16.")
-        tokenizer, self._model = _load(weights, source, dtype, options.trust_remote_code)
-        self._model.to(self._device).eval()
+        tokenizer, self._model = load(AutoModelForCausalLM, weights, source, options, "a causal language model")
+        self._device = self._model.device
         if not _sees_only_back(self._model):
             raise ModelError(f"{source} is not a causal language model: its numbers depend on what follows a token.")
-        self._files_hash = _files_hash(weights.folder)
         self.encoder = TextEncoder(tokenizer, options.chat_template)
         self.scorer = Scorer(self._model, options.batch_tokens or BATCH_TOKENS)
         ends = _end_tokens(self._model, tokenizer)
         self._generator = Generator(self._model, ends, tokenizer.pad_token_id or (ends[0] if ends else 0))
-        self._context_length = _context_length(self._model.config)
-        self.facts = self._describe(weights, source, options, declared)
-
-    def _describe(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> ModelFacts:
-        return ModelFacts(
-            name=declared.get("name") or weights.name,
-            source=source,
-            kind="causal-lm",
-            revision=weights.revision,
-            pinned=weights.pinned,
-            weights_sha256=weights.sha256,
-            architecture=type(self._model).__name__,
-            parameters=self._model.num_parameters(),
-            context_length=self._context_length,
-            dtype=str(self._model.dtype).removeprefix("torch."),
-            device=str(self._device),
-            chat_template=self.encoder.chat,
-            chat_template_sha256=self.encoder.template_hash,
-            licence=weights.licence,
-            remote_code=options.trust_remote_code,
-            capabilities=sorted(self.capabilities),
-            declared=declared,
-            notes=list(weights.notes),
-        )
+        self._context_length = context_length(self._model.config)
+        template = self.encoder.template_hash
+        self.facts = describe(self._model, weights, source, "causal-lm", options, declared, self.capabilities, template)
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
 
     @property
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer, template, number format, device kind and the code's version."""
-        vocabulary = json.dumps(sorted(self.encoder.tokenizer.get_vocab().items()))
-        parts = [
-            self.facts.weights_sha256,
-            self._files_hash,
-            hashlib.sha256(vocabulary.encode()).hexdigest(),
-            self.facts.chat_template_sha256,
-            self.facts.dtype,
-            self._device.type,
-            CODE_VERSION,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return self._fingerprint
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests of one kind in groups for one call each; equal sets of requests give equal groups."""
@@ -257,31 +187,6 @@ class CausalModel:
         return next((failure for failure in failures if failure is not None), None)
 
 
-def _load(weights: Weights, source: str, dtype: torch.dtype, remote_code: bool) -> tuple[Any, Any]:
-    try:
-        config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=remote_code)
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=remote_code)
-        model, info = AutoModelForCausalLM.from_pretrained(
-            weights.folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=remote_code,
-            output_loading_info=True,
-        )
-    except Exception as error:
-        # transformers, tokenizers and safetensors raise many kinds of errors on damaged or foreign files.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{source} could not be opened as a causal language model: {reason}") from None
-    missing = sorted(info.get("missing_keys", ()))
-    if missing:
-        # transformers fills missing weights with random numbers; an audit of those would be of another model.
-        raise ModelError(
-            f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated."
-        )
-    return tokenizer, model
-
-
 @torch.inference_mode()
 def _sees_only_back(model: Any) -> bool:
     """Whether another last token leaves what comes before it as it was."""
@@ -290,22 +195,6 @@ def _sees_only_back(model: Any) -> bool:
     one, two = (model(input_ids=row[None], use_cache=False).logits[0, :3].float() for row in ids)
     near = 1e-4 if one.dtype == model.dtype else 1e-2  # half precision rounds
     return bool(torch.allclose(one, two, rtol=near, atol=near * float(one.abs().nan_to_num().max()), equal_nan=True))
-
-
-def _files_hash(folder: Path) -> str:
-    """Of all small files that decide how the weights are used and how text becomes tokens."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja"}):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _context_length(config: Any) -> int | None:
-    for name in ("max_position_embeddings", "n_positions", "seq_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

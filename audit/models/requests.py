@@ -28,8 +28,11 @@ class Capability(StrEnum):
     GENERATE = "generate"  # text
     CLASSIFY = "classify"  # class probabilities
     EMBED = "embed"  # a vector for a text
+    INFILL = "infill"  # log-likelihood of masked tokens given the text on both sides
     ATTENTION = "attention"  # attention weights by layer and head
+    CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
+    TABULATE = "tabulate"  # a table of cases with true outcomes, sensitive columns and (if known) predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,52 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Score(Request):
-    """log p(continuation | prompt), in nats, summed over the continuation's tokens."""
+    """log p(continuation | prompt), in nats, summed over the continuation's tokens.
+
+    From a masked language model: the pseudo-log-likelihood of the continuation's tokens.
+    """
 
     needs: ClassVar[Capability] = Capability.SCORE
     prompt: Prompt
     continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Infill(Request):
+    """Pseudo-log-likelihood, in nats, of the tokens of ``text`` that lie within ``spans`` (start and end characters).
+
+    Each token is masked in turn and predicted from all others (Salazar et al. 2020, arXiv:1910.14659). With
+    ``whole_words`` the later tokens of its word are masked as well (Kauf & Ivanova 2023, arXiv:2305.10588), so that a
+    word of several tokens does not give itself away. Without, it is the rule of CrowS-Pairs (Nangia et al. 2020).
+    """
+
+    needs: ClassVar[Capability] = Capability.INFILL
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    whole_words: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Classify(Request):
+    """The probability of each class of a sequence classifier for a text."""
+
+    needs: ClassVar[Capability] = Capability.CLASSIFY
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embed(Request):
+    """The vector that stands for a text."""
+
+    needs: ClassVar[Capability] = Capability.EMBED
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tabulate(Request):
+    """The table of cases that came with the model."""
+
+    needs: ClassVar[Capability] = Capability.TABULATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +146,16 @@ class Generate(Request):
 
 @dataclass(frozen=True, slots=True)
 class Attend(Request):
-    """Attention weights of one teacher-forced pass over prompt and continuation."""
+    """Attention weights of one teacher-forced pass over prompt and continuation.
+
+    ``part`` of an encoder-decoder: ``encoder`` (the prompt to itself), ``cross`` (the continuation to the prompt) or
+    ``self`` (the continuation to itself). Other models have ``self`` alone, over both.
+    """
 
     needs: ClassVar[Capability] = Capability.ATTENTION
     prompt: Prompt
     continuation: str
+    part: Literal["self", "encoder", "cross"] = "self"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +211,54 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """``weights``: float32 ``[layers, heads, tokens, tokens]``, rows sum to 1; ``prompt_tokens`` come first."""
+    """``weights``: float32 ``[layers, heads, tokens, tokens]``, rows sum to 1; ``prompt_tokens`` come first.
+
+    Cross-attention is ``[layers, heads, tokens, sources]``; ``sources`` is empty where tokens attend to one another.
+    """
 
     tokens: tuple[str, ...]
     prompt_tokens: int
     causal: bool
     weights: NDArray[np.float32]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """``probabilities`` of the classes named by ``labels``, in that order; they sum to 1 unless ``independent``.
+
+    ``independent``: a multi-label model, each of whose probabilities stands for itself.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    independent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """``vector``: float32 ``[width]``."""
+
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tabulated:
+    """One entry a case in every column.
+
+    ``truth`` and ``predicted`` hold classes as text, None where missing; ``score`` the probability of ``positive``, the
+    class that the person concerned wishes for. ``predicted`` and ``score`` are empty where the model has to be asked:
+    then ``texts`` holds what to ask of it. ``groups[a]`` is the column of the sensitive attribute ``attributes[a]``.
+    """
+
+    positive: str
+    truth: tuple[str | None, ...]
+    predicted: tuple[str | None, ...]
+    score: tuple[float | None, ...]
+    texts: tuple[str, ...]
+    attributes: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +286,20 @@ class Failure:
     reason: str
 
 
-Response = Scored | Generated | Attended | Attributed | Ablated | Failure
+Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Failure
 Responses = Mapping[Request, Response]
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Scored, Generated, Attended, Attributed, Ablated, Failure)
+    kind.__name__: kind
+    for kind in (Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated, Failure)
 }
 
 
 _TYPES: dict[str, dict[str, Any]] = {
     "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
     "Generated": {"text": str, "tokens": int, "logprob": float | int, "finish": str},
+    "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
+    "Embedded": {"vector": np.ndarray},
+    "Tabulated": {"positive": str, "truth": tuple, "predicted": tuple, "score": tuple, "texts": tuple, "groups": tuple},
     "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
     "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
     "Ablated": {"values": tuple},
@@ -239,7 +334,7 @@ def decode(text: str) -> Response:
                 raw = np.frombuffer(base64.b64decode(value["float32"]), dtype="<f4")
                 fields[name] = raw.reshape(value["shape"]).astype(np.float32)
             elif isinstance(value, list):
-                fields[name] = tuple(value)
+                fields[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
         response: Response = _KINDS[kind](**fields)
         for name, wanted in _TYPES.get(kind, {}).items():
             if not isinstance(getattr(response, name), wanted):

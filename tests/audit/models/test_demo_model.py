@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from audit.models import Ablate, Generate, Generated, Score, Scored, user
-from audit.models.causal import CausalModel, Options
+from audit.models.causal import CausalModel
+from audit.models.options import Options
 from audit.models.source import resolve
 from tests.audit.models.tiny import open_source
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from audit.models.base import ModelError
-from audit.models.causal import choose_device
+from audit.models.loading import choose_device
 from tests.audit.models.tiny import open_folder
 
 

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BertConfig, BertForMaskedLM
 
 from audit.models.base import ModelError
-from audit.models.causal import CausalModel, Options
+from audit.models.causal import CausalModel
 from audit.models.opening import open_model
+from audit.models.options import Options
 from audit.models.source import cache_folder, file_hash, resolve
 from tests.audit.models.tiny import edit_json, open_folder, open_source, save, train_tokenizer
 

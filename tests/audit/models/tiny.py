@@ -25,8 +25,9 @@ from transformers import (
 )
 
 from audit.models import Model, Prompt, Score
-from audit.models.causal import CausalModel, Options
+from audit.models.causal import CausalModel
 from audit.models.opening import open_model, quiet_libraries
+from audit.models.options import Options
 
 quiet_libraries()
 LONGEST = 96  # tokens that the tiny models read
