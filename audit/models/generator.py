@@ -1,12 +1,14 @@
 """Answers from a causal language model, many prompts at a time.
 
-A beginning that all prompts share (a chat template's) is computed once. Rows are padded on the left of what follows,
-and leave the batch as they end. Each sampled row draws from a random stream of its own
-seed, so that an answer does not depend on what else was in the batch.
+A beginning that all prompts share (a chat template's) is computed once, and so is a prompt of which several samples are
+asked. Rows are padded on the left of what follows; those that have ended leave the batch. Each sampled row draws
+from a random stream of its own seed, so that an answer does not depend on what else was in the batch. Models whose
+state is more than keys and values (recurrent layers) are asked row by row, after a check at load time.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audit.models.growing import fits, growing_cache
 from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length, reach
+
+MOST_ENDED = 0.25  # share of rows that have ended and are still computed: leaving costs a copy of all keys and values
+_TOLERANCE = 1e-2  # nats, in float32; rows that see padding or forget their state are off by more
 
 
 @dataclass(frozen=True)
@@ -36,58 +42,85 @@ class Answer:
     ended: bool
 
 
+@dataclass
+class _Row:
+    """An answer being written; ``over`` where it takes no more tokens."""
+
+    task: Task
+    answer: Answer
+    stream: torch.Generator
+    over: bool = False
+
+    def take(self, token: int, logprob: float, ends: frozenset[int]) -> None:
+        self.answer.logprob += logprob
+        if token in ends:
+            self.answer.ended = True
+        else:
+            self.answer.ids.append(token)
+        self.over = self.answer.ended or len(self.answer.ids) >= self.task.max_tokens
+
+
 class Generator:
-    """Generates with one forward pass a token for all unfinished rows."""
+    """Generates with one forward pass a token for all unfinished rows.
+
+    Attributes:
+        batches: whether rows are computed together; False where the model gives other numbers that way.
+    """
 
     def __init__(self, model: Any, end_tokens: Sequence[int], pad_token: int) -> None:
         self.model = model
         self.ends = frozenset(end_tokens)
         self.pad = pad_token
+        self.batches = self._check()
 
     @torch.inference_mode()
     def generate(self, tasks: Sequence[Task]) -> list[Answer]:
         """One answer a task, in order."""
-        answers = [Answer([], 0.0, False) for _ in tasks]
-        streams = [torch.Generator().manual_seed(task.seed) for task in tasks]
-        rows = list(range(len(tasks)))
-        prompts = [task.prompt for task in tasks]
+        rows = [_Row(t, Answer([], 0.0, False), torch.Generator().manual_seed(t.seed)) for t in tasks]
+        if self.batches:
+            self._together([row for row in rows if row.task.max_tokens > 0])
+        else:
+            for row in rows:
+                self._alone(row)
+        return [row.answer for row in rows]
+
+    def _together(self, rows: list[_Row]) -> None:
+        if not rows:
+            return
+        prompts = list(dict.fromkeys(row.task.prompt for row in rows))
+        logits, cache, mask = self._read(prompts, max(len(r.task.prompt) + r.task.max_tokens for r in rows))
+        number = {prompt: i for i, prompt in enumerate(prompts)}
+        if len(prompts) < len(rows):
+            logits, mask = self._select(cache, [number[row.task.prompt] for row in rows], logits, mask)
+        while True:
+            chosen = self._choose(rows, logits)
+            alive = [r for r, row in enumerate(rows) if not row.over]
+            if not alive:
+                return
+            ids = torch.tensor(chosen, device=mask.device)[:, None]
+            if len(alive) <= (1 - MOST_ENDED) * len(rows):
+                ids, mask = self._select(cache, alive, ids, mask)
+                rows = [rows[r] for r in alive]
+            mask = torch.cat([mask, mask.new_ones((len(rows), 1))], dim=1)
+            positions = mask.sum(1, keepdim=True) - 1
+            logits = self._step(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache)
+
+    def _step(self, **inputs: Any) -> Tensor:
+        logits: Tensor = self.model(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        return logits
+
+    def _read(self, prompts: Sequence[tuple[int, ...]], longest: int) -> tuple[Tensor, Any, Tensor]:
+        """The logits after each prompt, the cache that holds them all, and the mask over their tokens."""
         # Padding after a shared beginning would take up places of a sliding window.
-        longest = max((len(task.prompt) + task.max_tokens for task in tasks), default=0)
         shared = shared_beginning(prompts) if longest <= reach(self.model.config) else 0
-        cache = self._keep(prompts[0][:shared], len(tasks)) if shared else None
+        cache = growing_cache(self.model.config)
+        if shared:
+            self._step(input_ids=torch.tensor([prompts[0][:shared]], device=self.model.device), past_key_values=cache)
+            cache.batch_repeat_interleave(len(prompts))
         ids, mask = self._padded(prompts, shared)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
-        while rows:
-            out = self.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            cache = out.past_key_values
-            logprobs = out.logits[:, -1].float().log_softmax(-1).cpu()
-            chosen = [_choose(logprobs[r], tasks[row], streams[row]) for r, row in enumerate(rows)]
-            alive = self._record(rows, chosen, logprobs, tasks, answers)
-            if not alive:
-                break
-            if len(alive) < len(rows):
-                keep = torch.tensor(alive, device=ids.device)
-                cache.batch_select_indices(keep)
-                mask, positions = mask[keep], positions[keep]
-            rows = [rows[r] for r in alive]
-            ids = torch.tensor([[chosen[r]] for r in alive], device=mask.device)
-            mask = torch.cat([mask, mask.new_ones((len(rows), 1))], dim=1)
-            positions = positions[:, -1:] + 1
-        return answers
-
-    def _keep(self, beginning: tuple[int, ...], rows: int) -> Any:
-        """Keys and values of a beginning that all rows share."""
-        ids = torch.tensor([beginning], device=self.model.device)
-        cache = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
-        cache.batch_repeat_interleave(rows)
-        return cache
+        logits = self._step(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache)
+        return logits, cache, mask
 
     def _padded(self, prompts: Sequence[tuple[int, ...]], shared: int) -> tuple[Tensor, Tensor]:
         """Token ids after the shared beginning, and the mask over beginning, padding and rest."""
@@ -101,21 +134,64 @@ class Generator:
             mask[r, longest - rest :] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
 
-    def _record(
-        self, rows: list[int], chosen: list[int], logprobs: Tensor, tasks: Sequence[Task], answers: list[Answer]
-    ) -> list[int]:
-        """Note the chosen tokens; the places of the rows that go on."""
-        alive = []
+    def _select(self, cache: Any, wanted: Sequence[int], values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The wanted rows of the cache, in place, and of values and mask."""
+        keep = torch.tensor(wanted, device=mask.device)
+        cache.batch_select_indices(keep)
+        return values[keep], mask[keep]
+
+    def _choose(self, rows: Sequence[_Row], logits: Tensor) -> list[int]:
+        """The next token of each row, noted in its answer; of a row that is over, any token."""
+        likeliest = logits.argmax(-1)  # NaN is chosen, and then seen in the sum
+        whole = logits.logsumexp(-1)
+        chosen = likeliest.tolist()
         for r, row in enumerate(rows):
-            answer, token = answers[row], chosen[r]
-            answer.logprob += logprobs[r, token].item()
-            if token in self.ends:
-                answer.ended = True
-                continue
-            answer.ids.append(token)
-            if len(answer.ids) < tasks[row].max_tokens:
-                alive.append(r)
-        return alive
+            if row.task.temperature > 0.0 and not row.over and bool(whole[r].isfinite()):
+                chances = (logits[r] / row.task.temperature).softmax(-1).cpu()
+                chosen[r] = int(torch.multinomial(chances, 1, generator=row.stream))
+        picked = torch.tensor(chosen, device=logits.device)[:, None]
+        logprobs = (logits.gather(1, picked)[:, 0] - whole).tolist()
+        for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
+            if not row.over:
+                row.take(token, logprob, self.ends)
+        return chosen
+
+    def _alone(self, row: _Row) -> None:
+        """One row from its tokens alone, all of them again for every new one."""
+        while not row.over and row.task.max_tokens > 0:
+            ids = torch.tensor([[*row.task.prompt, *row.answer.ids]], device=self.model.device)
+            self._choose([row], self.model(input_ids=ids, use_cache=False).logits[:, -1].float())
+
+    @torch.inference_mode()
+    def _check(self) -> bool:
+        """Whether rows of different lengths get the same numbers together as alone."""
+        size = self.model.get_input_embeddings().num_embeddings
+        prompts = [tuple(i % size for i in range(3, 3 + length)) for length in (9, 4)]
+        tasks = [Task(prompt, 3, 0.0, 0) for prompt in prompts]
+        together = [_Row(t, Answer([], 0.0, False), torch.Generator()) for t in tasks]
+        try:
+            if not fits(growing_cache(self.model.config)):
+                return False
+            self._together(together)
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError, KeyError, NotImplementedError):
+            return False  # an architecture that keeps its state in another way
+        return all(self._as_alone(row) for row in together)
+
+    def _as_alone(self, row: _Row) -> bool:
+        """Whether the answer's tokens are as likely as when it is read in one pass."""
+        ids = [*row.task.prompt, *row.answer.ids]
+        logits = self.model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False).logits[0].float()
+        logprobs = logits.log_softmax(-1)
+        start = len(row.task.prompt) - 1
+        expected = [float(logprobs[start + i, token]) for i, token in enumerate(row.answer.ids)]
+        if row.answer.ended:
+            best = logprobs[start + len(row.answer.ids)]
+            expected.append(max(float(best[end]) for end in self.ends))
+        loose = 1.0 if self.model.dtype == torch.float32 else 50.0  # half precision rounds to tenths of a nat
+        found = row.answer.logprob
+        if not math.isfinite(found) or not all(map(math.isfinite, expected)):
+            return math.isfinite(found) == all(map(math.isfinite, expected))
+        return math.isclose(found, math.fsum(expected), abs_tol=_TOLERANCE * loose, rel_tol=1e-3)
 
 
 def shared_beginning(prompts: Sequence[tuple[int, ...]]) -> int:
@@ -125,9 +201,3 @@ def shared_beginning(prompts: Sequence[tuple[int, ...]]) -> int:
     # The first and the last in order differ first where any two do.
     shared = min(common_length(min(prompts), max(prompts)), min(len(p) for p in prompts) - 1)
     return shared if shared >= SHORTEST_TRUNK else 0
-
-
-def _choose(logprobs: Tensor, task: Task, stream: torch.Generator) -> int:
-    if task.temperature == 0.0 or bool(logprobs.isnan().any()):  # NaN is chosen, and then seen in the sum
-        return int(logprobs.argmax())
-    return int(torch.multinomial((logprobs / task.temperature).softmax(-1), 1, generator=stream))

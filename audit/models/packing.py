@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 PACK_NODES = 192  # longer sequences spend more on attention between strangers than they save on padding
 SHORTEST_TRUNK = 12  # tokens; shorter common beginnings cost more to keep than to repeat
@@ -35,15 +33,14 @@ class Pack:
         self.positions.append(position)
         return len(self.tokens) - 1
 
-    def visible(self) -> NDArray[np.bool_]:
-        """``[nodes, nodes]``: may the row's node attend to the column's node; ancestors and itself."""
-        size = len(self.tokens)
-        seen = np.zeros((size, size), dtype=np.bool_)
-        for node, parent in enumerate(self.parents):
+    def ends(self) -> list[int]:
+        """The last node of each node's subtree; nodes are added depth first, so that a subtree is a run of nodes."""
+        ends = list(range(len(self.tokens)))
+        for node in reversed(range(len(self.tokens))):
+            parent = self.parents[node]
             if parent >= 0:
-                seen[node] = seen[parent]
-            seen[node, node] = True
-        return seen
+                ends[parent] = max(ends[parent], ends[node])
+        return ends
 
 
 @dataclass(frozen=True)
@@ -82,16 +79,25 @@ def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int]) -> list[Trunk]
     for members in groups.values():
         length = common_length(members[0], members[-1])  # the first and last in order differ first where any two do
         length = min(length, *(free[row] for row in members))
-        if len(members) >= FEWEST_ROWS and length >= SHORTEST_TRUNK:
+        # A group that fits one pack shares its beginning there; a trunk of its own would be a pass over few tokens.
+        if length >= SHORTEST_TRUNK and _nodes(members) > PACK_NODES:
             trunks.append(_trunk(members, length))
         else:
             loose += members
     return [*trunks, _trunk(loose, 0)] if loose else trunks
 
 
+def _nodes(rows: Sequence[tuple[int, ...]]) -> int:
+    """Distinct prefixes of sorted rows."""
+    return len(rows[0]) + sum(len(b) - common_length(a, b) for a, b in pairwise(rows))
+
+
 def common_length(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     """How many leading tokens two rows share."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    for i, (x, y) in enumerate(zip(a, b, strict=False)):
+        if x != y:
+            return i
+    return min(len(a), len(b))
 
 
 def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:

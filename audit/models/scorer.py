@@ -8,7 +8,6 @@ model's plain forward pass and do without them where a model needs more (soft ca
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audit.models.forest import blocks, dense, runs
+from audit.models.growing import branched
 from audit.models.packing import Pack, Trunk, batches, plant, reach
 
-HEAD_ROWS = 256  # rows of logits at a time: 256 x 49,152 float32 are 50 MB
+KEPT_TRUNKS = 4  # common beginnings whose keys and values stay between calls
+HEAD_ROWS = 128  # of logits at a time: 128 x 49,152 float32 are 25 MB; above 32 MB memory is asked of the system anew
 _TOLERANCE = 1e-3  # nats, in float32; a wrong way is off by whole nats
 
 
@@ -62,7 +64,9 @@ class Scorer:
         self.device = model.device
         self.gathers = True
         self.packs = True
+        self._flex = self.device.type == "cuda"  # its blocks skip strangers; on a processor it is slower than a mask
         self._reach = reach(model.config)
+        self._trunks: dict[tuple[int, ...], Any] = {}
         self._check()
 
     @torch.inference_mode()
@@ -117,32 +121,44 @@ class Scorer:
             table.update({(prefix, target): f for (_, _, target, prefix), f in zip(picked, found, strict=True)})
 
     def _keep(self, beginning: tuple[int, ...]) -> Any:
-        """Keys and values of a beginning."""
-        ids = torch.tensor([beginning], device=self.device)
-        return self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+        """Keys and values of a beginning; those used last stay for the next call, which often begins alike."""
+        kept = self._trunks.pop(beginning, None)
+        if kept is None:
+            ids = torch.tensor([beginning], device=self.device)
+            kept = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+        self._trunks[beginning] = kept
+        while len(self._trunks) > KEPT_TRUNKS:
+            del self._trunks[next(iter(self._trunks))]
+        return kept
 
     def _forest(self, packs: Sequence[Pack], shared: int, kept: Any) -> Tensor:
         """Hidden states (or logits) ``[packs, nodes, width]``; nodes see the beginning, their ancestors and themselves."""
-        longest = max(len(pack.tokens) for pack in packs)
-        ids = torch.zeros((len(packs), longest), dtype=torch.long)
-        positions = torch.zeros((len(packs), longest), dtype=torch.long)
-        mask = torch.zeros((len(packs), 1, longest, shared + longest), dtype=torch.bool)
-        mask[..., :shared] = True
-        # A padding node must see something, or its softmax is not a number; nothing sees it.
-        mask[:, 0, range(longest), range(shared, shared + longest)] = True
+        ends = runs(packs)
+        ids, positions = torch.zeros_like(ends), torch.zeros_like(ends)
         for r, pack in enumerate(packs):
-            size = len(pack.tokens)
-            ids[r, :size] = torch.tensor(pack.tokens)
-            positions[r, :size] = torch.tensor(pack.positions)
-            mask[r, 0, :size, shared : shared + size] = torch.from_numpy(pack.visible())
-        lowest = torch.finfo(self.model.dtype).min
-        added = torch.zeros(mask.shape, dtype=self.model.dtype).masked_fill_(~mask, lowest)
-        options: dict[str, Any] = {"attention_mask": added.to(self.device), "position_ids": positions.to(self.device)}
+            ids[r, : len(pack.tokens)] = torch.tensor(pack.tokens)
+            positions[r, : len(pack.tokens)] = torch.tensor(pack.positions)
+        options: dict[str, Any] = {"position_ids": self._moved(positions)}
+        if self._flex:
+            options["attention_mask"] = blocks(self._moved(ends), shared)
+        else:
+            options["attention_mask"] = self._moved(dense(ends, shared, self.model.dtype))
         if kept is not None:
-            cache = copy.deepcopy(kept)
-            cache.batch_repeat_interleave(len(packs))
-            options["past_key_values"] = cache
-        return self._run(ids.to(self.device), **options)
+            options["past_key_values"] = branched(kept, len(packs))
+        if not self._flex:
+            return self._run(self._moved(ids), **options)
+        before = self.model.config._attn_implementation
+        self.model.set_attn_implementation("flex_attention")
+        try:
+            return self._run(self._moved(ids), **options)
+        finally:
+            self.model.set_attn_implementation(before)
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """On the model's device; by way of pinned memory to a GPU, so that the copy and the computing overlap."""
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def _run(self, ids: Tensor, **options: Any) -> Tensor:
         options.setdefault("use_cache", "past_key_values" in options)
@@ -158,8 +174,11 @@ class Scorer:
         for start in range(0, len(states), HEAD_ROWS):
             part, wanted = states[start : start + HEAD_ROWS], targets[start : start + HEAD_ROWS]
             logits = (self.model.get_output_embeddings()(part) if self.gathers else part).float()
-            chosen = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)
-            found += zip(chosen.tolist(), (logits.argmax(1) == wanted).tolist(), strict=True)
+            chosen = logits.gather(1, wanted[:, None])
+            top = logits.amax(1, keepdim=True)
+            # In place, and summed by sum(): log_softmax is as fast but adds 49,152 terms with ten times the error.
+            logprobs = chosen - top - logits.sub_(top).exp_().sum(1, keepdim=True).log()
+            found += zip(logprobs[:, 0].tolist(), (chosen == top)[:, 0].tolist(), strict=True)
         return found
 
     def _plainly(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
@@ -207,6 +226,10 @@ class Scorer:
             expected += [float(logprobs[len(c.context) - 1 + i, t]) for i, t in enumerate(c.target)]
         self.gathers = self._agrees(self._plainly, needed, asked, expected)
         self.packs = self._agrees(self._by_trees, needed, asked, expected)
+        if self._flex and not self.packs:
+            self._flex = False
+            self.packs = self._agrees(self._by_trees, needed, asked, expected)
+        self._trunks.clear()
 
     def _agrees(
         self, way: Any, needed: dict[tuple[int, ...], int], asked: list[Continuation], expected: list[float]
