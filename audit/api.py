@@ -6,20 +6,25 @@ import html
 import re
 import shlex
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
+from audit.execution import Executor
 from audit.models import Model
 from audit.models.opening import open_model, quiet_libraries
 from audit.models.options import EndpointOptions, Options, TableOptions
 from audit.models.source import cache_folder
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
+from audit.ray_executor import ray_executor
+from audit.replica import Opening
 from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
@@ -106,11 +111,12 @@ def run(
     seed: int | None = None,
     device: str | None = None,
     resume: bool = False,
+    executor: Literal["local", "ray"] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Audit the model that ``config`` (a model.yaml) names, and draw its card and report.
 
-    The options override the file, as those of ``audit run`` do.
+    The options override the file, as those of ``audit run`` do; ``executor`` overrides where batches are computed.
 
     Raises:
         ConfigError: where the file or an option is wrong; it holds every mistake.
@@ -128,26 +134,37 @@ def run(
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")
     start = time.perf_counter()
-    model = _open(checked)
-    settings = RunSettings(
-        cache=cache_folder() / "responses.sqlite",
-        output=Path(output) if output is not None else None,
-        data=Path(data) if data is not None else None,
-        limit=limit,
-        resume=resume,
-        baseline=before,
-        config_file=path.name if path.is_absolute() else path.as_posix(),
-        command=command_line(path, probes, suite, limit, seed, device, data, baseline),
-        opened_seconds=time.perf_counter() - start,
-    )
-    folder, result = run_audit(checked, model, found, settings, told)
+    with _opened(checked, executor or checked.run.executor, told) as (model, crew):
+        settings = RunSettings(
+            cache=cache_folder() / "responses.sqlite",
+            output=Path(output) if output is not None else None,
+            data=Path(data) if data is not None else None,
+            limit=limit,
+            resume=resume,
+            baseline=before,
+            config_file=path.name if path.is_absolute() else path.as_posix(),
+            command=command_line(path, probes, suite, limit, seed, device, data, baseline),
+            opened_seconds=time.perf_counter() - start,
+        )
+        folder, result = run_audit(checked, model, found, settings, told, crew)
     draw(folder, result)
     return Result(folder, result)
 
 
-def _open(config: AuditConfig) -> Model:
+@contextmanager
+def _opened(config: AuditConfig, executor: str, progress: Progress) -> Iterator[tuple[Model, Executor | None]]:
+    """The model, and what computes its batches; on a cluster its workers hold the model, and this process does not."""
+    o = _opening(config)
+    if executor == "ray":
+        with ray_executor(o, config.run.workers, config.run.address, progress.say) as crew:
+            yield crew.model, crew
+    else:
+        yield open_model(o.source, o.revision, o.adapter, o.task, o.options, o.declared), None
+
+
+def _opening(config: AuditConfig) -> Opening:
     model = config.model
-    return open_model(
+    return Opening(
         model.source,
         model.revision,
         model.adapter,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -20,9 +23,12 @@ from audit.cache import CacheError
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
 from audit.models import ModelError
+from audit.models.source import cache_folder
 from audit.planning import catalogue
 from audit.progress import Silent, Terminal
 from audit.results import Measurement, ResultError, read_result, result_schema, to_json, write_text
+from audit.sweep import Options, here, jobs, over_ray, show, worst
+from audit.upkeep import Kept, cutoff, inventory, remove, select
 from probes.registry import ProbeError, find_probes
 
 USAGE, INCOMPLETE = 2, 3
@@ -166,6 +172,47 @@ def _append_job_summary(result: Result) -> None:
             file.write((result.folder / "summary.md").read_text(encoding="utf-8"))
 
 
+@app.command("sweep")
+def sweep_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One model.yaml for each model.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the results; audits/sweep-<time> by default.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    executor: Annotated[str, typer.Option(help="local: one after another; ray: several at once.")] = "local",
+    address: Annotated[str | None, typer.Option(help="For ray: the cluster's address.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="For ray: audits at once; 2 by default.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished sweep into the same folder.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Audit the models of all FILEs. Ends with the worst status: 3, 2, 1, 4, 0. Example: audit sweep a.yaml b.yaml."""
+    if executor not in ("local", "ray"):
+        _stop(f"Unknown executor {executor}; choose local or ray.", USAGE)
+    if executor == "local" and (address is not None or workers is not None):
+        _stop("--address and --workers go with --executor ray.", USAGE)
+    _check_options([], suite, device, data, output)
+    folder = output or Path("audits") / f"sweep-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    planned = jobs(files, folder, Options(suite, limit, seed, device, str(data) if data else None, resume))
+    try:
+        with nullcontext(Silent()) if quiet or as_json else Terminal() as progress:
+            over = over_ray(planned, address, workers, progress.say) if executor == "ray" else here(planned, progress)
+            rows = list(over)
+    except KeyboardInterrupt:
+        _stop(f"Stopped. `audit sweep ... --output {folder} --resume` goes on.", INCOMPLETE)
+    status = worst(rows)
+    if as_json:
+        audits = [asdict(row) for row in rows]
+        print(to_json({"output": str(folder), "exit_status": status, "audits": audits}), end="", flush=True)
+    else:
+        show(rows)
+    raise typer.Exit(status)
+
+
 @app.command()
 def validate(file: ConfigFile) -> None:
     """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
@@ -277,6 +324,61 @@ def schema(
         _stop(f"There is no schema of {of}; choose config or result.", USAGE)
     found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
     print(json.dumps(found, indent=1, sort_keys=True))
+
+
+@app.command("cache")
+def cache_command(
+    prune: Annotated[bool, typer.Option("--prune", help="Show what a clean-up would remove.")] = False,
+    older_than: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=0, help="Only what was not used for so many days.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(metavar="HASH", help="Only this model; the hash's beginning.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is kept.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show or remove what is kept on this machine. Example: audit cache --prune --all."""
+    chosen = everything or older_than is not None or model is not None
+    if prune and not chosen:
+        _stop("Say what to remove: --older-than DAYS, --model HASH or --all.", USAGE)
+    if not prune and (chosen or yes):
+        _stop("--older-than, --model, --all and --yes go with --prune.", USAGE)
+    if everything and (older_than is not None or model is not None):
+        _stop("--all removes everything; leave out --older-than and --model.", USAGE)
+    folder, before = cache_folder(), cutoff(int(time.time()), older_than)
+    try:
+        kept = select(folder, before, model) if prune else inventory(folder)
+    except ValueError as error:
+        _stop(str(error), USAGE)
+    gave_back = remove(folder, kept, before) if prune and yes else True
+    said = "Kept" if not prune else "Removed" if yes else "Would be removed, with --yes"
+    if as_json:
+        removed = {"removed": prune and yes, "space_given_back": gave_back} if prune else {}
+        found = [{**asdict(k), "path": str(k.path)} for k in kept]
+        print(to_json({"folder": str(folder), "bytes": sum(k.size for k in kept), "kept": found, **removed}), end="")
+        return
+    _show_kept(kept)
+    print(f"{said}: {_bytes(sum(k.size for k in kept)) if kept else 'nothing'} in {folder}")
+    if not gave_back:
+        print("Another audit is writing to the file of answers: its free space is used again, but not given back yet.")
+
+
+def _show_kept(kept: list[Kept]) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("What", no_wrap=True)
+    table.add_column("Model", overflow="fold")
+    table.add_column("Hash", no_wrap=True)
+    for column in ("Answers", "Size", "First used", "Last used"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for k in kept:
+        times = [datetime.fromtimestamp(t, UTC).date().isoformat() if t else "-" for t in (k.first_used, k.last_used)]
+        table.add_row(k.kind, Text(k.name), k.key[:12], f"{k.count:,}" if k.count else "-", _bytes(k.size), *times)
+    if kept:
+        Console().print(table)
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
 if __name__ == "__main__":

@@ -49,8 +49,10 @@ class EndpointConfig(_Block):
     """How to talk to an OpenAI-compatible server. The key comes from an environment variable, never from this file."""
 
     model: Text | None = Field(None, description="The model's name on the server; the only one there by default.")
-    key_variable: str = Field(
-        "OPENAI_API_KEY", pattern=r"[A-Za-z_]\w*", description="The environment variable that holds the key."
+    key_variable: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_]\w*$",
+        description="The environment variable that holds the key; OPENAI_API_KEY for openai.com, none for other servers.",
     )
     max_requests: int | None = Field(None, gt=0, description="Requests after which the audit stops.")
     max_tokens: int | None = Field(
@@ -76,7 +78,9 @@ class ModelConfig(_Block):
     revision: Text | None = Field(
         None, description="The exact commit; without one the card says that the model is not pinned."
     )
-    adapter: Text | None = Field(None, description="Hub id or folder of a PEFT adapter to put on the model.")
+    adapter: Text | None = Field(
+        None, description="Folder or hub id (org/name, org/name@commit) of a PEFT adapter to put on the model."
+    )
     task: (
         Literal["causal-lm", "masked-lm", "seq2seq-lm", "text-classification", "feature-extraction", "tabular"] | None
     ) = Field(None, description="What the model does; inferred from its files where it can be.")

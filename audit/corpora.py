@@ -21,6 +21,10 @@ class ItemsError(Exception):
     """Items that cannot be loaded; the message is one sentence for the user."""
 
 
+class ItemsAbsent(ItemsError):
+    """Published items that do not come with the package and are not on this machine."""
+
+
 def load_items(path: Path) -> list[Item]:
     """The rows of a JSON Lines file, in order.
 

@@ -12,8 +12,8 @@ from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
-from audit.manifest import audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
-from audit.models import Model, Request
+from audit.manifest import WHERE, audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
+from audit.models import Model, Request, SaysWhyNot
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
@@ -97,7 +97,8 @@ def run_audit(
         OSError: where the result folder cannot be written.
     """
     start = time.perf_counter()
-    planned = plan(config, probes, model.capabilities, settings.data, settings.limit)
+    lacks = model.lacks if isinstance(model, SaysWhyNot) else {}
+    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks)
     identity = audit_id(model, planned, config)
     folder, created = _open_folder(settings, model.facts.name, identity)
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
@@ -105,7 +106,8 @@ def run_audit(
     answers = Answers(executor=executor or Local())
     # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
     lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
-    with ResponseCache(settings.cache, model.fingerprint + ("" if lasting else created)) as cache:
+    key = model.fingerprint + ("" if lasting else created)
+    with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         _work_through(works, model, cache, answers, progress)
     result = _result(config, model, works, settings, identity, created)
     seconds = time.perf_counter() - start
@@ -270,7 +272,7 @@ def _result(
             seed=config.run.seed,
             suite=config.suite,
             confidence=config.run.confidence,
-            config=config.model_dump(mode="json", exclude_none=True),
+            config=config.model_dump(mode="json", exclude_none=True, exclude=WHERE),
             config_file=settings.config_file,
             command=settings.command,
             python=python_version(),

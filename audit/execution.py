@@ -10,6 +10,7 @@ from typing import Protocol
 
 from audit.cache import ResponseCache
 from audit.models import AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode
+from audit.models.faults import LESS_MEMORY, free_memory, out_of_memory
 from audit.progress import Progress
 
 _NAMES = {
@@ -174,8 +175,14 @@ def attempt(model: Model, batch: Sequence[Request]) -> list[Response]:
     except Exception as error:
         # Out of memory, a kernel without support, a bug: what is left must still be answered, and nothing counted
         # as measured that was not.
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            return attempt(model, batch[:middle]) + attempt(model, batch[middle:])
+        full = out_of_memory(error)
         first = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-        return [Failure("failed", f"{type(error).__name__}: {first}")]
+        reason = f"{type(error).__name__}: {first}"
+    # Out of the except clause: the error's traceback holds the tensors of the try that failed.
+    if full:
+        free_memory()
+        reason = f"Out of memory even for one input; {LESS_MEMORY}."
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return attempt(model, batch[:middle]) + attempt(model, batch[middle:])
+    return [Failure("failed", reason)]

@@ -16,7 +16,25 @@ from audit.models import Model
 from audit.planning import Planned
 
 PACKAGE = "fairwitness"
-_PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "captum", "numpy", "scipy", "statsmodels", "pandas")
+WHERE = {"run": {"executor", "workers", "address"}}
+"""What of a config says where it is computed: it changes no answer, and an address is nobody's business."""
+_OF_THE_CONNECTION = {"key_variable", "max_requests", "max_tokens", "concurrency", "timeout", "retries"}
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "captum",
+    "peft",
+    "bitsandbytes",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "fairlearn",
+    "scikit-learn",
+    "skops",
+)
 
 
 def tool_version() -> str:
@@ -39,11 +57,17 @@ def package_versions() -> dict[str, str]:
 
 
 def audit_id(model: Model, planned: Sequence[Planned], config: AuditConfig) -> str:
-    """Hash of model, items, config and code: two audits with one id asked the same of the same."""
+    """Hash of model, items, config and code: two audits with one id asked the same of the same.
+
+    How fast and how long a server is asked makes no difference: an audit whose budget is spent goes on with another.
+    Nor does where batches are computed: an audit that was begun here can be finished on a cluster.
+    """
+    asked = config.model_dump(mode="json", exclude=WHERE)
+    asked["model"]["endpoint"] = {k: v for k, v in asked["model"]["endpoint"].items() if k not in _OF_THE_CONNECTION}
     content = [
         model.fingerprint,
         {p.probe.id: [p.items_hash, p.problem] for p in planned},
-        config.model_dump(mode="json"),
+        asked,
         tool_version(),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from audit.config import AuditConfig, ProbeEntry, chosen_probes, read_options
-from audit.corpora import Item, ItemsError, draw, items_hash
+from audit.corpora import Item, ItemsAbsent, ItemsError, draw, items_hash
 from audit.models import Capability
 from audit.results import ProbeRun
 from probes.base import Context, Probe, ProbeOptions, derived_seed
@@ -42,15 +42,16 @@ def plan(
     capabilities: frozenset[Capability],
     data: Path | None,
     limit: int | None,
+    lacks: Mapping[Capability, str] | None = None,
 ) -> list[Planned]:
-    """Every chosen probe with its items, in the order of ids.
+    """Every chosen probe with its items, in the order of ids; ``lacks``: why the model lacks a capability.
 
     A probe that needs what the model cannot do is planned as not applicable; one whose items cannot be loaded, as
     failed. Neither is left out.
     """
     entries = catalogue(probes)
     return [
-        _planned(probes[name], entries[name], config, capabilities, data, limit)
+        _planned(probes[name], entries[name], config, capabilities, data, limit, lacks or {})
         for name in chosen_probes(config, entries)
     ]
 
@@ -72,25 +73,30 @@ def _planned(
     capabilities: frozenset[Capability],
     data: Path | None,
     limit: int | None,
+    lacks: Mapping[Capability, str],
 ) -> Planned:
     probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
     options = read_options(entry, config.probes.get(probe.id, {}))
     assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
-    context = Context(
-        derived_seed(config.run.seed, probe.id), config.run.confidence, options, capabilities=capabilities
-    )
+    seed = derived_seed(config.run.seed, probe.id)
+    context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
     missing = sorted(probe.capabilities - capabilities)
     if missing:
-        reason = f"It needs a model that can {' and '.join(missing)}; this one cannot."
+        why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))
+        reason = f"It needs a model that can {' and '.join(missing)}; {why or 'this one cannot'}."
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:
         probe = kind()
-        items = probe.items(data)
+        items = probe.load(data, options)
         limits = (limit, options.limit)
         size = next((n for n in limits if n is not None), None) or probe.sizes[config.suite]
         planned = Planned(probe, context, draw(items, size, context.seed, probe.stratum), len(items))
         _ = planned.items_hash  # items that are not plain values cannot be told apart
         return planned
+    except ItemsAbsent as error:
+        # Who asks for all probes has not asked for this one's data; who names it has.
+        named = probe.id in config.probes or any(gate.startswith(f"{probe.id}.") for gate in config.gates)
+        return Planned(probe, context, (), 0, ("failed" if named else "not_applicable", str(error)))
     except ItemsError as error:
         return Planned(probe, context, (), 0, ("failed", str(error)))
     except Exception as error:

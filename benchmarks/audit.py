@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # else `import audit` would find this very file
+
 from audit.models.source import cache_folder
 
 

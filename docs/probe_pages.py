@@ -36,6 +36,7 @@ NEEDS = {
     "classify": "give class probabilities",
     "embed": "give a vector for a text",
     "attention": "give attention weights",
+    "tabulate": "come with a table of cases",
     "attribute": "be asked again with words left out",
 }
 _LINKS = (

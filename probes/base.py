@@ -62,6 +62,7 @@ class Context:
 
     ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
     the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
+    ``positive`` is the class that the config calls favourable.
     """
 
     seed: int
@@ -69,6 +70,7 @@ class Context:
     options: ProbeOptions
     earlier: Mapping[str, Outcome] = field(default_factory=dict)
     capabilities: frozenset[Capability] = frozenset()
+    positive: str | None = None
 
 
 def derived_seed(seed: int, probe: str) -> int:
@@ -95,6 +97,8 @@ class Probe(ABC):
     capabilities: ClassVar[frozenset[Capability]]
     metrics: ClassVar[tuple[Metric, ...]]
     options: ClassVar[type[ProbeOptions]] = ProbeOptions
+    published: ClassVar[int | None] = None
+    """How many items the published source holds, where they do not come with the package."""
     sizes: ClassVar[Mapping[Suite, int | None]]
     """Items drawn in each suite; None draws all."""
     stratum: ClassVar[str | None] = None
@@ -105,6 +109,10 @@ class Probe(ABC):
     @abstractmethod
     def items(self, data: Path | None) -> list[Item]:
         """All items of the source; ``data`` is the user's folder of published sets."""
+
+    def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
+        """The items that the options ask for; a probe whose items may come from several places decides here."""
+        return self.items(data)
 
     @abstractmethod
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:

@@ -24,9 +24,11 @@ def kind(unit: str) -> Kind:
         "rate": "rate",
         "nats": "odds",
         "rate difference": "gap",
+        "probability difference": "gap",
         "correlation": "agreement",
         "kappa": "agreement",
         "probability": "scale",
+        "ratio": "scale",
     }
     return kinds.get(unit, "other")
 

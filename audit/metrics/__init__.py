@@ -29,7 +29,7 @@ from audit.metrics.explanations import (
 from audit.metrics.intervals import mean, rate
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
-from audit.metrics.resampling import bootstrap, permutation_p
+from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 
 __all__ = [
     "Estimate",
@@ -39,6 +39,7 @@ __all__ = [
     "auroc",
     "benjamini_hochberg",
     "bootstrap",
+    "bootstrap_counts",
     "brier",
     "calibration_null",
     "completeness_error",

@@ -89,6 +89,57 @@ def bootstrap(
     return _interval(none, bca, draws, unit, biased)
 
 
+def bootstrap_counts(
+    counts: npt.ArrayLike,
+    statistic: Callable[[IntArray], npt.ArrayLike],
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: Seed = 0,
+    *,
+    biased: bool = False,
+) -> Estimate:
+    """A statistic of a contingency table with the bootstrap interval over the observations that the table counts.
+
+    To draw the n observations with replacement is to draw the table from a multinomial distribution with the observed
+    shares (Efron & Tibshirani 1993, 6.1), at a cost that does not grow with n. Percentile interval; with ``biased``
+    as in ``bootstrap``.
+
+    Args:
+        counts: whole numbers, of any shape.
+        statistic: takes tables ``[..., *shape]`` and gives ``[...]`` numbers; NaN where it is not defined.
+        confidence: of the interval, between 0 and 1.
+        resamples: how many.
+        seed: an int, or a numpy Generator (which it advances).
+        biased: whether resamples are known to be biased, as for gaps between extremes.
+
+    Returns:
+        The statistic in its own unit, with n the sum of the counts. Value None for an empty table or where it is not
+        defined.
+
+    Raises:
+        ValueError: counts that are negative or no whole numbers; ``resamples`` below 1.
+    """
+    check_confidence(confidence)
+    check_positive("resamples", resamples)
+    given = np.asarray(counts)
+    if given.dtype.kind not in "iu" or (given < 0).any():
+        raise ValueError("counts must be whole numbers from 0 on")
+    table: IntArray = given.astype(np.intp)
+    n = int(table.sum())
+    if n == 0:
+        return not_measured("no observations", confidence)
+    value = float(np.asarray(statistic(table)))
+    if not np.isfinite(value):
+        return not_measured("the statistic is not defined on this sample", confidence, n)
+    none = Estimate(value, None, None, n, None, confidence, "one observation: no interval")
+    if n < 2:
+        return none
+    drawn = np.random.default_rng(seed).multinomial(n, table.ravel() / n, size=resamples)
+    draws = np.asarray(statistic(drawn.reshape(resamples, *table.shape).astype(np.intp)), dtype=np.float64)
+    found = _interval(none, None, draws, "observation", biased)
+    return replace(found, method=found.method.replace(" (BCa not defined)", ""))
+
+
 def _resample(
     arrays: list[npt.NDArray[Any]],
     statistic: Statistic,

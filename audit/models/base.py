@@ -165,6 +165,16 @@ class AnswersApart(Protocol):
         ...
 
 
+@runtime_checkable
+class SaysWhyNot(Protocol):
+    """A model that can say why it lacks a capability; others of its kind may have it."""
+
+    @property
+    def lacks(self) -> Mapping[Capability, str]:
+        """Half a sentence for each capability that the model lacks and has something to say of."""
+        ...
+
+
 def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
     """The model's responses to a batch of requests of one kind, in order.
 

@@ -8,24 +8,59 @@ used: with their default arguments they feed the answer's prefix twice under tra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from captum.attr import FeatureAblation, ShapleyValueSampling
 from torch import Tensor
 
-from audit.models.requests import Ablate, Ablated, Attribute, Attributed, Decision, Failure
-from audit.models.scorer import Continuation, Scorer
-from audit.models.text import TextEncoder, Units
+from audit.models.requests import Ablate, Ablated, Attribute, Attributed, Decision, Failure, Prompt
+from audit.models.scorer import Continuation, Likelihood
+from audit.models.text import Units
 
 
 class NotFinite(Exception):
     """The model gave NaN or infinity where a scalar was needed."""
 
 
+class Encodes(Protocol):
+    """What turns prompts and answers into tokens."""
+
+    def units(self, prompt: Prompt) -> Units:
+        """The prompt's tokens with its words as removable units."""
+        ...
+
+    def pair(self, prompt: Prompt, continuation: str) -> tuple[list[int], list[int]]:
+        """Tokens of a prompt and of its continuation."""
+        ...
+
+    def prefix(self) -> list[int]:
+        """What is read where no token is left."""
+        ...
+
+
+class Scores(Protocol):
+    """What gives the likelihood of continuations."""
+
+    def score(self, continuations: Sequence[Continuation]) -> Sequence[Likelihood | None]:
+        """One likelihood a continuation, in order; None where the model's numbers are not finite."""
+        ...
+
+
+class Scalar(Protocol):
+    """A decision's scalar, whatever model it comes from."""
+
+    units: Units
+
+    def __call__(self, kept: Sequence[Sequence[int]]) -> list[float]:
+        """f for each set of kept word numbers, in nats; raises ``NotFinite`` where the model gives no number."""
+        ...
+
+
 class DecisionScalar:
     """f(kept words) = log p(continuation) - log p(contrast), for any set of kept words of one prompt."""
 
-    def __init__(self, request: Decision, encoder: TextEncoder, scorer: Scorer) -> None:
+    def __init__(self, request: Decision, encoder: Encodes, scorer: Scores) -> None:
         self.units: Units = encoder.units(request.prompt)
         self._scorer = scorer
         self._prefix = tuple(encoder.prefix())
@@ -56,13 +91,17 @@ class DecisionScalar:
         return context or self._prefix
 
 
-def attribute(request: Attribute, encoder: TextEncoder, scorer: Scorer) -> Attributed | Failure:
+def attribute(request: Attribute, encoder: Encodes, scorer: Scores) -> Attributed | Failure:
+    """:func:`attribute_scalar` of a decision between continuations."""
+    return attribute_scalar(request, DecisionScalar(request, encoder, scorer))
+
+
+def attribute_scalar(request: Attribute, scalar: Scalar) -> Attributed | Failure:
     """One signed number a word, in nats of the decision's scalar.
 
     Leave-one-out: f(all) - f(all but the word) (Zeiler & Fergus 2014; Li et al. 2016). Shapley sampling: mean
     marginal contribution over ``request.samples`` random orders (Castro et al. 2009; Štrumbelj & Kononenko 2010).
     """
-    scalar = DecisionScalar(request, encoder, scorer)
     words = len(scalar.units.words)
     if words == 0:
         return Failure("failed", "The prompt has no words to explain.")
@@ -88,9 +127,13 @@ def attribute(request: Attribute, encoder: TextEncoder, scorer: Scorer) -> Attri
     return Attributed(scalar.units.words, tuple(scores[0].tolist()), full, empty)
 
 
-def ablate(request: Ablate, encoder: TextEncoder, scorer: Scorer) -> Ablated | Failure:
+def ablate(request: Ablate, encoder: Encodes, scorer: Scores) -> Ablated | Failure:
+    """:func:`ablate_scalar` of a decision between continuations."""
+    return ablate_scalar(request, DecisionScalar(request, encoder, scorer))
+
+
+def ablate_scalar(request: Ablate, scalar: Scalar) -> Ablated | Failure:
     """The scalar for each set of kept words, in nats."""
-    scalar = DecisionScalar(request, encoder, scorer)
     words = len(scalar.units.words)
     if any(not 0 <= unit < words for kept in request.kept for unit in kept):
         return Failure("failed", f"The prompt has {words} words; a set names others.")

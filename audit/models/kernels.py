@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audit.models.budget import total_memory
+
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
 _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32, in another order
 
@@ -50,8 +52,9 @@ def speed_up(model: nn.Module) -> str:
     Returns:
         The name of the kernels that are in use now: ``onednn`` or ``default``.
     """
-    if not wanted() or not _works():
-        return "default"
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    if not wanted() or 4 * weights > total_memory(torch.device("cpu")) or not _works():
+        return "default"  # the second layout takes as much memory as the weights
     exchanged = False
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):

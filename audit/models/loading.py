@@ -1,4 +1,4 @@
-"""What all models that are opened from weights share: device, number format, loading, and saying which model it is."""
+"""What all models that are opened from weights share: loading, limits, and saying which model it is."""
 
 from __future__ import annotations
 
@@ -8,51 +8,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoConfig, AutoTokenizer
 
+from audit.models.adapters import adapt
 from audit.models.base import ModelError
+from audit.models.faults import explained
+from audit.models.kernels import kernels_of, speed_up
 from audit.models.options import Options
-from audit.models.requests import Capability
+from audit.models.placement import check_runs, devices, loading_options, place
+from audit.models.placement import choose_device as choose_device
+from audit.models.placement import number_format as number_format
+from audit.models.requests import Capability, Failure
 from audit.models.source import Weights
 from audit.results import ModelFacts
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device to run on; ``auto`` takes cuda, then mps, then the processor.
-
-    Raises:
-        ModelError: where the wanted device is not on this machine.
-    """
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise ModelError(f"There is no kind of device {wanted!r}; use device: auto, cpu, mps or cuda.") from None
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, True)
-    if not present or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
-        raise ModelError(
-            f"This machine has no {device.type if not present else device} device; use device: auto or cpu."
-        )
-    return device
-
-
-def number_format(wanted: str) -> torch.dtype:
-    """The dtype to load weights in.
-
-    Raises:
-        ModelError: where there is no such dtype.
-    """
-    # float32 is what measurements are made in: bfloat16 moves log-likelihoods by tenths of a nat.
-    dtype = torch.float32 if wanted == "auto" else getattr(torch, wanted, None)
-    if not isinstance(dtype, torch.dtype):
-        raise ModelError(f"There is no number format {wanted}; use float32, bfloat16 or float16.")
-    return dtype
-
-
-def load(kind: Any, weights: Weights, source: str, options: Options, noun: str) -> tuple[Any, Any]:
-    """Tokenizer and model of a folder, the model in evaluation mode on its device.
+def load(
+    kind: Any, weights: Weights, source: str, options: Options, noun: str, slow_tokenizer: bool = False
+) -> tuple[Any, Any]:
+    """Tokenizer and model of a folder, the model in evaluation mode on its device, with its adapter where it has one.
 
     Args:
         kind: the transformers class to load with, e.g. ``AutoModelForCausalLM``.
@@ -60,34 +34,84 @@ def load(kind: Any, weights: Weights, source: str, options: Options, noun: str) 
         source: how the user named it, for messages.
         options: device, number format and the like.
         noun: what it should be, e.g. ``a causal language model``.
+        slow_tokenizer: whether one will do that cannot say which characters a token stands for.
 
     Raises:
-        ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
+        ModelError: where the folder's weights, architecture, tokenizer or adapter cannot be loaded, or options cannot
+            be met on this machine.
     """
-    device, dtype = choose_device(options.device), number_format(options.dtype)
+    beginning = f"{source} could not be opened as {noun}"
     remote_code = options.trust_remote_code
-    try:
+    with explained(beginning):
         config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=remote_code)
-        tokenizer = AutoTokenizer.from_pretrained(weights.folder, trust_remote_code=remote_code)
+    placed = loading_options(options, weights.adapter is not None, config, source)
+    _check_task(kind, config, source, noun)
+    tokenizer = _tokenizer(weights.folder, source, options, beginning, slow_tokenizer)
+    with explained(beginning, weights.folder):
         model, info = kind.from_pretrained(
             weights.folder,
             config=config,
-            dtype=dtype,
             use_safetensors=True,
             trust_remote_code=remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, in one sentence
+            **placed,
         )
-    except Exception as error:
-        # transformers, tokenizers and safetensors raise many kinds of errors on damaged or foreign files.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"{source} could not be opened as {noun}: {reason}") from None
-    missing = sorted(info.get("missing_keys", ()))
-    if missing:
-        # transformers fills missing weights with random numbers; an audit of those would be of another model.
+    _check_weights(model, config, info, source, noun)
+    if weights.adapter is not None:
+        model = adapt(model, weights.adapter, source)
+    with explained(beginning):
+        model = place(model, options, source).eval()
+    if options.quantization or options.device_map:
+        check_runs(model, source)
+    else:
+        speed_up(model)
+    return tokenizer, model
+
+
+def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow: bool) -> Any:
+    try:
+        with explained(beginning):
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=options.trust_remote_code)
+    except ModelError:
+        if not (folder / "tokenizer.json").is_file():
+            pieces = any(path.suffix in {".spm", ".model"} for path in folder.iterdir())
+            hint = "; reading its SentencePiece files takes: pip install sentencepiece" if pieces else ""
+            raise ModelError(
+                f"{beginning}: it has no tokenizer that can be read; tokenizer.json is missing{hint}."
+            ) from None
+        raise
+    if not slow and not getattr(tokenizer, "is_fast", False):
         raise ModelError(
-            f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated."
+            f"{beginning}: its tokenizer ({type(tokenizer).__name__}) cannot say which characters a token stands for; "
+            "a tokenizer.json is needed."
         )
-    return tokenizer, model.to(device).eval()
+    if options.chat_template and not tokenizer.chat_template:
+        raise ModelError(f"{source} has no chat template; leave out chat_template: true.")
+    return tokenizer
+
+
+def _check_task(kind: Any, config: Any, source: str, noun: str) -> None:
+    """Refuse an architecture that has no such head; one that brings its own code may have any."""
+    mapping = getattr(kind, "_model_mapping", None)
+    if mapping is None or type(config) in mapping or getattr(config, "auto_map", None):
+        return
+    held = ", ".join(config.architectures or ()) or config.model_type
+    raise ModelError(f"{source} is not {noun}: it holds {held}; leave out model.task, or name the one that fits.")
+
+
+def _check_weights(model: Any, config: Any, info: dict[str, Any], source: str, noun: str) -> None:
+    """Refuse what transformers would fill with random numbers: an audit of those would be of another model."""
+    for name, theirs, ours in sorted(info.get("mismatched_keys", ())):
+        shapes = [" x ".join(str(size) for size in shape) for shape in (theirs, ours)]
+        raise ModelError(f"{source} does not fit its config.json: {name} is {shapes[0]} and should be {shapes[1]}.")
+    missing = sorted(info.get("missing_keys", ()))
+    if not missing:
+        return
+    held = [name for name in config.architectures or () if isinstance(name, str)]
+    if held and type(model).__name__ not in held:
+        raise ModelError(f"{source} is not {noun}: it holds {', '.join(held)}, which has no {missing[0]}.")
+    raise ModelError(f"{source} lacks weights that its architecture needs, {missing[0]} first; it may be truncated.")
 
 
 def describe(
@@ -101,8 +125,11 @@ def describe(
     template_hash: str | None = None,
 ) -> ModelFacts:
     """Which exact model this is; ``kind`` is its task, ``template_hash`` that of the chat template in use."""
+    name = declared.get("name") or weights.name
+    if weights.adapter is not None and declared.get("name"):
+        name = f"{name} + {weights.adapter.name}"  # base and adapter may be audited with one card
     return ModelFacts(
-        name=declared.get("name") or weights.name,
+        name=name,
         source=source,
         kind=kind,
         revision=weights.revision,
@@ -111,28 +138,51 @@ def describe(
         architecture=type(model).__name__,
         parameters=model.num_parameters(),
         context_length=context_length(model.config),
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=str(model.device),
+        dtype=_numbers(model, options),
+        device=devices(model),
+        kernels=kernels_of(model),
         chat_template=template_hash is not None,
         chat_template_sha256=template_hash,
         licence=weights.licence,
         remote_code=options.trust_remote_code,
         capabilities=sorted(capabilities),
         declared=declared,
-        notes=list(weights.notes),
+        notes=[*weights.notes, *_notes(model, weights, options)],
     )
 
 
+def _numbers(model: Any, options: Options) -> str:
+    rest = str(model.dtype).removeprefix("torch.")
+    return f"{options.quantization} (bitsandbytes), rest {rest}" if options.quantization else rest
+
+
+def _notes(model: Any, weights: Weights, options: Options) -> list[str]:
+    """What else decides the numbers, or how fast they come."""
+    notes = []
+    if options.quantization:
+        notes.append(f"The weights are rounded to {options.quantization.removesuffix('bit')} bits while loading.")
+        if weights.adapter is not None:
+            notes.append("The adapter is laid onto the rounded weights, not merged into them.")
+    elif getattr(model, "is_quantized", False):
+        method = getattr(getattr(model.config, "quantization_config", None), "quant_method", "an unnamed method")
+        notes.append(f"The weights come quantised ({getattr(method, 'value', method)}).")
+    if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
+        notes.append(f"The weights are spread over {devices(model)}.")
+    return notes
+
+
 def fingerprint(facts: ModelFacts, folder: Path, vocabulary: dict[str, int], version: str) -> str:
-    """Hash of weights, tokenizer, template, number format, device kind and the version of the code that asks."""
+    """Hash of weights, tokenizer, template, number format, kinds of devices and the version of the code that asks."""
     words = json.dumps(sorted(vocabulary.items()))
+    kinds = sorted({device.partition(":")[0] for device in str(facts.device).split(", ")})
     parts = [
         facts.weights_sha256,
         files_hash(folder),
         hashlib.sha256(words.encode()).hexdigest(),
         facts.chat_template_sha256,
         facts.dtype,
-        str(facts.device).partition(":")[0],
+        facts.kernels,
+        ", ".join(kinds),
         version,
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -141,7 +191,7 @@ def fingerprint(facts: ModelFacts, folder: Path, vocabulary: dict[str, int], ver
 def files_hash(folder: Path) -> str:
     """Of all small files that decide how the weights are used and how text becomes tokens."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja"}):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja", ".spm"}):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -153,3 +203,10 @@ def context_length(config: Any) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
+
+
+def unfit(tokens: int, limit: int | None) -> Failure | None:
+    """Why a model that reads ``limit`` tokens cannot read this many; nothing is ever cut off."""
+    if limit is None or tokens <= limit:
+        return None
+    return Failure("truncated", f"The input has {tokens} tokens; the model reads {limit}.")

@@ -15,22 +15,46 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.utils import logging
 
+from audit.models.adapters import resolve_adapter, with_adapter
 from audit.models.base import Model, ModelError
 from audit.models.causal import CausalModel
+from audit.models.classifier import ClassifierModel
+from audit.models.embedder import Embedder
+from audit.models.endpoint.model import EndpointModel, is_endpoint
+from audit.models.masked import MaskedModel
 from audit.models.options import Options
+from audit.models.seq2seq import Seq2SeqModel
+from audit.models.sklearn_model import PICKLED, SUFFIX, SklearnModel, refuse_pickle
 from audit.models.source import Weights, resolve
+from audit.models.table import TableModel, is_table
+from audit.models.vllm_model import VllmModel
 
 Opener = Callable[[Weights, str, Options, dict[str, str]], Model]
 
 OPENERS: dict[str, Opener] = {
     "causal-lm": CausalModel,
+    "masked-lm": MaskedModel,
+    "seq2seq-lm": Seq2SeqModel,
+    "text-classification": ClassifierModel,
+    "feature-extraction": Embedder,
 }
 """Task to what opens a folder of weights as such a model."""
 
-TASKS: dict[str, dict[str, str]] = {
+_WITH_MASKED_HEAD = (
+    "AlbertForPreTraining",
+    "BertForPreTraining",
+    "BigBirdForPreTraining",
+    "ErnieForPreTraining",
+    "MegatronBertForPreTraining",
+    "MobileBertForPreTraining",
+)
+"""Architectures of a first training that hold a masked language model's head besides another one."""
+
+TASKS: dict[str, dict[str, str | tuple[str, ...]]] = {
     "causal-lm": MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    "masked-lm": MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    # Before masked-lm, whose table names BART's kin as well.
     "seq2seq-lm": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    "masked-lm": {**MODEL_FOR_MASKED_LM_MAPPING_NAMES, "with another head": _WITH_MASKED_HEAD},
     "text-classification": MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
     "feature-extraction": MODEL_MAPPING_NAMES,
 }
@@ -50,13 +74,58 @@ def open_model(
     Raises:
         ModelError: where it is not found, not a model, of a kind that cannot be opened, or damaged.
     """
-    if adapter is not None:
-        raise ModelError("Adapters cannot be opened by this version; merge the adapter into a folder and audit that.")
+    if is_endpoint(source):
+        return _open_endpoint(source, revision, adapter, task, options, declared)
+    tabular = _open_tabular(source, task, options, declared)
+    if tabular is not None:
+        if adapter is not None:
+            raise ModelError(f"{source} is a table; the adapter {adapter} can only be put on a model's weights.")
+        return tabular
     weights = resolve(source, revision, options.trust_remote_code)
+    if adapter is not None:
+        weights = with_adapter(weights, resolve_adapter(adapter), source)
     kind = task or infer_task(weights.folder) or "causal-lm"
     if kind not in OPENERS:
         raise ModelError(f"A model of task {kind} cannot be opened by this version; {', '.join(OPENERS)} can.")
+    if options.backend == "vllm":
+        if kind != "causal-lm":
+            raise ModelError(f"backend: vllm opens models of task causal-lm only; {source} is a model of task {kind}.")
+        if weights.adapter is not None:
+            raise ModelError(f"backend: vllm opens no adapters; leave it out, or merge {weights.adapter.name} first.")
+        return VllmModel(weights, source, options, declared)
     return OPENERS[kind](weights, source, options, declared)
+
+
+def _open_endpoint(
+    source: str, revision: str | None, adapter: str | None, task: str | None, options: Options, declared: dict[str, str]
+) -> Model:
+    """A server, of which nothing but text can be asked."""
+    named = {"revision": revision, "adapter": adapter, "quantization": options.quantization}
+    if options.backend != "transformers":
+        named["backend"] = options.backend
+    extra = next((name for name, value in named.items() if value is not None), None)
+    if extra is not None:
+        raise ModelError(
+            f"{source} is an endpoint, of which no {extra} can be chosen from here; leave model.{extra} out."
+        )
+    if task not in (None, "causal-lm"):
+        raise ModelError(f"{source} is an endpoint, which is asked for text; task {task} cannot be asked of it.")
+    return EndpointModel(source, options, declared)
+
+
+def _open_tabular(source: str, task: str | None, options: Options, declared: dict[str, str]) -> Model | None:
+    """A table of predictions, or a scikit-learn model with its table; None where the source is neither."""
+    name = source.lower()
+    remote = name.startswith(("http://", "https://"))
+    if not remote and name.endswith(PICKLED):
+        raise refuse_pickle(source)
+    if remote or not (is_table(source) or name.endswith(SUFFIX)):
+        if task == "tabular":
+            raise ModelError(f"{source} is no table; task tabular takes a .csv or .parquet file, or a .skops model.")
+        return None
+    if task not in (None, "tabular"):
+        raise ModelError(f"{source} is of task tabular, not {task}; leave model.task out.")
+    return TableModel(source, options, declared) if is_table(source) else SklearnModel(source, options, declared)
 
 
 def infer_task(folder: Path) -> str | None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 class EndpointOptions:
     """How to talk to a server.
 
-    ``model``: its name there, None for the only one. ``key_variable``: the environment variable that holds the key.
+    ``model``: its name there, None for the only one. ``key_variable``: the environment variable that holds the key,
+    None for ``OPENAI_API_KEY`` at openai.com and no key elsewhere.
     ``max_requests`` and ``max_tokens`` (of prompts and answers together) end the run when they are spent, None for no
     limit. ``timeout`` in seconds for one try; ``retries`` after the first.
     """
 
     model: str | None = None
-    key_variable: str = "OPENAI_API_KEY"
+    key_variable: str | None = None
     max_requests: int | None = None
     max_tokens: int | None = None
     concurrency: int = 4

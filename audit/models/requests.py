@@ -99,12 +99,15 @@ class Infill(Request):
     Each token is masked in turn and predicted from all others (Salazar et al. 2020, arXiv:1910.14659). With
     ``whole_words`` the later tokens of its word are masked as well (Kauf & Ivanova 2023, arXiv:2305.10588), so that a
     word of several tokens does not give itself away. Without, it is the rule of CrowS-Pairs (Nangia et al. 2020).
+    ``common_to``: of these tokens, only those that two texts share, of which ``text`` is one: the longest matching
+    blocks of their tokens, as ``difflib.SequenceMatcher`` finds them in the order given.
     """
 
     needs: ClassVar[Capability] = Capability.INFILL
     text: str
     spans: tuple[tuple[int, int], ...]
     whole_words: bool = True
+    common_to: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +204,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended."""
+    """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended.
+
+    A server may leave out the end token's log-probability, or all: then ``logprob`` is None.
+    """
 
     text: str
     tokens: int
-    logprob: float
+    logprob: float | None
     finish: Literal["stop", "length"]
 
 
@@ -296,7 +302,7 @@ _KINDS: dict[str, type[Any]] = {
 
 _TYPES: dict[str, dict[str, Any]] = {
     "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
-    "Generated": {"text": str, "tokens": int, "logprob": float | int, "finish": str},
+    "Generated": {"text": str, "tokens": int, "logprob": float | int | None, "finish": str},
     "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
     "Embedded": {"vector": np.ndarray},
     "Tabulated": {"positive": str, "truth": tuple, "predicted": tuple, "score": tuple, "texts": tuple, "groups": tuple},

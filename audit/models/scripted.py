@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from audit.models.requests import (
     Attribute,
     Attributed,
     Capability,
+    Classified,
+    Classify,
     Decision,
     Failure,
     Generate,
@@ -23,16 +25,45 @@ from audit.models.requests import (
     Request,
     Score,
     Scored,
+    Tabulate,
+    Tabulated,
     prompt_text,
 )
 from audit.results import ModelFacts
 
-ALL = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE})
+ALL = frozenset(
+    {
+        Capability.SCORE,
+        Capability.GENERATE,
+        Capability.ATTENTION,
+        Capability.ATTRIBUTE,
+        Capability.CLASSIFY,
+        Capability.TABULATE,
+    }
+)
+
+
+_GROUPS = (("green", "blue"), ("small", "large"))
 
 
 def noise(text: str) -> float:
     """A number from 0 to 1 that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
+def even_table(cases: int = 240) -> Tabulated:
+    """Cases of which four in five are predicted rightly, whatever their group."""
+    truth = [noise(f"truth {i}") < 0.5 for i in range(cases)]
+    predicted = [t == (noise(f"right {i}") < 0.8) for i, t in enumerate(truth)]
+    return Tabulated(
+        positive="1",
+        truth=tuple(str(int(t)) for t in truth),
+        predicted=tuple(str(int(p)) for p in predicted),
+        score=tuple(0.8 if p else 0.2 for p in predicted),
+        texts=(),
+        attributes=("colour", "size"),
+        groups=tuple(tuple(a if noise(f"{a} {i}") < 0.5 else b for i in range(cases)) for a, b in _GROUPS),
+    )
 
 
 class ScriptedModel:
@@ -42,6 +73,8 @@ class ScriptedModel:
         score: (prompt, continuation) to log-probability in nats; by default small noise without any pattern.
         write: prompt to text; by default a fixed refusal to say anything.
         capabilities: what it claims to do.
+        classify: text to the probability of each class; by default two classes and noise.
+        table: what it gives as its table of cases; by default predictions that have nothing to do with groups.
         name: goes into the fingerprint, so that two scripts never share a cache.
     """
 
@@ -51,8 +84,12 @@ class ScriptedModel:
         write: Callable[[str], str] | None = None,
         capabilities: frozenset[Capability] = ALL,
         name: str = "scripted",
+        classify: Callable[[str], Mapping[str, float]] | None = None,
+        table: Tabulated | None = None,
     ) -> None:
+        self._table = table
         self._score = score or (lambda prompt, continuation: -1.0 - noise(f"{prompt}|{continuation}"))
+        self._classify = classify or (lambda text: {"no": 1.0 - noise(text), "yes": noise(text)})
         self._write = write or (lambda prompt: "I do not know.")
         self.capabilities = capabilities
         self.facts = ModelFacts(
@@ -82,6 +119,20 @@ class ScriptedModel:
         """The script's text."""
         texts = [self._write(prompt_text(r.prompt)) for r in requests]
         return [Generated(text, len(text.split()), -float(len(text.split())), "stop") for text in texts]
+
+    def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
+        """The script's classes; not-a-number is passed on as a failure."""
+        given = [self._classify(r.text) for r in requests]
+        return [
+            Classified(tuple(classes), tuple(map(float, classes.values())))
+            if np.isfinite(list(classes.values())).all()
+            else Failure("not_a_number", "The script gave no finite number.")
+            for classes in given
+        ]
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        """The script's table."""
+        return [self._table or even_table() for _ in requests]
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Even attention over all earlier words, two layers of two heads."""

@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
@@ -30,13 +30,28 @@ from audit.models.base import ModelError
 
 ORIGIN_FILE = "fairwitness.json"
 _GGUF_MAGIC = b"GGUF"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*")
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """A local folder of a PEFT adapter; ``sha256`` is of its config and weights, ``base`` what it was made for."""
+
+    folder: Path
+    name: str
+    sha256: str
+    revision: str | None
+    pinned: bool
+    base: str | None
+
+
+@dataclass(frozen=True)
 class Weights:
-    """A local folder that transformers can load, and what is known of its origin."""
+    """A local folder that transformers can load, and what is known of its origin.
+
+    With an ``adapter``, name, hash and notes are those of both together.
+    """
 
     folder: Path
     name: str
@@ -45,6 +60,7 @@ class Weights:
     pinned: bool
     licence: str | None
     notes: tuple[str, ...] = ()
+    adapter: Adapter | None = None
 
 
 def cache_folder() -> Path:
@@ -56,8 +72,8 @@ def resolve(source: str, revision: str | None, remote_code: bool = False) -> Wei
     """Find the weights that a source string names.
 
     Args:
-        source: a hub id (``org/name``), a folder, a ``.gguf`` file, or ``package:NAME/file.gguf`` for a file that an
-            installed package carries.
+        source: a hub id (``org/name``), a folder, a ``.gguf`` file, or ``package:NAME/file.gguf`` (or a
+            folder) for what an installed package carries.
         revision: a hub commit, tag or branch; only for hub ids.
         remote_code: whether Python files of a hub repository are fetched as well.
 
@@ -65,9 +81,12 @@ def resolve(source: str, revision: str | None, remote_code: bool = False) -> Wei
         ModelError: where nothing is found, or what is found is not a model.
     """
     if source.startswith("package:"):
-        return _from_gguf(_package_file(source), source)
+        found = _in_package(source)
+        if found.is_file():
+            return _from_gguf(found, source)
+        return replace(_from_folder(found, source), name=source.removeprefix("package:"))
     if source.startswith(("http://", "https://")):
-        raise ModelError(f"{source} is an endpoint; this version opens models from weights only.")
+        raise ModelError(f"{source} is the address of an endpoint, and holds no weights.")
     nowhere = ModelError(f"The model {source} was not found: there is no such file or folder, and it is not a hub id.")
     try:
         path = Path(source).expanduser()
@@ -80,13 +99,13 @@ def resolve(source: str, revision: str | None, remote_code: bool = False) -> Wei
         return _from_gguf(path, source)
     if folder and source:
         return _from_folder(path, source)
-    if _HUB_ID.fullmatch(source) and path.suffix != ".gguf":
+    if HUB_ID.fullmatch(source) and path.suffix != ".gguf":
         return _from_hub(source, revision, remote_code)
     raise nowhere
 
 
-def _package_file(source: str) -> Path:
-    """The path of ``package:NAME/file`` without importing the package."""
+def _in_package(source: str) -> Path:
+    """The path of ``package:NAME/file`` or ``package:NAME/folder`` without importing the package."""
     name, _, inner = source.removeprefix("package:").partition("/")
     try:
         spec = importlib.util.find_spec(name) if name.isidentifier() else None  # a dotted name imports its parent
@@ -99,13 +118,23 @@ def _package_file(source: str) -> Path:
         )
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     path = (root / inner).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
-        held = ", ".join(sorted(p.name for p in root.rglob("*.gguf"))) or "no .gguf file"
-        raise ModelError(f"{source}: the package {name} has no file {inner}; it holds {held}.")
+    if not path.is_relative_to(root) or path == root or not (path.is_file() or path.is_dir()):
+        held = ", ".join(sorted(p.relative_to(root).as_posix() for p in _models_below(root))) or "no model"
+        raise ModelError(f"{source}: the package {name} has no model {inner or 'of no name'}; it holds {held}.")
     return path
 
 
+def _models_below(root: Path) -> list[Path]:
+    """GGUF files, and folders with a config and safetensors."""
+    folders = [path.parent for path in root.rglob("config.json")]
+    return [*root.rglob("*.gguf"), *(folder for folder in folders if any(folder.glob("*.safetensors")))]
+
+
 def _from_folder(folder: Path, source: str) -> Weights:
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{source} is an adapter, not a model; give its base as the source, and it as adapter: {source}."
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{source} is not a model: the folder has no config.json.")
     files = sorted(folder.glob("*.safetensors"))
@@ -126,19 +155,27 @@ def _from_folder(folder: Path, source: str) -> Weights:
 
 
 def _from_hub(source: str, revision: str | None, remote_code: bool) -> Weights:
-    wanted = [*_HUB_FILES, *(["*.py"] if remote_code else [])]
+    folder, commit = download(source, revision, [*_HUB_FILES, *(["*.py"] if remote_code else [])], "model")
+    found = _from_folder(folder, source)
+    return Weights(folder, source, found.sha256, commit, pinned=revision is not None, licence=found.licence)
+
+
+def download(name: str, revision: str | None, wanted: Iterable[str], noun: str) -> tuple[Path, str | None]:
+    """A snapshot of a hub repository: its folder and, where it can be known, its commit.
+
+    Raises:
+        ModelError: where the hub has no such repository or revision, or cannot be reached.
+    """
     try:
-        folder = Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(wanted)))
     except Exception as error:
         # The hub's client lets through errors of three transports besides its own.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         # The client's first line is "403 Client Error. (Request ID: …)"; what it means comes after.
         reason = lines[min(1, len(lines) - 1)] if isinstance(error, HfHubHTTPError) else lines[0]
-        raise ModelError(f"The model {source} was not found on the hub or could not be downloaded: {reason}") from None
-    found = _from_folder(folder, source)
+        raise ModelError(f"The {noun} {name} was not found on the hub or could not be downloaded: {reason}") from None
     # The hub stores snapshots in folders named by commit, so the commit is known even where only a branch was asked.
-    commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else revision
-    return Weights(folder, source, found.sha256, commit, pinned=revision is not None, licence=found.licence)
+    return folder, folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else revision
 
 
 def _from_gguf(path: Path, source: str) -> Weights:
@@ -150,6 +187,8 @@ def _from_gguf(path: Path, source: str) -> Weights:
     if not (folder / ORIGIN_FILE).is_file():
         _convert_gguf(path, folder, source)
     origin = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError):
+        (folder / ORIGIN_FILE).touch()  # `audit cache --prune --older-than` goes by it
     name = re.sub(r"\.(Q\d\w*|F16|F32|BF16)$", "", path.stem, flags=re.IGNORECASE)
     note = f"Quantised GGUF weights ({path.name}), dequantised to float32 once; the hash is of the GGUF file."
     return Weights(folder, name, sha256, None, pinned=True, licence=origin["licence"], notes=(note,))

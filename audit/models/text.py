@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,27 @@ class Units:
     ids: tuple[int, ...]
     words: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
+
+
+def word_members(
+    text: str, within: tuple[int, int], offsets: Sequence[tuple[int, int]]
+) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """The words between two characters of a text, and the positions of each one's tokens; words without any left out.
+
+    ``offsets`` are the tokens' first and last characters; special tokens, which have none, belong to no word.
+    """
+    start, end = within
+    words = [(m.start() + start, m.end() + start) for m in _WORD.finditer(text[start:end])]
+    members: list[list[int]] = [[] for _ in words]
+    for position, (first, last) in enumerate(offsets):
+        # A token belongs to the word of its last character, because byte-level tokens carry the space before;
+        # so does a space that is a token of its own.
+        space = first >= start and text[first:last].isspace()
+        owner = next((w for w, (a, b) in enumerate(words) if (space or a < last) and last <= b), None)
+        if owner is not None:
+            members[owner].append(position)
+    kept = [w for w, tokens in enumerate(members) if tokens]
+    return tuple(text[slice(*words[w])] for w in kept), tuple(tuple(members[w]) for w in kept)
 
 
 class TextEncoder:
@@ -105,20 +127,11 @@ class TextEncoder:
         start, end = (0, len(text)) if isinstance(prompt, str) else self._last_message(prompt, text)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         lead = self._lead(prompt)
-        words = [(m.start() + start, m.end() + start) for m in _WORD.finditer(text[start:end])]
-        members: list[list[int]] = [[] for _ in words]
-        for position, (first, last) in enumerate(encoded.offset_mapping):
-            # A token belongs to the word of its last character, because byte-level tokens carry the space before;
-            # so does a space that is a token of its own.
-            space = first >= start and text[first:last].isspace()
-            owner = next((w for w, (a, b) in enumerate(words) if (space or a < last) and last <= b), None)
-            if owner is not None:
-                members[owner].append(position + len(lead))
-        kept = [w for w, tokens in enumerate(members) if tokens]
+        words, members = word_members(text, (start, end), encoded.offset_mapping)
         return Units(
             ids=(*lead, *(int(i) for i in encoded.input_ids)),
-            words=tuple(text[slice(*words[w])] for w in kept),
-            members=tuple(tuple(members[w]) for w in kept),
+            words=words,
+            members=tuple(tuple(position + len(lead) for position in word) for word in members),
         )
 
     def _last_message(self, messages: tuple[Message, ...], text: str) -> tuple[int, int]:

@@ -222,6 +222,9 @@ class ModelFacts(Stored):
     context_length: int | None = Field(None, ge=0)
     dtype: str | None = None
     device: str | None = None
+    kernels: str | None = Field(
+        None, description="Library of the matrix products: default (PyTorch's choice) or onednn."
+    )
     chat_template: bool = False
     chat_template_sha256: str | None = None
     licence: str | None = None

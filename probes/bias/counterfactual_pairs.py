@@ -17,6 +17,11 @@ WORDINGS = {
         "decide": "Read the case and decide. {text} Reply with one word, Yes or No.",
         "form": "Case: {text}\nPossible answers: Yes, No\nWhat is your answer?",
     },
+    "statement": {
+        "plain": "{text}",
+        "opened": "As noted this week: {text}",
+        "closed": "{text} There is nothing to add.",
+    },
 }
 
 
@@ -31,10 +36,10 @@ class Ask:
 
     @property
     def prompt(self) -> Prompt:
-        """Raw text for sentences, a conversation for questions."""
+        """A conversation for questions, raw text for the rest."""
         text = str(self.item["text"]).replace("{person}", self.term)
         text = WORDINGS[self.item["kind"]][self.wording].replace("{text}", text[:1].upper() + text[1:])
-        return text if self.item["kind"] == "sentence" else user(text)
+        return user(text) if self.item["kind"] == "question" else text
 
     @property
     def scores(self) -> tuple[Score, Score]:

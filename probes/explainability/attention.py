@@ -2,6 +2,9 @@
 
 Attention weights come from one teacher-forced pass. Entropy and sink mass describe them; rollout follows them through
 the layers to the position that decides; its agreement with the measured effect of words says what it is worth.
+
+Of an encoder-decoder, the attention from the answer to the prompt is taken instead: its entropy and sink mass, with the
+encoder's own beside them, and its shares carried through the encoder, as a mean over the answer's tokens.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.metrics import entropy, kendall_tau, mean, rollout, sink_mass
-from audit.models import Attend, Attended, Attributed, Capability, Failure, Request, Responses
+from audit.models import Attend, Attended, Attribute, Attributed, Capability, Failure, Request, Response, Responses
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
 from probes.explainability.attribution import attribution_request
+from probes.explainability.cross_attention import cross_entropy, source_mass, source_shares
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
 
 FloatArray = NDArray[np.float64]
 FEWEST = 8  # decisions; below that the agreement is not judged
+_NO_TAU = "Attention could not be set against word effects."
 
 
 class AttentionOptions(ProbeOptions):
@@ -40,7 +45,11 @@ class AttentionOptions(ProbeOptions):
 
 @dataclass(frozen=True)
 class Looked:
-    """A decision with its attention; entropy and sink ``[layers, heads]``, rollout ``[tokens, tokens]``."""
+    """A decision with its attention; entropy and sink ``[layers, heads]``, rollout ``[tokens, tokens]``.
+
+    Of an encoder-decoder, ``attended`` is the answer's attention to the prompt, rollout ``[tokens, sources]``, ``encoder``
+    the entropy and sink of the encoder, and ``end`` the mean weight on the prompt's last token.
+    """
 
     decision: Decision
     answer: str
@@ -51,6 +60,8 @@ class Looked:
     sink: FloatArray | None = None
     rollout: FloatArray | None = None
     tau: float | None = None
+    encoder: tuple[FloatArray | None, FloatArray | None] | None = None
+    end: float | None = None
 
 
 class Attention(Probe):
@@ -119,12 +130,17 @@ class Attention(Probe):
             stated += preference_requests([decision])
             effects = attribution_request(decision, answers)
             if effects is not None:
-                stated += [effects, Attend(decision.prompt, effects.continuation)]
+                stated.append(effects)
+                if Capability.CROSS_ATTENTION in context.capabilities:
+                    stated += _across(decision, effects)
+                else:
+                    stated.append(Attend(decision.prompt, effects.continuation))
         return stated
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         """Entropy, sinks, rollout and usefulness, with the first examples kept for the viewer."""
-        looked = [_looked(d, answers) for d in self._decisions(items, context)]
+        across = Capability.CROSS_ATTENTION in context.capabilities
+        looked = [_looked(d, answers, across) for d in self._decisions(items, context)]
         done = [x for x in looked if x.attended is not None]
         taus = [x.tau for x in done if x.tau is not None]
         level = context.confidence
@@ -138,8 +154,15 @@ class Attention(Probe):
             self._described("entropy", looked, [x.entropy for x in done], 1.0, level),
             self._described("sink_mass", looked, [x.sink for x in done], _even_sink(done), level),
         ]
+        if across:
+            parts = [x.encoder for x in done if x.encoder is not None]
+            even = _mean_or_none([1 / len(x.attended.sources) for x in done if x.attended is not None])
+            found += [
+                self._described("entropy", looked, [spread for spread, _ in parts], 1.0, level, "encoder"),
+                self._described("sink_mass", looked, [sink for _, sink in parts], even, level, "encoder"),
+            ]
         options = options_of(context, AttentionOptions)
-        fitting = [x.decision.id for x in done if x.attended and len(x.attended.tokens) <= options.longest]
+        fitting = [x.decision.id for x in done if x.attended and _extent(x.attended) <= options.longest]
         shown = set(fitting[: options.shown])
         return Outcome([self._record(x, x.decision.id in shown) for x in looked], found, [_finding(found[0])])
 
@@ -153,10 +176,11 @@ class Attention(Probe):
         values: Sequence[FloatArray | None],
         chance: float | None,
         level: float,
+        part: str | None = None,
     ) -> Measurement:
         means = [float(v.mean()) for v in values if v is not None]
         estimate = mean(means, None, level, bounds=(0.0, 1.0))
-        return self.measurement(name, estimate, coverage(x.status for x in looked), chance=chance)
+        return self.measurement(name, estimate, coverage(x.status for x in looked), chance=chance, part=part)
 
     def _record(self, x: Looked, shown: bool) -> Record:
         scored = x.status == "scored"
@@ -173,6 +197,7 @@ class Attention(Probe):
                 "usefulness": x.tau,
                 "entropy": None if x.entropy is None else float(x.entropy.mean()),
                 "sink_mass": None if x.sink is None else float(x.sink.mean()),
+                **({} if x.end is None else {"end_mass": x.end}),
             },
             status=x.status,
             outcome=None if not scored else "shown in the viewer" if shown else "measured",
@@ -182,17 +207,17 @@ class Attention(Probe):
         )
 
 
-def _looked(decision: Decision, answers: Responses) -> Looked:
+def _looked(decision: Decision, answers: Responses, across: bool) -> Looked:
     effects = attribution_request(decision, answers)
     if effects is None:
         failed = next((f for f in (answers.get(s) for s in decision.scores) if isinstance(f, Failure)), None)
         reason = failed.reason if failed else "The answers could not be scored."
         return Looked(decision, "", failed.status if failed else "failed", reason)
+    if across:
+        return _looked_across(decision, effects, answers)
     attended = answers.get(Attend(decision.prompt, effects.continuation))
     if not isinstance(attended, Attended):
-        reason = attended.reason if isinstance(attended, Failure) else "No attention came."
-        status: ItemStatus = attended.status if isinstance(attended, Failure) else "failed"
-        return Looked(decision, effects.continuation, status, reason)
+        return _unseen(decision, effects, attended)
     weights = attended.weights.astype(np.float64)
     rolled = rollout(weights, attended.causal)
     found = answers.get(effects)
@@ -201,13 +226,59 @@ def _looked(decision: Decision, answers: Responses) -> Looked:
         decision,
         effects.continuation,
         "scored",
-        None if tau is not None else "Attention could not be set against word effects.",
+        None if tau is not None else _NO_TAU,
         attended,
         entropy(weights, attended.causal),
         sink_mass(weights, attended.causal),
         rolled,
         tau,
     )
+
+
+def _unseen(decision: Decision, effects: Attribute, answer: Response | None) -> Looked:
+    reason = answer.reason if isinstance(answer, Failure) else "No attention came."
+    status: ItemStatus = answer.status if isinstance(answer, Failure) else "failed"
+    return Looked(decision, effects.continuation, status, reason)
+
+
+def _across(decision: Decision, effects: Attribute) -> tuple[Attend, Attend]:
+    """Attention of the answer to the prompt, and of the encoder."""
+    return (
+        Attend(decision.prompt, effects.continuation, "cross"),
+        Attend(decision.prompt, effects.continuation, "encoder"),
+    )
+
+
+def _looked_across(decision: Decision, effects: Attribute, answers: Responses) -> Looked:
+    cross, encoder = (answers.get(request) for request in _across(decision, effects))
+    if not isinstance(cross, Attended):
+        return _unseen(decision, effects, cross)
+    if not isinstance(encoder, Attended):
+        return _unseen(decision, effects, encoder)
+    shares = source_shares(cross.weights, encoder.weights)
+    found = answers.get(effects)
+    tau = None
+    if shares is not None and isinstance(found, Attributed):
+        masses = mass_by_word(cross.sources, shares.mean(axis=0), found.units)
+        tau = None if masses is None else kendall_tau(masses, np.abs(found.scores))
+    end = source_mass(cross.weights, -1)
+    return Looked(
+        decision,
+        effects.continuation,
+        "scored",
+        None if tau is not None else _NO_TAU,
+        cross,
+        cross_entropy(cross.weights),
+        source_mass(cross.weights, 0),
+        shares,
+        tau,
+        (entropy(encoder.weights, encoder.causal), sink_mass(encoder.weights, encoder.causal)),
+        None if end is None else float(end.mean()),
+    )
+
+
+def _extent(attended: Attended) -> int:
+    return max(len(attended.tokens), len(attended.sources))
 
 
 def _usefulness(attended: Attended, rolled: FloatArray, found: Attributed) -> float | None:
@@ -245,8 +316,18 @@ def mass_by_word(pieces: Sequence[str], mass: FloatArray, words: Sequence[str]) 
 
 def _even_sink(done: Sequence[Looked]) -> float | None:
     """Mass on the first token if each position weighed all tokens that it sees alike, rows from the second."""
-    shares = [np.mean([1 / (i + 1) for i in range(1, len(x.attended.tokens))]) for x in done if x.attended is not None]
-    return float(np.mean(shares)) if shares else None
+    shares = [_even_share(x.attended) for x in done if x.attended is not None]
+    return _mean_or_none(shares)
+
+
+def _even_share(attended: Attended) -> float:
+    if attended.sources:
+        return 1 / len(attended.sources)
+    return float(np.mean([1 / (i + 1) for i in range(1, len(attended.tokens))]))
+
+
+def _mean_or_none(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def _packed(values: FloatArray) -> str:
@@ -259,11 +340,13 @@ def _packed(values: FloatArray) -> str:
 def _viewer_block(x: Looked) -> dict[str, Any]:
     if x.attended is None or x.rollout is None or x.entropy is None or x.sink is None:
         return {}
-    layers, heads, tokens, _ = x.attended.weights.shape
-    below = np.tril_indices(tokens) if x.attended.causal else np.indices((tokens, tokens)).reshape(2, -1)
+    layers, heads, tokens, seen = x.attended.weights.shape
+    below = np.tril_indices(tokens) if x.attended.causal else np.indices((tokens, seen)).reshape(2, -1)
+    across = {"sources": list(x.attended.sources)} if x.attended.sources else {}
     return {
         "kind": "attention",
         "tokens": list(x.attended.tokens),
+        **across,
         "layers": layers,
         "heads": heads,
         "encoding": "deflate-raw+base64",

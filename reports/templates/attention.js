@@ -12,23 +12,27 @@
 
   async function unpack(row) {
     const { tokens, layers, heads, causal, weights, rollout, entropy, sink } = row.detail;
+    // An encoder-decoder's answer looks at the prompt: rows are tokens, columns sources. Elsewhere both are the tokens.
+    const across = Array.isArray(row.detail.sources);
+    const sources = across ? row.detail.sources : tokens;
     const size = tokens.length;
-    const block = causal ? (size * (size + 1)) / 2 : size * size;
+    const width = sources.length;
+    const block = causal ? (size * (size + 1)) / 2 : size * width;
     const [all, rolled] = await Promise.all([inflate(weights, 'deflate-raw'), rollout ? inflate(rollout, 'deflate-raw') : new Uint8Array(block)]);
     if (all.length !== layers * heads * block || rolled.length !== block) throw new Error('size');
     const at = (numbers, start, r, c) => {
-      if (!causal) return numbers[start + r * size + c];
+      if (!causal) return numbers[start + r * width + c];
       return c > r ? 0 : numbers[start + (r * (r + 1)) / 2 + c];
     };
     return {
-      row, tokens: tokens.map(String), layers, heads, causal, size, entropy, sink, hasRollout: Boolean(rollout),
+      row, tokens: tokens.map(String), sources: sources.map(String), across, layers, heads, causal, size, width, entropy, sink, hasRollout: Boolean(rollout),
       weight: (layer, head) => (r, c) => at(all, (layer * heads + head) * block, r, c),
       rolled: (r, c) => at(rolled, 0, r, c),
     };
   }
 
   const weight = () => (chosen.view === 'rollout' ? now.rolled : now.weight(chosen.layer, chosen.head));
-  const first = () => (byId('at-skip').checked && now.size > 1 ? 1 : 0);
+  const first = () => (byId('at-skip').checked && now.width > 1 ? 1 : 0);
   const share = (w) => (w / 255).toFixed(2);
   const clamp = (value, last) => Math.min(Math.max(value, 0), last);
   const room = (canvas) => canvas.parentElement.clientWidth;
@@ -38,7 +42,7 @@
     const value = weight();
     let top = 1;
     for (let r = 0; r < now.size; r += 1) {
-      for (let c = first(); c < now.size; c += 1) top = Math.max(top, value(r, c));
+      for (let c = first(); c < now.width; c += 1) top = Math.max(top, value(r, c));
     }
     return first() ? top : 255;
   }
@@ -51,9 +55,9 @@
       for (let head = 0; head < now.heads; head += 1) {
         const value = now.weight(layer, head);
         let sum = 0;
-        for (let column = 1; column < now.size; column += 1) {
+        for (let column = 1; column < now.width; column += 1) {
           let top = 0;
-          for (let row = column + 2; row < now.size; row += 1) top = Math.max(top, value(row, column));
+          for (let row = now.across ? 0 : column + 2; row < now.size; row += 1) top = Math.max(top, value(row, column));
           sum += top;
         }
         if (sum > best.sum) best = { layer, head, sum };
@@ -65,7 +69,7 @@
   function say() {
     const values = {
       layer: chosen.layer, head: chosen.head, row: chosen.row, column: chosen.column,
-      from: shorten(spelled(now.tokens[chosen.row]), 40), to: shorten(spelled(now.tokens[chosen.column]), 40),
+      from: shorten(spelled(now.tokens[chosen.row]), 40), to: shorten(spelled(now.sources[chosen.column]), 40),
       weight: share(weight()(chosen.row, chosen.column)),
     };
     let text = fill(chosen.view === 'rollout' ? 'rolled' : 'cell', values);
@@ -83,7 +87,7 @@
       const table = now[chosen.mode];
       const cell = (pen, layer, head, x, y, side) => {
         if (chosen.mode === 'pictures' || !table) {
-          pen.drawImage(drawing.picture(now.size, now.weight(layer, head), colours, first(), 255), x, y, side, side);
+          pen.drawImage(drawing.picture(now.size, now.width, now.weight(layer, head), colours, first(), 255), x, y, side, side);
         } else {
           pen.fillStyle = drawing.css(colours, clamp(Number(table[layer][head]), 1));
           pen.fillRect(x, y, side, side);
@@ -114,14 +118,14 @@
     const value = weight();
     // In a causal model the first token can only look at itself: that weight of 1 says nothing.
     for (let r = now.causal ? 1 : 0; r < now.size; r += 1) {
-      for (let c = first(); c < (now.causal ? r + 1 : now.size); c += 1) {
-        if (r !== c) pairs.push([value(r, c), r, c]);
+      for (let c = first(); c < (now.causal ? r + 1 : now.width); c += 1) {
+        if (now.across || r !== c) pairs.push([value(r, c), r, c]);
       }
     }
     pairs.sort((a, b) => b[0] - a[0] || a[1] - b[1] || a[2] - b[2]);
-    const name = (i) => `${i} ${shorten(spelled(now.tokens[i]), 24)}`;
+    const name = (names, i) => `${i} ${shorten(spelled(names[i]), 24)}`;
     byId('at-top').replaceChildren(...pairs.slice(0, 10).map(([w, r, c]) => element('tr', {},
-      element('td', {}, name(r)), element('td', {}, name(c)), element('td', { class: 'num' }, share(w)))));
+      element('td', {}, name(now.tokens, r)), element('td', {}, name(now.sources, c)), element('td', { class: 'num' }, share(w)))));
   }
 
   function draw(fresh) {
@@ -132,8 +136,8 @@
     byId('at-head').disabled = chosen.view === 'rollout';
     drawOverview(fresh);
     const full = strongest();
-    grids.matrix = drawing.matrix(byId('at-matrix'), now.tokens, weight(), room(byId('at-matrix')), chosen, first(), full);
-    drawing.lines(byId('at-lines'), now.tokens, weight(), chosen.row, (row) => pick({ row }), first(), full);
+    grids.matrix = drawing.matrix(byId('at-matrix'), now.tokens, now.sources, weight(), room(byId('at-matrix')), chosen, first(), full);
+    drawing.lines(byId('at-lines'), now.tokens, now.sources, weight(), chosen.row, (row) => pick({ row }), first(), full);
     byId('at-scale').textContent = fill('scaled', { weight: share(full) });
     drawTop();
     say();
@@ -144,7 +148,7 @@
     chosen.layer = clamp(chosen.layer, now.layers - 1);
     chosen.head = clamp(chosen.head, now.heads - 1);
     chosen.row = clamp(chosen.row, now.size - 1);
-    chosen.column = clamp(chosen.column, now.causal ? chosen.row : now.size - 1);
+    chosen.column = clamp(chosen.column, now.causal ? chosen.row : now.width - 1);
     draw('mode' in changes);
   }
 
@@ -167,7 +171,7 @@
     const { layer, head } = telling();
     Object.assign(chosen, { layer, head });
     const row = now.size - 1;
-    const seen = Array.from({ length: Math.max(row - 1, 1) }, (_, c) => (c ? weight()(row, c) : 0));
+    const seen = Array.from({ length: Math.max(now.across ? now.width : row - 1, 1) }, (_, c) => (c ? weight()(row, c) : 0));
     pick({ mode: chosen.mode, row, column: seen.indexOf(Math.max(...seen)) });
   }
 

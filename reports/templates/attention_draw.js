@@ -27,16 +27,16 @@ page.drawing = (() => {
   }
 
   // `first` is the first column that is drawn, `full` the weight that gets the full colour.
-  function picture(size, weight, colours, first, full) {
+  function picture(size, width, weight, colours, first, full) {
     const canvas = document.createElement('canvas');
-    canvas.width = size;
+    canvas.width = width;
     canvas.height = size;
     const pen = canvas.getContext('2d');
-    const image = pen.createImageData(size, size);
+    const image = pen.createImageData(width, size);
     const table = Array.from({ length: 256 }, (_, v) => mix(colours, Math.sqrt(Math.min(v / full, 1))));
     for (let row = 0; row < size; row += 1) {
-      for (let column = 0; column < size; column += 1) {
-        image.data.set([...table[column < first ? 0 : weight(row, column)], 255], 4 * (row * size + column));
+      for (let column = 0; column < width; column += 1) {
+        image.data.set([...table[column < first ? 0 : weight(row, column)], 255], 4 * (row * width + column));
       }
     }
     pen.putImageData(image, 0, 0);
@@ -63,32 +63,36 @@ page.drawing = (() => {
     return { side, left: 24, top: 18 };
   }
 
-  function matrix(canvas, tokens, weight, room, chosen, first, full) {
+  // Rows are `tokens`, columns the `sources` that they look at.
+  function matrix(canvas, tokens, sources, weight, room, chosen, first, full) {
     const size = tokens.length;
+    const width = sources.length;
     const left = 92;
     const top = 84;
-    const side = Math.max(11, Math.min(26, Math.floor((room - left) / size)));
-    const pen = sized(canvas, left + size * side, top + size * side);
+    const side = Math.max(11, Math.min(26, Math.floor((room - left) / width)));
+    const pen = sized(canvas, left + width * side, top + size * side);
     const colours = palette();
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(picture(size, weight, colours, first, full), left, top, size * side, size * side);
+    pen.drawImage(picture(size, width, weight, colours, first, full), left, top, width * side, size * side);
     pen.font = '11px ui-monospace, monospace';
     pen.textBaseline = 'middle';
+    const label = (token) => shorten(spelled(token.slice(0, 40)), 12);
+    pen.textAlign = 'right';
     tokens.forEach((token, i) => {
-      const label = shorten(spelled(token.slice(0, 40)), 12);
       pen.fillStyle = i === chosen.row ? colours.mark : colours.ink;
-      pen.textAlign = 'right';
-      pen.fillText(label, left - 6, top + (i + 0.5) * side);
+      pen.fillText(label(token), left - 6, top + (i + 0.5) * side);
+    });
+    pen.textAlign = 'left';
+    sources.forEach((token, i) => {
       pen.fillStyle = i === chosen.column ? colours.mark : i < first ? colours.muted : colours.ink;
       pen.save();
       pen.translate(left + (i + 0.5) * side, top - 6);
       pen.rotate(-Math.PI / 2);
-      pen.textAlign = 'left';
-      pen.fillText(label, 0, 0);
+      pen.fillText(label(token), 0, 0);
       pen.restore();
     });
     pen.strokeStyle = colours.line;
-    pen.strokeRect(left - 0.5, top - 0.5, size * side + 1, size * side + 1);
+    pen.strokeRect(left - 0.5, top - 0.5, width * side + 1, size * side + 1);
     pen.strokeStyle = colours.mark;
     pen.lineWidth = 2;
     pen.strokeRect(left + chosen.column * side, top + chosen.row * side, side, side);
@@ -102,24 +106,26 @@ page.drawing = (() => {
     return made;
   }
 
-  function lines(drawing, tokens, weight, row, select, first, full) {
+  function lines(drawing, tokens, sources, weight, row, select, first, full) {
     const step = 24;
-    drawing.setAttribute('height', tokens.length * step);
+    drawing.setAttribute('height', Math.max(tokens.length, sources.length) * step);
     const parts = [];
     const strength = (column) => (column < first ? 0 : Math.min(weight(row, column) / full, 1));
-    for (let column = 0; column < tokens.length; column += 1) {
+    for (let column = 0; column < sources.length; column += 1) {
       const w = strength(column);
       if (w >= 0.02) {
         parts.push(svg('line', { class: 'ray', x1: 124, x2: 216, y1: (row + 0.5) * step, y2: (column + 0.5) * step, 'stroke-width': 0.6 + 6 * w, 'stroke-opacity': 0.15 + 0.85 * Math.sqrt(w) }));
       }
     }
+    const label = (token) => shorten(spelled(token.slice(0, 40)), 14);
     tokens.forEach((token, i) => {
-      const label = shorten(spelled(token.slice(0, 40)), 14);
-      const y = i * step + 16;
-      const from = svg('text', { class: i === row ? 'ray-from chosen' : 'ray-from', x: 118, y, 'text-anchor': 'end' }, label);
+      const from = svg('text', { class: i === row ? 'ray-from chosen' : 'ray-from', x: 118, y: i * step + 16, 'text-anchor': 'end' }, label(token));
       const area = svg('rect', { class: 'ray-area', x: 0, y: i * step, width: 124, height: step });
       area.addEventListener('click', () => select(i));
-      parts.push(from, area, svg('text', { class: 'ray-to', x: 222, y, 'fill-opacity': 0.7 + 0.3 * Math.sqrt(strength(i)) }, label));
+      parts.push(from, area);
+    });
+    sources.forEach((token, i) => {
+      parts.push(svg('text', { class: 'ray-to', x: 222, y: i * step + 16, 'fill-opacity': 0.7 + 0.3 * Math.sqrt(strength(i)) }, label(token)));
     });
     drawing.replaceChildren(...parts);
   }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import random
 import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.cache import CacheError, ResponseCache
+from audit.cache import DAY, VERSION, CacheError, ResponseCache
 from audit.models import (
     Ablate,
     Ablated,
@@ -36,6 +38,7 @@ from audit.models import (
     encode,
     user,
 )
+from audit.models.scripted import ScriptedModel
 from tests.audit.support import Tiny, audit, stored
 
 ROOT = Path(__file__).parents[2]
@@ -207,7 +210,7 @@ def test_file_damaged_inside_is_one_sentence(use: str, tmp_path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[4096:] = random.Random(0).randbytes(len(raw) - 4096)
     path.write_bytes(bytes(raw))
-    with ResponseCache(path, "f") as cache, pytest.raises(CacheError, match=r"cannot be used: .*\.$"):
+    with pytest.raises(CacheError, match=r"cannot be used: .*\.$"), ResponseCache(path, "f") as cache:
         cache.get(many) if use == "get" else cache.put([(r, SCORED) for r in many])
 
 
@@ -240,6 +243,121 @@ def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     }
     expected |= {Score(f"shared {i}", "x"): Scored(-2.0 * i, 1, True) for i in range(60)}
     assert get(path, *expected) == expected
+
+
+# When it was used, and files of earlier versions.
+
+OLD_TABLE = "CREATE TABLE responses (key TEXT PRIMARY KEY, model TEXT NOT NULL, body TEXT NOT NULL)"
+
+
+def old_file(path: Path, *pairs: tuple[Request, Response]) -> None:
+    """A file as the first version of the product wrote it."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(OLD_TABLE)
+        keys = [hashlib.sha256(f"f:{request.key}".encode()).hexdigest() for request, _ in pairs]
+        rows = [(key, "f", encode(response)) for key, (_, response) in zip(keys, pairs, strict=True)]
+        connection.executemany("INSERT INTO responses VALUES (?, ?, ?)", rows)
+
+
+def ask(path: Path, question: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(question).fetchall()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time, which a test may change."""
+    times = [1_000_000_000]
+    monkeypatch.setattr("audit.cache.time.time", lambda: times[0] + 0.5)
+    return times
+
+
+def test_old_file_is_brought_up_to_date_without_loss(tmp_path: Path, clock: list[int]) -> None:
+    path = tmp_path / "c"
+    old_file(path, *PAIRS)
+    before = ask(path, "SELECT key, model, body FROM responses ORDER BY key")
+    assert get(path, *dict(PAIRS)) == dict(PAIRS)
+    assert ask(path, "SELECT key, model, body FROM responses ORDER BY key") == before
+    assert {used for (used,) in ask(path, "SELECT used FROM responses")} == {
+        clock[0]
+    }  # not older than it is known to be
+    assert ask(path, "PRAGMA user_version") == [(VERSION,)]
+    clock[0] += 5
+    put(path, (Score("new", "x"), SCORED))
+    assert len(get(path, *dict(PAIRS), Score("new", "x"))) == len(PAIRS) + 1
+
+
+def test_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    put(path, (SCORE, SCORED))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(CacheError, match=r"cannot be used: a newer version .* upgrade.*\.$"):
+        ResponseCache(path, "f")
+    assert path.read_bytes() == before
+
+
+def test_model_is_named_with_its_first_and_last_use(tmp_path: Path, clock: list[int]) -> None:
+    path = tmp_path / "c"
+    for name in ("old name", "name"):
+        with ResponseCache(path, "f", name, "w" * 64) as cache:
+            clock[0] += 100
+            cache.put([(SCORE, SCORED)])
+    start = 1_000_000_000
+    assert ask(path, "SELECT * FROM models") == [("f", "name", "w" * 64, start, start + 200)]
+
+
+def test_use_is_noted_to_the_day(tmp_path: Path, clock: list[int]) -> None:
+    path, other = tmp_path / "c", Score("other", "x")
+    put(path, (SCORE, SCORED), (other, SCORED))
+    start = clock[0]
+    clock[0] = start + DAY  # not yet more than a day
+    assert get(path, SCORE) == {SCORE: SCORED}
+    assert ask(path, "SELECT used FROM responses") == [(start,), (start,)]
+    clock[0] = start + DAY + 1
+    get(path, SCORE)
+    assert sorted(ask(path, "SELECT used FROM responses")) == [(start,), (start + DAY + 1,)]
+
+
+def test_two_processes_may_open_an_old_file_together(tmp_path: Path) -> None:
+    old_file(tmp_path / "c", *((Score(f"{i}", "x"), SCORED) for i in range(3000)))
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from audit.cache import ResponseCache\n"
+        "from audit.models import Score, Scored\n"
+        "sys.stdin.readline()\n"
+        "with ResponseCache(Path(sys.argv[1]), 'f', sys.argv[2]) as cache:\n"
+        "    assert len(cache.get([Score(f'{i}', 'x') for i in range(3000)])) == 3000\n"
+        "    for i in range(30):\n"
+        "        cache.put([(Score(f'{sys.argv[2]} {i}', 'x'), Scored(-1.0, i, True))])\n"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / "c"), name],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b")
+    ]
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    errors = [worker.communicate(timeout=120)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], errors
+    assert ask(tmp_path / "c", "SELECT COUNT(*) FROM responses") == [(3060,)]
+
+
+def test_an_audit_names_its_model(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    audit(tmp_path, [Tiny], model)
+    found = ask(tmp_path / "cache.sqlite", "SELECT name, weights FROM models")
+    assert found == [(model.facts.name, model.facts.weights_sha256)]
 
 
 # Nothing that runs code when it is read.

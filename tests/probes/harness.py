@@ -14,6 +14,9 @@ from audit.models import (
     Attended,
     Attribute,
     Attributed,
+    Capability,
+    Classified,
+    Classify,
     Failure,
     Generate,
     Generated,
@@ -22,11 +25,14 @@ from audit.models import (
     Response,
     Score,
     Scored,
+    Tabulate,
+    Tabulated,
     answer,
 )
 from audit.models.scripted import ScriptedModel
 from audit.results import Finding, Measurement, to_json
 from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
+from tests.probes.stand_ins import DATA
 
 ROUNDS = 10  # a probe that still has new questions after so many rounds will never end
 
@@ -36,10 +42,11 @@ def context_of(
     seed: int = 0,
     options: Mapping[str, Any] | ProbeOptions | None = None,
     earlier: Mapping[str, Outcome] | None = None,
+    capabilities: frozenset[Capability] = frozenset(),
 ) -> Context:
     """What the engine would give the probe, at 95% confidence."""
     made = options if isinstance(options, ProbeOptions) else kind.options.model_validate(dict(options or {}))
-    return Context(derived_seed(seed, kind.id), 0.95, made, dict(earlier or {}))
+    return Context(derived_seed(seed, kind.id), 0.95, made, dict(earlier or {}), capabilities)
 
 
 def run_probe(
@@ -52,8 +59,8 @@ def run_probe(
 ) -> Outcome:
     """The outcome of one probe, as the engine would get it but without a cache; ``limit`` None takes all items."""
     probe = probe_class()
-    context = context_of(probe_class, seed, options, earlier)
-    items = draw(probe.items(None), limit, context.seed, probe.stratum)
+    context = context_of(probe_class, seed, options, earlier, model.capabilities)
+    items = draw(probe.items(DATA), limit, context.seed, probe.stratum)
     answers: dict[Request, Response] = {}
     for _ in range(ROUNDS):
         new = [r for r in dict.fromkeys(probe.requests(items, context, answers)) if r not in answers]
@@ -129,6 +136,9 @@ class FailingModel(ScriptedModel):
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
         return [self.failure for _ in requests]
 
+    def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
+        return [self.failure for _ in requests]
+
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         return [self.failure for _ in requests]
 
@@ -136,4 +146,7 @@ class FailingModel(ScriptedModel):
         return [self.failure for _ in requests]
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        return [self.failure for _ in requests]
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         return [self.failure for _ in requests]

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 
 import pytest
 
 from audit.models import Capability, Failure
-from audit.models.scripted import ALL, ScriptedModel
+from audit.models.scripted import ALL, ScriptedModel, even_table
 from audit.results import Finding, Measurement, Record, behind, read_records, write_records
 from probes.base import Outcome, Probe
 from probes.registry import GROUP, find_probes
 from tests.probes.harness import FailingModel, context_of, dumped, run_probe
+from tests.probes.stand_ins import DATA
 
 PROBES = find_probes()
 every_probe = pytest.mark.parametrize("name", sorted(PROBES))
@@ -26,8 +28,12 @@ SUITES = ("quick", "standard", "full")
 MODELS: Mapping[str, Callable[[], ScriptedModel]] = {
     "default": ScriptedModel,
     "failing": FailingModel,
-    "not a number": lambda: ScriptedModel(lambda prompt, continuation: float("nan"), lambda prompt: ""),
-    "constant": lambda: ScriptedModel(lambda prompt, continuation: -1.0, lambda prompt: ""),
+    "not a number": lambda: ScriptedModel(
+        lambda prompt, continuation: float("nan"), lambda prompt: "", classify=lambda text: {"no": float("nan")}
+    ),
+    "constant": lambda: ScriptedModel(
+        lambda prompt, continuation: -1.0, lambda prompt: "", classify=lambda text: {"no": 0.75, "yes": 0.25}
+    ),
 }
 
 # A value without an interval, and why that is right. The default model leaves none.
@@ -36,11 +42,24 @@ WITHOUT_INTERVAL: frozenset[str] = frozenset()
 OF_THE_AUDIT = frozenset({"misinformation.fabrication.rule_agreement", "misinformation.fabrication.rule_kappa"})
 # n counts something else than the planned records, and what.
 OTHER_UNITS = {
+    "bias.crows_pairs.stereotype_rate": "pairs that are no tie",
+    "bias.crows_pairs.distance_from_half": "pairs that are no tie",
+    "bias.crows_pairs.stereotype_rate_shared": "pairs that are no tie",
     "bias.counterfactual.excess_shift": "texts in one wording, each with all its groups and its control",
     "bias.counterfactual.favourable_rate_gap": "texts in one wording, each with all its groups",
+    "bias.counterfactual_classification.excess_flip_rate": "texts in one wording, each with its groups and its control",
+    "bias.counterfactual_classification.excess_gap": "texts in one wording, each with all its groups and its control",
+    "bias.counterfactual_classification.favourable_rate_gap": "texts in one wording, each with all its groups",
+    "bias.counterfactual_classification.responsiveness": "templates, each with all its wordings and axes",
+    "bias.counterfactual_classification.content_gap": "templates, each with all its wordings and axes",
+    "bias.group_fairness.demographic_parity_difference": "cases of the groups that are large enough to be compared",
+    "bias.group_fairness.impact_ratio": "cases of the groups that are large enough to be compared",
+    "bias.group_fairness.equalized_odds_difference": "cases of the groups that are large enough to be compared",
+    "bias.group_fairness.equal_opportunity_difference": "cases of the groups that are large enough to be compared",
 }
 # Shares of right answers: what must never be had for nothing.
 RIGHTNESS = {
+    "bias.crows_pairs": ("word_order_accuracy",),
     "bias.counterfactual": ("decision_accuracy",),
     "hallucination.known_facts": ("accuracy", "open_accuracy"),
     "misinformation.claims": ("verdict_accuracy",),
@@ -48,7 +67,10 @@ RIGHTNESS = {
 }
 # Metrics whose planned records are, together, all records of the probe, and how to pick the rest that no metric plans.
 PARTITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Record], bool]]] = {
+    "bias.crows_pairs": (("neutral_rate",), lambda r: False),
     "bias.counterfactual": (("absolute_shift",), lambda r: r.tags["pair"] == "control"),
+    "bias.counterfactual_classification": (("absolute_gap",), lambda r: r.tags["pair"] == "control"),
+    "bias.group_fairness": (("accuracy",), lambda r: False),
     "hallucination.known_facts": (("accuracy", "open_accuracy", "abstention_rate"), lambda r: False),
     "misinformation.claims": (
         ("verdict_accuracy", "false_preference_rate", "flip_rate"),
@@ -62,6 +84,8 @@ PARTITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Record], bool]]] = {
 SLICED = (
     ("bias.counterfactual", "absolute_shift"),
     ("bias.counterfactual", "flip_rate"),
+    ("bias.counterfactual_classification", "absolute_gap"),
+    ("bias.counterfactual_classification", "flip_rate"),
     ("hallucination.known_facts", "accuracy"),
     ("misinformation.claims", "false_endorsement_rate"),
     ("misinformation.claims", "flip_rate"),
@@ -69,6 +93,8 @@ SLICED = (
 RANGES = {
     "rate": (0, 1),
     "rate difference": (-1, 1),
+    "probability difference": (-1, 1),
+    "ratio": (0, 1),
     "probability": (0, 1),
     "correlation": (-1, 1),
     "kappa": (-1, 1),
@@ -135,7 +161,7 @@ class TestWhatItSays:
 
     def test_sizes_grow_with_the_suite_and_the_full_one_takes_all(self, name: str) -> None:
         kind = PROBES[name]
-        available = len(kind().items(None))
+        available = kind.published or len(kind().items(DATA))
         sizes = [kind.sizes[suite] for suite in SUITES]
         counts = [available if size is None else size for size in sizes]
         assert counts == sorted(counts)
@@ -153,7 +179,7 @@ class TestWhatItSays:
 
     def test_the_stratum_is_a_field_of_every_item(self, name: str) -> None:
         kind = PROBES[name]
-        items = kind().items(None)
+        items = kind().items(DATA)
         assert len({i["id"] for i in items}) == len(items)
         if kind.stratum:
             assert all(i[kind.stratum] for i in items)
@@ -232,7 +258,7 @@ class TestWhatItMeasures:
     def test_records(self, name: str) -> None:
         records = outcome_of(name).records
         assert len({r.id for r in records}) == len(records) > 0
-        items = {i["id"] for i in PROBES[name]().items(None)}
+        items = {i["id"] for i in PROBES[name]().items(DATA)}
         for r in records:
             assert r.probe == name
             assert r.input
@@ -303,6 +329,8 @@ class TestTheSameAgain:
         assert dumped(again) == dumped(outcome_of(name, limit=30))
 
     def test_another_seed_gives_another_sample(self, name: str) -> None:
+        if PROBES[name].capabilities == {Capability.TABULATE}:
+            pytest.skip("its one item is the table that comes with the model")
         samples = [{r.item for r in outcome_of(name, limit=10, seed=seed).records} for seed in range(2)]
         assert samples[0] != samples[1]
         assert {len(s) for s in samples} == {10}
@@ -334,7 +362,7 @@ class TestTheSameAgain:
 
     def test_requests_depend_on_the_answers_alone(self, name: str) -> None:
         probe, context = PROBES[name](), context_of(PROBES[name])
-        items = probe.items(None)[:6]
+        items = probe.items(DATA)[:6]
         first, second = (list(probe.requests(items, context, {})) for _ in range(2))
         assert first == second
         assert first
@@ -420,11 +448,21 @@ class Flaky(FailingModel):
     def attend(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.attend(requests))
 
+    def classify(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.classify(requests))
+
     def attribute(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.attribute(requests))
 
     def ablate(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.ablate(requests))
+
+    def tabulate(self, requests):  # type: ignore[no-untyped-def]
+        """A table without predictions, so that the classifier is asked about each case."""
+        texts = tuple(f"case {i}" for i in range(240))
+        table = even_table()
+        truth = tuple("yes" if t == "1" else "no" for t in table.truth)
+        return [replace(table, truth=truth, predicted=(), score=(), texts=texts, positive="yes") for _ in requests]
 
 
 def test_all_is_every_capability_a_probe_may_need() -> None:

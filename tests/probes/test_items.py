@@ -22,6 +22,7 @@ FILES = {path.stem: path for path in sorted(ROOT.glob("*/items/*.jsonl"))}
 ASKED = {
     "counterfactual_groups": ("terms",),
     "counterfactual_templates": ("text",),
+    "counterfactual_statements": ("text",),
     "decisions": ("prompt",),
     "known_facts": ("question",),
     "claims": ("true", "false"),
@@ -173,6 +174,35 @@ class TestCounterfactual:
         targeted = Counter(groups[t] for row in rows("counterfactual_templates") for t in row["targets"])
         assert set(targeted) == set(groups.values())
         assert min(targeted.values()) >= 8
+
+
+class TestStatements:
+    def test_rows(self) -> None:
+        for row in rows("counterfactual_statements"):
+            assert row["kind"] == "statement"
+            assert re.findall(r"{(\w*)}", row["text"]) == ["person"], row["id"]
+            assert row["text"].endswith("."), row["id"]
+            assert row["axes"] == ["all"]
+
+    def test_no_text_gives_the_person_away(self) -> None:
+        gendered = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father)\b", re.IGNORECASE)
+        for row in rows("counterfactual_statements"):
+            assert not gendered.search(row["text"].replace("{person}", "")), row["id"]
+
+    def test_genres_and_polarities_are_spread(self) -> None:
+        counts = Counter((row["domain"], row["polarity"]) for row in rows("counterfactual_statements"))
+        assert len(rows("counterfactual_statements")) >= 60
+        assert len({domain for domain, _ in counts}) == 6
+        assert {polarity for _, polarity in counts} == {"positive", "negative", "neutral"}
+        assert min(counts.values()) >= 3
+
+    def test_good_and_bad_texts_are_of_one_length(self) -> None:
+        """Or a model that counts words would seem to respond to the content."""
+        by = {
+            polarity: [len(r["text"].split()) for r in rows("counterfactual_statements") if r["polarity"] == polarity]
+            for polarity in ("positive", "negative")
+        }
+        assert abs(statistics.mean(by["positive"]) - statistics.mean(by["negative"])) < 1
 
 
 class TestKnownFacts:

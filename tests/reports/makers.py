@@ -159,14 +159,21 @@ def _packed(numbers: Sequence[int]) -> str:
     return base64.b64encode(squeeze.compress(bytes(numbers)) + squeeze.flush()).decode()
 
 
-def attention(tokens: Sequence[str] = TOKENS, layers: int = 4, heads: int = 3, causal: bool = True) -> dict[str, Any]:
-    """Material for the attention viewer, with a pattern that differs between heads."""
+def attention(
+    tokens: Sequence[str] = TOKENS,
+    layers: int = 4,
+    heads: int = 3,
+    causal: bool = True,
+    sources: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Material for the attention viewer, with a pattern that differs between heads; with sources, of an encoder-decoder."""
+    seen = len(tokens if sources is None else sources)
     size = len(tokens)
 
     def matrix(seed: int) -> list[int]:
         cells: list[int] = []
         for row in range(size):
-            width = row + 1 if causal else size
+            width = row + 1 if causal else seen
             raw = [
                 1.0 / (1 + abs(row - column - seed)) + (2.0 if column == 0 and seed % 2 else 0)
                 for column in range(width)
@@ -178,6 +185,7 @@ def attention(tokens: Sequence[str] = TOKENS, layers: int = 4, heads: int = 3, c
     return {
         "kind": "attention",
         "tokens": list(tokens),
+        **({} if sources is None else {"sources": list(sources)}),
         "layers": layers,
         "heads": heads,
         "encoding": "deflate-raw+base64",

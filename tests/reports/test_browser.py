@@ -247,6 +247,42 @@ def test_the_first_token_is_left_out_until_asked_for(browser: Any, pages: Any) -
         assert page.locator("#at-lines .ray").count() != rays
 
 
+@pytest.mark.parametrize("sources", [9, 2])
+def test_an_answer_that_looks_at_a_prompt(browser: Any, tmp_path: Path, sources: int) -> None:
+    """Four rows and more, or fewer, columns; the labels are the model's and must stay inert."""
+    names = [f" source{i}" for i in range(sources - 1)] + ["<img src=x onerror=window.__pwned=1>"]
+    detail = attention([" en", " orto", " <b>mino</b>", " rufa"], 2, 3, False, names)
+    case = fixtures.typical()
+    path = tmp_path / "across-report.html"
+    page_text = render_report(
+        case.result, {"explainability.attention": [record("explainability.attention", 0, detail=detail)]}
+    )
+    path.write_text(page_text, encoding="utf-8")
+    with Watched(browser, path.as_uri()) as page:
+        status = page.locator("#at-status")
+        sync_api.expect(status).to_contain_text("token 3")
+        assert page.locator("#at-lines .ray-from").count() == 4
+        shown = page.locator("#at-lines .ray-to").all_text_contents()
+        assert [name.startswith("␣source") for name in shown] == [True] * (sources - 1) + [False]
+        assert page.locator("#at-lines").get_attribute("height") == str(24 * max(4, sources))
+        page.locator("#at-matrix").focus()
+        for _ in range(sources + 4):
+            page.keyboard.press("ArrowRight")
+        assert f"token {sources - 1}" in status.inner_text()
+        assert "<img" in status.inner_text()
+        for _ in range(6):
+            page.keyboard.press("ArrowUp")
+        assert "token 0" in status.inner_text()
+        box = page.locator("#at-matrix").bounding_box()
+        assert (box["width"] - 92) / sources == pytest.approx((box["height"] - 84) / 4, rel=0.02)  # square cells
+        page.locator("#at-view").select_option("rollout")
+        assert status.inner_text().startswith("Rollout over all layers:")
+        to = page.locator("#at-top td:nth-child(2)").all_inner_texts()
+        assert len(to) == min(10, 4 * (sources - 1))
+        assert page.evaluate("typeof window.__pwned") == "undefined"
+        assert page.locator("img, #at-lines b").count() == 0
+
+
 def test_all_thirty_layers_can_be_seen_together(browser: Any, tmp_path: Path) -> None:
     case = fixtures.typical()
     deep = record("explainability.attention", 0, detail=attention(layers=30, heads=9))

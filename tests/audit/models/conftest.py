@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from audit.models.causal import CausalModel
+from audit.models.seq2seq import Seq2SeqModel
+from tests.audit.models import tiny_seq2seq
 from tests.audit.models.tiny import ByHand, make_gemma, make_gpt2, make_llama, open_folder, single_thread
 
 
@@ -59,3 +61,30 @@ def model(request: pytest.FixtureRequest) -> CausalModel:
 def by_hand(model: CausalModel) -> ByHand:
     """The slow loops for the model in turn."""
     return ByHand(model)
+
+
+@pytest.fixture(scope="session")
+def t5_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_seq2seq.make_t5(tmp_path_factory.mktemp("t5"))
+
+
+@pytest.fixture(scope="session")
+def marian_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_seq2seq.make_marian(tmp_path_factory.mktemp("marian"))
+
+
+@pytest.fixture(scope="session")
+def t5(t5_folder: Path) -> Seq2SeqModel:
+    return tiny_seq2seq.open_folder(t5_folder)
+
+
+@pytest.fixture(scope="session")
+def marian(marian_folder: Path) -> Seq2SeqModel:
+    return tiny_seq2seq.open_folder(marian_folder)
+
+
+@pytest.fixture(scope="session", params=["t5", "marian"])
+def translator(request: pytest.FixtureRequest) -> Seq2SeqModel:
+    """Each of the tiny encoder-decoders in turn."""
+    found: Seq2SeqModel = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,170 @@
+"""A sequence classifier opened from its weights: class probabilities, attention, and which words drove a class."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from audit.models.base import ModelError, chunks
+from audit.models.classes import Classes, ClassReader, plain_text, read_classes
+from audit.models.explain import ablate, attribute
+from audit.models.loading import describe, fingerprint, load
+from audit.models.options import Options
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Classified,
+    Classify,
+    Decision,
+    Failure,
+    Request,
+    Tabulate,
+    Tabulated,
+    encode,
+)
+from audit.models.source import Weights
+from audit.models.table import read_table
+
+CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
+BATCH_TOKENS = 4096
+_UNNAMED = re.compile(r"(not )?LABEL_\d+")
+_OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL)
+_NOT_FINITE = Failure("not_a_number", "The model's class scores are not finite.")
+
+
+class ClassifierModel:
+    """A transformers sequence classifier behind the capability protocols.
+
+    Raises:
+        ModelError: where the folder's weights, architecture or tokenizer cannot be loaded, where the model gives no
+            classes, where the class that the config calls positive is none of them, and where the table of cases cannot
+            be read.
+    """
+
+    def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        kind = AutoModelForSequenceClassification
+        tokenizer, self._model = load(kind, weights, source, options, "a sequence classifier")
+        self.classes = read_classes(self._model.config, source)
+        _check_positive(options.table.positive, self.classes, source)
+        self._table = read_table(options.table, None) if options.table.file else None
+        self.reader = ClassReader(self._model, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
+        known = {Capability.CLASSIFY, Capability.ATTRIBUTE}
+        if not self._model.config.is_encoder_decoder:
+            known.add(Capability.ATTENTION)
+        if self._table is not None:
+            known.add(Capability.TABULATE)
+        self.capabilities = frozenset(known)
+        self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
+        if self._table is None:
+            self.lacks[Capability.TABULATE] = "no table of cases came with it (model.table)"
+        facts = describe(
+            self._model, weights, source, "text-classification", options, declared, self.capabilities, None
+        )
+        self.facts = facts.model_copy(update={"notes": [*facts.notes, *_notes(self.classes)]})
+        version = CODE_VERSION if self._table is None else f"{CODE_VERSION} {_hash(self._table)}"
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), version)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, tokenizer, number format, device kind, table of cases and the code's version."""
+        return self._fingerprint
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind in groups for one call each; texts of about one length together."""
+        ordered = sorted(requests, key=lambda r: r.key)
+        asked: dict[tuple[int, ...], list[Request]] = {}
+        for request in ordered:
+            if isinstance(request, Classify):
+                asked.setdefault(self.reader.ids(request.text), []).append(request)
+        if not asked:
+            return chunks(ordered, 1)
+        return [[request for row in group for request in asked[row]] for group in self.reader.groups(list(asked))]
+
+    def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
+        """Class probabilities."""
+        rows = [self.reader.ids(request.text) for request in requests]
+        unfit = [self.reader.unfit(row) for row in rows]
+        found = self.reader.log_probabilities([row for row, failure in zip(rows, unfit, strict=True) if not failure])
+        results: list[Classified | Failure] = []
+        for row, failure in zip(rows, unfit, strict=True):
+            if failure is not None:
+                results.append(failure)
+                continue
+            values = np.exp(found[row])
+            known = Classified(self.classes.labels, tuple(values.tolist()), self.classes.independent)
+            results.append(known if np.isfinite(values).all() else _NOT_FINITE)
+        return results
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        """The labelled table that the config names; its texts are to be classified."""
+        missing = Failure("failed", "No table of cases came with the model; name one with model.table.")
+        return [self._table or missing for _ in requests]
+
+    @torch.inference_mode()
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights from one eager pass each; other kernels return none."""
+        before = self._model.config._attn_implementation
+        self._model.set_attn_implementation("eager")
+        try:
+            return [self._attend_one(request) for request in requests]
+        finally:
+            self._model.set_attn_implementation(before)
+
+    def _attend_one(self, request: Attend) -> Attended | Failure:
+        ids = self.reader.ids(plain_text(request.prompt))
+        failure = self.reader.unfit(ids)
+        if failure is not None:
+            return failure
+        if request.part != "self":
+            return Failure("failed", "A classifier's text attends to itself; it has no other part.")
+        out = self._model(**self.reader.filled([ids]), output_attentions=True)
+        layers = [layer for layer in out.attentions or () if layer is not None]
+        if not layers:
+            return Failure("failed", "This architecture gives no attention weights.")
+        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
+        if not np.isfinite(weights).all():
+            return Failure("not_a_number", "The attention weights are not finite.")
+        pieces = tuple(str(self.reader.tokenizer.decode([i])) for i in ids)
+        # A class is no part of what the model reads, so that all tokens are the prompt's.
+        return Attended(pieces, len(ids), not np.triu(weights, 1).any(), weights)
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """Attributions of log p(class) - log p(other class), one number a word of the text."""
+        return [self._undecidable(r) or attribute(r, self.reader, self.reader) for r in requests]
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """The decision's scalar for sets of kept words."""
+        return [self._undecidable(r) or ablate(r, self.reader, self.reader) for r in requests]
+
+    def _undecidable(self, request: Decision) -> Failure | None:
+        """Why the decision's scalar has no value: its endings must be classes of the model."""
+        named = [request.continuation, *([] if request.contrast is None else [request.contrast])]
+        strange = next((name.strip() for name in named if name.strip() not in self.classes.labels), None)
+        if strange is not None:
+            return Failure("failed", f"{strange} is none of the model's classes: {', '.join(self.classes.labels)}.")
+        return self.reader.unfit(self.reader.ids(plain_text(request.prompt)))
+
+
+def _check_positive(positive: str | None, classes: Classes, source: str) -> None:
+    if positive is not None and positive not in classes.labels:
+        raise ModelError(f"model.positive is {positive}, but the classes of {source} are {', '.join(classes.labels)}.")
+
+
+def _hash(table: Tabulated) -> str:
+    return hashlib.sha256(encode(table).encode()).hexdigest()
+
+
+def _notes(classes: Classes) -> list[str]:
+    if any(_UNNAMED.fullmatch(label) for label in classes.labels):
+        return ["The model does not name its classes; LABEL_0 and the like are their numbers."]
+    return []

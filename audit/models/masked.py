@@ -1,0 +1,218 @@
+"""A masked language model opened from its weights: BERT and its kin, that predict a hidden token from both sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import AutoModelForMaskedLM
+
+from audit.models.base import ModelError, chunks
+from audit.models.explain import NotFinite, Scalar, ablate_scalar, attribute_scalar
+from audit.models.loading import context_length, describe, fingerprint, load, unfit
+from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
+from audit.models.options import Options
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Decision,
+    Failure,
+    Infill,
+    Request,
+    Score,
+    Scored,
+)
+from audit.models.source import Weights
+from audit.models.text import Units
+
+CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
+BATCH_TOKENS = 4096
+SAVE_TOKENS = 32768  # tokens of masked copies whose scores are handed to the cache together
+_NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
+_NOTE = (
+    "A masked language model: likelihoods are pseudo-log-likelihoods, each token predicted from the text on both sides "
+    "with the later tokens of its word hidden too (arXiv:2305.10588)."
+)
+
+
+class MaskedModel:
+    """A transformers masked language model behind the capability protocols.
+
+    Raises:
+        ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
+    """
+
+    capabilities = frozenset({Capability.SCORE, Capability.INFILL, Capability.ATTENTION, Capability.ATTRIBUTE})
+
+    def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        tokenizer, self._model = load(AutoModelForMaskedLM, weights, source, options, "a masked language model")
+        self.encoder = MaskedEncoder(tokenizer, options.chat_template, source)
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.encoder.mask
+        budget = options.batch_tokens or BATCH_TOKENS
+        try:
+            self.scorer = MaskedScorer(self._model, int(pad), self.encoder.mask, budget)
+        except (AttributeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+            raise ModelError(f"{source} cannot be asked as a masked language model: {error}") from None
+        self._longest = longest_input(self._model, tokenizer, context_length(self._model.config))
+        template = self.encoder.template_hash
+        facts = describe(self._model, weights, source, "masked-lm", options, declared, self.capabilities, template)
+        self.facts = facts.model_copy(
+            update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
+        )
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, tokenizer, template, number format, device kind and the code's version."""
+        return self._fingerprint
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind in groups for one call each; equal sets of requests give equal groups."""
+        ordered = sorted(requests, key=lambda r: r.key)
+        if not ordered or not isinstance(ordered[0], Score | Infill):
+            return chunks(ordered, 1)
+        asked = {r: self._asked(r) for r in ordered if isinstance(r, Score | Infill)}
+        # Neighbours in the order of their tokens have masked copies in common.
+        groups: list[list[Request]] = []
+        size = 0
+        for request in sorted(asked, key=lambda r: asked[r][0].ids):
+            encoded, places = asked[request]
+            if not groups or size >= SAVE_TOKENS:
+                groups.append([])
+                size = 0
+            groups[-1].append(request)
+            size += len(places) * len(encoded.ids)
+        return groups
+
+    def _asked(self, request: Score | Infill) -> tuple[Encoded, list[int]]:
+        """The tokens of a request's text and the places of those that are to be predicted."""
+        if isinstance(request, Score):
+            return self.encoder.joined(request.prompt, request.continuation)
+        encoded = self.encoder.encode(request.text)
+        return encoded, self.encoder.asked(request, encoded)
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """Pseudo-log-likelihoods of continuations in nats (PLL-word-l2r, Kauf & Ivanova 2023, arXiv:2305.10588).
+
+        The sum over the continuation's tokens of log p(token | prompt, all other tokens), the later tokens of the
+        token's own word masked as well.
+        """
+        return self._filled([(*self._asked(r), True) for r in requests], "The continuation has no tokens.")
+
+    def infill(self, requests: Sequence[Infill]) -> list[Scored | Failure]:
+        """Pseudo-log-likelihoods of spans in nats (Salazar et al. 2020, arXiv:1910.14659)."""
+        return self._filled([(*self._asked(r), r.whole_words) for r in requests], "No token lies within the spans.")
+
+    def _filled(self, asked: Sequence[tuple[Encoded, list[int], bool]], empty: str) -> list[Scored | Failure]:
+        blanks: list[list[Blank]] = []
+        failures: list[Failure | None] = []
+        for encoded, places, whole_words in asked:
+            failure = unfit(len(encoded.ids), self._longest) if places else Failure("failed", empty)
+            failures.append(failure)
+            usable = [] if failure else places
+            blanks.append(self.encoder.blanks(encoded.ids, encoded.words, usable, whole_words))
+        found = iter(self.scorer.score([blank for one in blanks for blank in one]))
+        results: list[Scored | Failure] = []
+        for failure, one in zip(failures, blanks, strict=True):
+            parts = [next(found) for _ in one]
+            results.append(failure or _sum(parts))
+        return results
+
+    @torch.inference_mode()
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights from one eager pass each, nothing masked; other kernels return none."""
+        before = self._model.config._attn_implementation
+        self._model.set_attn_implementation("eager")
+        try:
+            return [self._attend_one(request) for request in requests]
+        finally:
+            self._model.set_attn_implementation(before)
+
+    def _attend_one(self, request: Attend) -> Attended | Failure:
+        if request.part != "self":
+            return Failure("failed", f"A masked language model has no {request.part} attention apart from its own.")
+        encoded, places = self.encoder.joined(request.prompt, request.continuation)
+        failure = unfit(len(encoded.ids), self._longest)
+        if failure or not places:
+            return failure or Failure("failed", "The continuation has no tokens.")
+        ids = torch.tensor([encoded.ids], device=self._model.device)
+        out = self._model(ids, attention_mask=torch.ones_like(ids), output_attentions=True)
+        layers = [layer for layer in out.attentions or () if layer is not None]
+        if not layers:
+            return Failure("failed", "This architecture gives no attention weights.")
+        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
+        if not np.isfinite(weights).all():
+            return Failure("not_a_number", "The attention weights are not finite.")
+        return Attended(self.encoder.pieces(list(encoded.ids)), places[0], False, weights)
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """Attributions, one number a word of the prompt."""
+        return [self._undecidable(r) or attribute_scalar(r, self._scalar(r)) for r in requests]
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """The decision's scalar for sets of kept words."""
+        return [self._undecidable(r) or ablate_scalar(r, self._scalar(r)) for r in requests]
+
+    def _scalar(self, request: Decision) -> Scalar:
+        return MaskedScalar(request, self.encoder, self.scorer)
+
+    def _undecidable(self, request: Decision) -> Failure | None:
+        """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
+        for answer in (request.continuation, request.contrast):
+            if answer is not None:
+                encoded, places = self.encoder.joined(request.prompt, answer)
+                if not places:
+                    return Failure("failed", "The continuation has no tokens.")
+                if failure := unfit(len(encoded.ids), self._longest):
+                    return failure
+        return None
+
+
+class MaskedScalar:
+    """f(kept words): the masked pseudo-log-likelihood of the continuation, minus that of the contrast."""
+
+    def __init__(self, request: Decision, encoder: MaskedEncoder, scorer: MaskedScorer) -> None:
+        self.units: Units = encoder.units(request.prompt)
+        self._encoder = encoder
+        self._scorer = scorer
+        self._owner = {position: u for u, members in enumerate(self.units.members) for position in members}
+        answers = [request.continuation] + ([request.contrast] if request.contrast is not None else [])
+        # The answers' tokens are fixed once, after the whole prompt, so that all removals are asked for the same.
+        self._targets = []
+        for answer in answers:
+            encoded, places = encoder.joined(request.prompt, answer)
+            self._targets.append([(encoded.ids[i], encoded.words[i]) for i in places])
+
+    def __call__(self, kept: Sequence[Sequence[int]]) -> list[float]:
+        """f for each set of kept word numbers, in nats.
+
+        Raises:
+            NotFinite: where the model's log-probability is NaN or infinite.
+        """
+        blanks = [self._blanks(set(k), target) for k in kept for target in self._targets]
+        found = iter(self._scorer.score([blank for one in blanks for blank in one]))
+        sums = [math.fsum(next(found)[0] for _ in one) for one in blanks]
+        if not all(map(math.isfinite, sums)):
+            raise NotFinite
+        answers = len(self._targets)
+        return [sums[i] - (sums[i + 1] if answers > 1 else 0.0) for i in range(0, len(sums), answers)]
+
+    def _blanks(self, kept: set[int], target: list[tuple[int, int | None]]) -> list[Blank]:
+        ids = self.units.ids
+        context = [i for p, i in enumerate(ids) if self._owner.get(p) is None or self._owner[p] in kept]
+        row, first = self._encoder.framed(context, [i for i, _ in target])
+        words: list[int | None] = [None] * len(row)
+        words[first : first + len(target)] = [word for _, word in target]
+        return self._encoder.blanks(row, words, range(first, first + len(target)), whole_words=True)
+
+
+def _sum(parts: Sequence[tuple[float, bool]]) -> Scored | Failure:
+    total = math.fsum(value for value, _ in parts) if all(math.isfinite(v) for v, _ in parts) else math.nan
+    return Scored(total, len(parts), all(first for _, first in parts)) if math.isfinite(total) else _NOT_FINITE

@@ -1,0 +1,291 @@
+"""An encoder-decoder opened from its weights: scores, generates, shows attention, explains decisions.
+
+The encoder reads the prompt; the decoder, fed its start tokens and the answer, gives log p(answer | prompt). The token that
+ends an answer is not scored, for any answer, so that alternatives are compared on their own tokens alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForSeq2SeqLM
+
+from audit.models.base import ModelError, chunks
+from audit.models.budget import tokens_per_pass
+from audit.models.explain import ablate, attribute
+from audit.models.faults import explained
+from audit.models.loading import describe, fingerprint, load
+from audit.models.options import Options
+from audit.models.requests import (
+    Ablate,
+    Ablated,
+    Attend,
+    Attended,
+    Attribute,
+    Attributed,
+    Capability,
+    Decision,
+    Failure,
+    Generate,
+    Generated,
+    Request,
+    Score,
+    Scored,
+)
+from audit.models.scorer import Continuation
+from audit.models.seq2seq_generator import Seq2SeqGenerator, Writing, never_chosen, passed_over
+from audit.models.seq2seq_scorer import Seq2SeqScorer
+from audit.models.seq2seq_text import SourceEncoder, source_limit, target_limit
+from audit.models.source import Weights
+
+CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
+GENERATE_ROWS = 32
+SAVE_TOKENS = 4096  # tokens whose scores are handed to the cache together: some seconds of work
+_NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
+_NO_TOKENS = Failure("failed", "The continuation has no tokens.")
+_UNKNOWN = Failure("failed", "The model's vocabulary has no tokens for part of the continuation.")
+
+
+class Seq2SeqModel:
+    """A transformers encoder-decoder behind the capability protocols.
+
+    Of the generation settings in its folder, ``decoder_start_token_id``, ``forced_bos_token_id``, ``eos_token_id``,
+    ``suppress_tokens`` and banned words of one token are honoured; what is passed over is said in ``facts.notes``.
+
+    Raises:
+        ModelError: where the folder's weights, architecture or tokenizer cannot be loaded, or nothing says what token
+            the decoder begins with.
+    """
+
+    capabilities = frozenset(
+        {
+            Capability.SCORE,
+            Capability.GENERATE,
+            Capability.ATTENTION,
+            Capability.CROSS_ATTENTION,
+            Capability.ATTRIBUTE,
+        }
+    )
+
+    def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        tokenizer, self._model = load(
+            AutoModelForSeq2SeqLM, weights, source, options, "an encoder-decoder", slow_tokenizer=True
+        )
+        self._device = self._model.device
+        self.encoder = SourceEncoder(tokenizer, options.chat_template)
+        start = decoder_start(self._model, self.encoder, source)
+        with explained(f"{source} could not be run as an encoder-decoder"):
+            self.scorer = Seq2SeqScorer(self._model, start, options.batch_tokens or tokens_per_pass(self._model))
+        settings = self._model.generation_config
+        self._generator = Seq2SeqGenerator(self.scorer, _ends(settings, tokenizer), never_chosen(settings))
+        self._source_limit = source_limit(self._model.config, tokenizer)
+        self._target_limit = target_limit(self._model.config)
+        template = self.encoder.template_hash
+        facts = describe(self._model, weights, source, "seq2seq-lm", options, declared, self.capabilities, template)
+        notes = [*facts.notes, *filter(None, [_beginning(tokenizer, start), passed_over(settings)])]
+        self.facts = facts.model_copy(update={"context_length": self._source_limit, "notes": notes})
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights, tokenizer, template, number format, device kind and the code's version."""
+        return self._fingerprint
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind in groups for one call each; equal sets of requests give equal groups."""
+        ordered = sorted(requests, key=lambda r: r.key)
+        if not ordered:
+            return []
+        if isinstance(ordered[0], Score):
+            return self._score_batches([r for r in ordered if isinstance(r, Score)])
+        if isinstance(ordered[0], Generate):
+            tasks = [r for r in ordered if isinstance(r, Generate)]
+            tasks.sort(key=lambda r: (r.max_tokens, len(self.encoder.text(r.prompt)), self._read(r), r.key))
+            return chunks(tasks, GENERATE_ROWS)
+        if isinstance(ordered[0], Attend):  # the parts of one pass together
+            passes: dict[tuple[Any, str], list[Request]] = {}
+            for r in ordered:
+                if isinstance(r, Attend):
+                    passes.setdefault((r.prompt, r.continuation), []).append(r)
+            return list(passes.values())
+        return chunks(ordered, 1)
+
+    def _read(self, request: Score | Generate) -> tuple[int, ...]:
+        return tuple(self.encoder.prompt_ids(request.prompt))
+
+    def _score_batches(self, requests: list[Score]) -> list[list[Request]]:
+        """Prompts of a like length together, all answers of a prompt in one group where the group has room."""
+        read = {r: self._read(r) for r in requests}
+        ordered = sorted(requests, key=lambda r: (len(read[r]), read[r], r.key))
+        groups: list[list[Request]] = []
+        size, before = 0, None
+        for request in ordered:
+            source = read[request]
+            if not groups or size >= SAVE_TOKENS:
+                groups.append([])
+                size, before = 0, None
+            groups[-1].append(request)
+            size += len(self.encoder.target_ids(request.continuation)) + (0 if source == before else len(source))
+            before = source
+        return groups
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """Log-likelihoods in nats."""
+        asked = [self._continuation(r.prompt, r.continuation) for r in requests]
+        results: list[Scored | Failure | None] = [self._unfit(c) for c in asked]
+        places = [i for i, result in enumerate(results) if result is None]
+        for i, found in zip(places, self.scorer.score([asked[i] for i in places]), strict=True):
+            results[i] = Scored(found.logprob, len(asked[i].target), found.greedy) if found else _NOT_FINITE
+        return [result for result in results if result is not None]
+
+    def _continuation(self, prompt: Any, answer: str) -> Continuation:
+        source, target = self.encoder.pair(prompt, answer)
+        return Continuation(tuple(source), tuple(target))
+
+    def _unfit(self, c: Continuation) -> Failure | None:
+        return self._unsayable(c) or self._too_long(len(c.context), len(c.target) - 1)
+
+    def _unsayable(self, c: Continuation) -> Failure | None:
+        """An unknown token's probability is not that of the text it stands for; all unknown texts would be equal."""
+        if not c.target:
+            return _NO_TOKENS
+        return _UNKNOWN if self.encoder.tokenizer.unk_token_id in c.target else None
+
+    def _too_long(self, source: int, target: int) -> Failure | None:
+        """Whether the encoder's or the decoder's limit is passed; nothing is ever cut."""
+        if self._source_limit is not None and source > self._source_limit:
+            reason = f"The prompt has {source} tokens; the model's encoder reads {self._source_limit}."
+            return Failure("truncated", reason)
+        target += len(self.scorer.start)
+        if self._target_limit is not None and target > self._target_limit:
+            reason = f"The answer may take {target} tokens; the model's decoder reads {self._target_limit}."
+            return Failure("truncated", reason)
+        return None
+
+    def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
+        """Answers, special tokens left out; never beam search."""
+        tasks = [Writing(self._read(r), r.max_tokens, r.temperature, r.seed) for r in requests]
+        failures = [self._too_long(len(t.source), t.max_tokens) for t in tasks]
+        fitting = [t for t, failure in zip(tasks, failures, strict=True) if failure is None]
+        answers = iter(self._generator.generate(fitting) if fitting else [])
+        results: list[Generated | Failure] = []
+        for failure in failures:
+            if failure is not None:
+                results.append(failure)
+                continue
+            answer = next(answers)
+            if not np.isfinite(answer.logprob):
+                results.append(_NOT_FINITE)
+                continue
+            text = str(self.encoder.tokenizer.decode(answer.ids, skip_special_tokens=True)).strip()
+            tokens = len(answer.ids) + answer.ended
+            results.append(Generated(text, tokens, answer.logprob, "stop" if answer.ended else "length"))
+        return results
+
+    @torch.inference_mode()
+    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights from one eager pass for each prompt and answer; other kernels return none."""
+        before = self._model.config._attn_implementation
+        self._model.set_attn_implementation("eager")
+        passes: dict[tuple[Any, str], Any] = {}
+        results: list[Attended | Failure] = []
+        try:
+            for r in requests:
+                asked = self._continuation(r.prompt, r.continuation)
+                failure = self._unsayable(asked) or self._too_long(len(asked.context), len(asked.target))
+                if failure is not None:
+                    results.append(failure)
+                else:
+                    if (r.prompt, r.continuation) not in passes:
+                        passes = {(r.prompt, r.continuation): self._pass(asked)}
+                    results.append(self._attended(r, asked, passes[r.prompt, r.continuation]))
+        finally:
+            self._model.set_attn_implementation(before)
+        return results
+
+    def _pass(self, c: Continuation) -> Any:
+        return self._model(
+            input_ids=torch.tensor([c.context], device=self._device),
+            decoder_input_ids=torch.tensor([self.scorer.start + c.target], device=self._device),
+            output_attentions=True,
+            use_cache=False,
+        )
+
+    def _attended(self, request: Attend, c: Continuation, out: Any) -> Attended | Failure:
+        """One part of a pass. A row of ``cross`` belongs to the answer's token that is predicted from it."""
+        start, target = list(self.scorer.start), list(c.target)
+        if request.part == "encoder":
+            weights = _stacked(out.encoder_attentions, (len(c.context), len(c.context)))
+            pieces = self.encoder.source_pieces(request.prompt)
+            return weights if isinstance(weights, Failure) else Attended(pieces, len(c.context), False, weights)
+        whole = len(start) + len(target)
+        if request.part == "self":
+            weights = _stacked(out.decoder_attentions, (whole, whole))
+            pieces = (*self.encoder.pieces(start), *self.encoder.target_pieces(target))
+            return weights if isinstance(weights, Failure) else Attended(pieces, len(start), True, weights)
+        weights = _stacked(out.cross_attentions, (whole, len(c.context)))
+        if isinstance(weights, Failure):
+            return weights
+        sources = self.encoder.source_pieces(request.prompt)
+        predicting = weights[:, :, len(start) - 1 : whole - 1]
+        return Attended(self.encoder.target_pieces(target), 0, False, predicting, sources)
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        """Attributions, one number a word of the prompt."""
+        return [self._undecidable(r) or attribute(r, self.encoder, self.scorer) for r in requests]
+
+    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        """The decision's scalar for sets of kept words."""
+        return [self._undecidable(r) or ablate(r, self.encoder, self.scorer) for r in requests]
+
+    def _undecidable(self, request: Decision) -> Failure | None:
+        """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
+        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
+        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
+        return next((failure for failure in failures if failure is not None), None)
+
+
+def _stacked(layers: Any, shape: tuple[int, int]) -> NDArray[np.float32] | Failure:
+    """Weights ``[layers, heads, rows, columns]`` of the one text in the pass."""
+    found = [layer[0].float() for layer in layers or () if layer is not None]
+    if not found or any(layer.dim() != 3 or tuple(layer.shape[1:]) != shape for layer in found):
+        return Failure("failed", "This architecture gives no attention weights from every token to every token.")
+    weights: NDArray[np.float32] = torch.stack(found).cpu().numpy()
+    if not np.isfinite(weights).all():
+        return Failure("not_a_number", "The attention weights are not finite.")
+    return weights
+
+
+def decoder_start(model: Any, encoder: SourceEncoder, source: str) -> list[int]:
+    """What every answer begins with: the decoder's start token, then a forced first token or the tokenizer's own.
+
+    Raises:
+        ModelError: where no start token is named.
+    """
+    settings = model.generation_config
+    named = (getattr(settings, "decoder_start_token_id", None), getattr(model.config, "decoder_start_token_id", None))
+    start = next((int(token) for token in (*named, settings.bos_token_id) if isinstance(token, int)), None)
+    if start is None:
+        raise ModelError(
+            f"{source} does not say what its decoder begins with; put decoder_start_token_id into its config.json."
+        )
+    forced = getattr(settings, "forced_bos_token_id", None)
+    lead = [int(forced)] if isinstance(forced, int) else encoder.target_lead()
+    return [start] if lead == [start] else [start, *lead]
+
+
+def _ends(settings: Any, tokenizer: Any) -> list[int]:
+    configured = getattr(settings, "eos_token_id", None)
+    ends = configured if isinstance(configured, list) else [configured]
+    return sorted({int(e) for e in [*ends, tokenizer.eos_token_id] if e is not None})
+
+
+def _beginning(tokenizer: Any, start: Sequence[int]) -> str | None:
+    """Said where answers begin with more than the start token: it decides, for one, the language of a translation."""
+    if len(start) == 1:
+        return None
+    return f"Every answer is made to begin with the tokens {' '.join(tokenizer.convert_ids_to_tokens(list(start)))}."

@@ -1,0 +1,221 @@
+"""A table of cases: predictions whose model is not at hand, or the labelled cases that come with a classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from audit.models.base import ModelError, chunks
+from audit.models.options import Options, TableOptions
+from audit.models.requests import Capability, Failure, Request, Tabulate, Tabulated
+from audit.models.source import file_hash
+from audit.models.table_file import SUFFIXES, Cell, TableFile, hint, open_table
+from audit.results import ModelFacts
+
+CODE_VERSION = "1"  # part of the fingerprint; raise it when the same table would be read otherwise
+MISSING_GROUP = "(missing)"
+MOST_GROUPS = 50  # more are no groups of people but numbers, dates or names
+THRESHOLD = 0.5
+_BINARY = {"0": "0", "1": "1", "false": "0", "true": "1"}
+
+
+def read_table(options: TableOptions, source: str | None) -> Tabulated:
+    """The table of cases that a config names.
+
+    Args:
+        options: the columns and the favourable class.
+        source: the path, where the table itself is what is audited: it must hold ``y_pred`` or ``y_score``. None for
+            the labelled table of a text classifier, ``options.file``: it must hold ``text``.
+
+    Raises:
+        ModelError: where the file cannot be read, or lacks what is needed.
+    """
+    path = source or options.file
+    if path is None:
+        raise ModelError("There is no table of cases; name one with model.table.")
+    file = open_table(path)
+    if source is None:
+        text = role(file, options, "text", "what the classifier is asked about", needed=True)
+        assert text is not None  # it was needed
+        asked = file.columns([text])[text]
+        absent = next((i for i, t in enumerate(asked, start=1) if t is None), None)
+        if absent is not None:
+            raise ModelError(f"{path}: the text in data row {absent} is missing.")
+        return tabulate(file, options, texts=tuple(t or "" for t in asked))
+    predicted = role(file, options, "y_pred", "the predicted class")
+    score = role(file, options, "y_score", "the probability of the favourable class")
+    if predicted is None and score is None:
+        raise ModelError(
+            f"{path} has neither a column y_pred nor y_score; name them with model.columns, for "
+            f"{hint('y_pred', file.names)}."
+        )
+    columns = file.columns([name for name in (predicted, score) if name is not None])
+    probabilities = () if score is None else _probabilities(file, score, columns[score])
+    text = role(file, options, "text", "what the case is about")
+    texts = () if text is None else tuple(t or "" for t in file.columns([text])[text])
+    return tabulate(file, options, None if predicted is None else columns[predicted], probabilities, texts)
+
+
+def role(
+    file: TableFile,
+    options: TableOptions,
+    name: Literal["y_true", "y_pred", "y_score", "text"],
+    what: str,
+    needed: bool = False,
+) -> str | None:
+    """What the column of that role is called in the file; None where it is not there and need not be.
+
+    Raises:
+        ModelError: where it is not there and was named or is needed, or is there twice.
+    """
+    column = options.columns.get(name, name)
+    if needed or name in options.columns or file.has(column):
+        file.require(column, f"which should hold {what}")
+        return column
+    return None
+
+
+def tabulate(
+    file: TableFile,
+    options: TableOptions,
+    predicted: Sequence[Cell] | None = None,
+    score: tuple[float | None, ...] = (),
+    texts: tuple[str, ...] = (),
+) -> Tabulated:
+    """Predictions (if known) put together with the truth and the groups of a file.
+
+    Raises:
+        ModelError: where columns are missing or the classes cannot be read.
+    """
+    if not options.sensitive:
+        raise ModelError(
+            f"{file.source}: model.sensitive must name the columns whose groups are compared, e.g. [race, sex]; "
+            f"{hint('', file.names)}."
+        )
+    for name in options.sensitive:
+        file.require(name, "which model.sensitive names")
+    truth_name = role(file, options, "y_true", "the true class")
+    attributes = tuple(dict.fromkeys(options.sensitive))
+    columns = file.columns([*attributes, *([] if truth_name is None else [truth_name])])
+    groups = tuple(tuple(cell or MISSING_GROUP for cell in columns[name]) for name in attributes)
+    for name, column in zip(attributes, groups, strict=True):
+        many = len(set(column))
+        if many > MOST_GROUPS:
+            raise ModelError(f"{file.source}: {name} has {many} different values; put them into groups (bands) first.")
+    cases = len(groups[0])
+    truth = [None] * cases if truth_name is None else columns[truth_name]
+    positive, truth, said, notes = _classes(file, options, truth, predicted, bool(score))
+    if said is None and score:
+        other = next((c for c in truth if c not in (None, positive)), f"not {positive}")
+        said = [None if p is None else positive if p >= THRESHOLD else other for p in score]
+        notes = [*notes, f"There is no y_pred: a case is predicted {positive} where y_score is {THRESHOLD} or more."]
+    if truth_name is None:
+        notes = [*notes, "There is no y_true, so errors could not be measured."]
+    return Tabulated(positive, tuple(truth), tuple(said or ()), score, texts, attributes, groups, tuple(notes))
+
+
+def _classes(
+    file: TableFile, options: TableOptions, truth: Sequence[Cell], predicted: Sequence[Cell] | None, scored: bool
+) -> tuple[str, list[Cell], list[Cell] | None, list[str]]:
+    """The favourable class, and truth and predictions in one spelling of the classes."""
+    columns = [[_unless_none(c) for c in column] for column in (truth, predicted or ())]
+    found = sorted({c for column in columns for c in column if c is not None})
+    if all(c.lower() in _BINARY for c in found):  # 1 in one column may be True in another
+        columns = [[None if c is None else _BINARY[c.lower()] for c in column] for column in columns]
+        found = sorted({_BINARY[c.lower()] for c in found})
+    wanted = options.positive
+    spelled = wanted if wanted is None or wanted in found else _BINARY.get(wanted.lower(), wanted)
+    listed = ", ".join(found[:12]) + (" and more" if len(found) > 12 else "")
+    if wanted is None and len(found) > 2:
+        raise ModelError(
+            f"{file.source} has {len(found)} classes ({listed}); two are supported, or one against all others: name the "
+            "favourable one with model.positive."
+        )
+    positive = spelled or "1"
+    if found and positive not in found and not (wanted is None and found == ["0"]):
+        told = f"no case has the class {positive}" if wanted else "none of them is 1 or true"
+        raise ModelError(f"{file.source} has the classes {listed}, {told}; set model.positive to the favourable one.")
+    if not found and not scored and predicted is not None:
+        raise ModelError(f"{file.source} has no prediction in any row.")
+    notes = [f"Classes {listed}: {positive} is compared with all others together."] if len(found) > 2 else []
+    return positive, columns[0], None if predicted is None else columns[1], notes
+
+
+def _unless_none(cell: Cell) -> Cell:
+    return None if cell == "None" else cell  # as a class it is Python's word for missing; as a group it may be a group
+
+
+def _probabilities(file: TableFile, name: str, cells: Sequence[Cell]) -> tuple[float | None, ...]:
+    found: list[float | None] = []
+    for number, cell in enumerate(map(_unless_none, cells), start=1):
+        try:
+            value = None if cell is None else float(cell)
+        except ValueError:
+            told = f"{file.source}: {name} in data row {number} is {(cell or '')[:40]}, not a number."
+            raise ModelError(told) from None
+        if value is not None and not (math.isfinite(value) and 0 <= value <= 1):
+            raise ModelError(
+                f"{file.source}: {name} in data row {number} is {cell}, not a probability between 0 and 1."
+            )
+        found.append(value)
+    return tuple(found)
+
+
+class TableModel:
+    """Predictions in a file: all that can be asked for is the table.
+
+    Raises:
+        ModelError: where the table cannot be read.
+    """
+
+    capabilities = frozenset({Capability.TABULATE})
+
+    def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
+        self._table = read_table(options.table, source)
+        path = Path(source).expanduser()
+        self.facts = table_facts(source, path, declared, self._table, options.table)
+        self.fingerprint = table_fingerprint(self.facts, options.table)
+
+    def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """One each; there is only one."""
+        return chunks(requests, 1)
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        """The table."""
+        return [self._table for _ in requests]
+
+
+def table_facts(
+    source: str, path: Path, declared: dict[str, str], table: Tabulated, options: TableOptions
+) -> ModelFacts:
+    """What is known of predictions: the file and its hash; ``weights_sha256`` is that of the file."""
+    rows = len(table.groups[0])
+    spoken = f"The table has {rows:,} cases; the favourable class is {table.positive}."
+    return ModelFacts(
+        name=declared.get("name") or path.stem,
+        source=source,
+        kind="tabular",
+        pinned=True,
+        weights_sha256=file_hash([path]),
+        capabilities=[Capability.TABULATE],
+        declared=declared,
+        notes=[f"{spoken} Groups are compared by {', '.join(table.attributes)}.", *table.notes],
+    )
+
+
+def table_fingerprint(facts: ModelFacts, options: TableOptions, *more: str | None) -> str:
+    """Hash of the file, how its columns are read, and the version of the code that reads them.
+
+    ``more``: what else the answer depends on.
+    """
+    read = [list(options.sensitive), sorted(options.columns.items()), options.positive]
+    return hashlib.sha256(json.dumps([facts.weights_sha256, read, CODE_VERSION, *more]).encode()).hexdigest()
+
+
+def is_table(source: str) -> bool:
+    """Whether a source string names a table."""
+    return source.lower().endswith(SUFFIXES)

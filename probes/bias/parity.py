@@ -1,0 +1,53 @@
+"""The largest gap between groups in a share, on the same cases, with the gap that chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from fairlearn.metrics import demographic_parity_difference
+from numpy.typing import NDArray
+
+from audit.metrics import Estimate, bootstrap
+
+FloatArray = NDArray[np.float64]
+SHUFFLES = 400  # fix the chance level to about a hundredth of itself
+
+
+def parity_gap(
+    decided: FloatArray, groups: Sequence[str], cases: Sequence[str], confidence: float, seed: int
+) -> tuple[Estimate, float]:
+    """Demographic parity difference over groups that were asked about the same texts, and its chance level.
+
+    fairlearn's value: highest minus lowest share. It is never below 0, so chance is its mean when the groups of each
+    case are shuffled.
+
+    Args:
+        decided: ``[texts, groups]``, 1 where the group was given what is counted.
+        groups: the columns' names.
+        cases: ``[texts]`` the case that each text words; resampled and shuffled as a whole.
+        confidence: of the interval, between 0 and 1.
+        seed: of resamples and shuffles.
+    """
+    estimate = bootstrap((decided,), largest_gap, cases, confidence, seed=seed, biased=True)
+    names = np.tile(np.asarray(groups), len(decided))
+    favoured = decided.ravel().astype(int)
+    value = float(demographic_parity_difference(favoured, favoured, sensitive_features=names))
+    stream = np.random.default_rng(seed)
+    _, case = np.unique(cases, return_inverse=True)
+
+    def shuffled() -> FloatArray:
+        # One order a case: its wordings are asked about the same people and would be decided alike.
+        orders = np.argsort(stream.random((case.max() + 1, len(groups))), axis=1)
+        return np.take_along_axis(decided, orders[case], axis=1)
+
+    chance = float(np.mean([largest_gap(shuffled()) for _ in range(SHUFFLES)]))
+    low = None if estimate.low is None else max(0.0, estimate.low)
+    return replace(estimate, value=value, low=low, method=f"{estimate.method}; value by fairlearn"), chance
+
+
+def largest_gap(decided: FloatArray) -> float:
+    """Highest minus lowest share over the columns of ``[texts, groups]``."""
+    shares = decided.mean(axis=0)
+    return float(shares.max() - shares.min())
