@@ -8,10 +8,10 @@ used: with their default arguments they feed the answer's prefix twice under tra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Protocol
 
 import torch
-from captum.attr import FeatureAblation, ShapleyValueSampling
 from torch import Tensor
 
 from audit.models.requests import Ablate, Ablated, Attribute, Attributed, Decision, Failure, Prompt
@@ -108,6 +108,8 @@ def attribute_scalar(request: Attribute, scalar: Scalar) -> Attributed | Failure
     if request.method == "shapley_sampling" and request.samples < 1:
         return Failure("failed", "Shapley sampling needs at least one order; samples is 0.")
 
+    captum = import_module("captum.attr")  # here, because it loads a plotting library that most audits never need
+
     def forward(present: Tensor) -> Tensor:
         return torch.tensor(scalar([_kept(row) for row in present]))
 
@@ -116,11 +118,11 @@ def attribute_scalar(request: Attribute, scalar: Scalar) -> Attributed | Failure
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(request.seed)
             if request.method == "shapley_sampling":
-                scores = ShapleyValueSampling(forward).attribute(
+                scores = captum.ShapleyValueSampling(forward).attribute(
                     ones, baselines=zeros, n_samples=request.samples, perturbations_per_eval=words
                 )
             else:
-                scores = FeatureAblation(forward).attribute(ones, baselines=zeros, perturbations_per_eval=words)
+                scores = captum.FeatureAblation(forward).attribute(ones, baselines=zeros, perturbations_per_eval=words)
         full, empty = scalar([tuple(range(words)), ()])
     except NotFinite:
         return Failure("not_a_number", "The model's log-probability of the answer is not finite.")

@@ -10,6 +10,7 @@ would give two audits of the same model different last digits.
 
 from __future__ import annotations
 
+import copy
 import platform
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32
 
 
 class PackedLinear(nn.Linear):
-    """A linear layer that computes with weights prepacked for oneDNN where no gradient is asked for."""
+    """A linear layer that computes with weights prepacked for oneDNN where no gradient is asked for.
 
-    packed: Tensor
+    Copied, or moved to another device or number format, it is a plain layer again.
+    """
+
+    packed: Tensor | None
 
     @classmethod
     def of(cls, layer: nn.Linear) -> PackedLinear:
@@ -35,15 +39,27 @@ class PackedLinear(nn.Linear):
         nn.Module.__init__(new)
         new.in_features, new.out_features = layer.in_features, layer.out_features
         new.weight, new.bias = layer.weight, layer.bias  # shared, so that what reads or ties weights still finds them
-        new.register_buffer("packed", _prepacked(layer.weight.detach()), persistent=False)
+        # Not a buffer: what copies, moves or saves the tensors of a module cannot read this layout.
+        object.__setattr__(new, "packed", _prepacked(layer.weight.detach()))
         new.train(layer.training)
         return new
 
     def forward(self, input: Tensor) -> Tensor:
         """``input @ weight.T + bias``."""
-        if torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad):
+        if self.packed is None or (torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)):
             return nn.functional.linear(input, self.weight, self.bias)
         return _product(input, self.packed, self.bias)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        object.__setattr__(self, "packed", None)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> nn.Linear:
+        plain = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
+        plain.weight, plain.bias = copy.deepcopy(self.weight, memo), copy.deepcopy(self.bias, memo)
+        plain.train(self.training)
+        memo[id(self)] = plain
+        return plain
 
 
 def speed_up(model: nn.Module) -> str:

@@ -31,7 +31,7 @@ from audit.ray_executor import MOST_LOSSES, TRIES, RayExecutor, ray_executor
 from audit.replica import Opening, Replica, Surroundings, computed, software
 from tests.audit.fake_ray import FakeRay, Killed
 from tests.audit.models.tiny import edit_json, make_llama, single_thread
-from tests.audit.support import stored, within
+from tests.audit.support import Tiny, audit, stored, within
 
 OPENING = Opening("script", None, None, None, Options(), {})
 SCRIPT = ScriptedModel()
@@ -360,6 +360,14 @@ def test_ray_that_gives_up_is_one_sentence(error: BaseException, told: str, monk
     monkeypatch.setattr("audit.cluster.library", lambda: _Unreachable(error))
     with pytest.raises(ModelError, match=rf"Ray could not be reached at auto \({told}\)"), connected("auto"):
         pass
+
+
+def test_where_it_is_computed_is_no_part_of_the_result(tmp_path: Path) -> None:
+    here = audit(tmp_path / "a", [Tiny], run={"seed": 1})
+    far = audit(tmp_path / "b", [Tiny], run={"seed": 1, "executor": "ray", "workers": 3, "address": "host:1"})
+    assert far.manifest.audit_id == here.manifest.audit_id  # what was begun here can be finished there
+    assert far.manifest.config == here.manifest.config
+    assert not {"executor", "workers", "address"} & set(far.manifest.config["run"])
 
 
 # A replica, in this process.

@@ -75,6 +75,21 @@ def test_gradients_are_those_of_the_plain_layers() -> None:
 
 
 @pytest.mark.usefixtures("wanted")
+def test_a_copy_and_another_number_format_are_plain_layers_again() -> None:
+    model = small()
+    ids = torch.arange(9)
+    expected = model(ids)
+    speed_up(model)
+    copied = copy.deepcopy(model)
+    assert kernels_of(copied) == "default"
+    assert copied.head.weight is copied.embedding.weight
+    with torch.inference_mode():
+        assert torch.equal(copied(ids), expected)
+        assert torch.allclose(model.double()(ids), expected.double(), atol=1e-5)
+    assert model.head.weight.dtype == torch.float64
+
+
+@pytest.mark.usefixtures("wanted")
 def test_other_number_formats_and_kinds_of_layers_are_left_alone() -> None:
     class Own(nn.Linear):
         pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
+    AutoModelForMaskedLM,
     BertConfig,
     BertForMaskedLM,
     DistilBertConfig,
@@ -175,7 +175,7 @@ class MaskedByHand:
 
     def __init__(self, model: MaskedModel) -> None:
         self.tokenizer = model.encoder.tokenizer
-        self._exact = copy.deepcopy(model.scorer.model).double()
+        self._exact = AutoModelForMaskedLM.from_pretrained(str(model.facts.source)).double().eval()
 
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text).input_ids)
