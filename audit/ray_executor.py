@@ -209,7 +209,7 @@ class RayExecutor:
         known = self._known or {}
         wrong = told.get("error") or _differences(told["software"])
         if not wrong and told["fingerprint"] != known.get("fingerprint"):
-            wrong = "its copy of the model is another (weights, number format or kind of device)"
+            wrong = "its copy of the model is another (weights, number format, kernels or kind of device)"
         if wrong:
             # Another in its place would most likely end on the same machine.
             self._say(f"A worker is not used: {wrong}.")

@@ -99,9 +99,14 @@ def drawn(probe: type[Probe], available: int) -> dict[Suite, int]:
     return {suite: available if size is None else min(size, available) for suite, size in sizes.items()}
 
 
+def held(probe: type[Probe]) -> int:
+    """How many items its source holds; published ones are not here to be counted."""
+    return probe.published or len(probe().items(None))
+
+
 def probe_facts(probe: type[Probe]) -> list[str]:
     """What the class of a probe says about it."""
-    available = len(probe().items(None))
+    available = held(probe)
     sizes = ", ".join(f"{suite} {size}" for suite, size in drawn(probe, available).items())
     spread = f", spread over `{probe.stratum}`" if probe.stratum else ""
     facts = [
@@ -133,7 +138,7 @@ def overview(probes: Iterable[type[Probe]]) -> list[str]:
     """One row a probe."""
     rows = []
     for probe in probes:
-        sizes = " / ".join(str(size) for size in drawn(probe, len(probe().items(None))).values())
+        sizes = " / ".join(str(size) for size in drawn(probe, held(probe)).values())
         rows.append([f"[`{probe.id}`]({probe.id}.md)", cell(probe.title), cell(probe.purpose), sizes])
     return table(["Probe", "Title", "What it asks", "Items: quick / standard / full"], rows)
 

@@ -76,7 +76,7 @@ def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow
     except ModelError:
         if not (folder / "tokenizer.json").is_file():
             pieces = any(path.suffix in {".spm", ".model"} for path in folder.iterdir())
-            hint = "; reading its SentencePiece files takes: pip install sentencepiece" if pieces else ""
+            hint = "; reading its SentencePiece files takes: pip install 'fairwitness[translation]'" if pieces else ""
             raise ModelError(
                 f"{beginning}: it has no tokenizer that can be read; tokenizer.json is missing{hint}."
             ) from None

@@ -150,7 +150,8 @@ class MaskedModel:
         weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
         if not np.isfinite(weights).all():
             return Failure("not_a_number", "The attention weights are not finite.")
-        return Attended(self.encoder.pieces(list(encoded.ids)), places[0], False, weights)
+        pieces = self.encoder.shown(encoded, self.encoder.whole(request.prompt, request.continuation))
+        return Attended(pieces, places[0], False, weights)
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
         """Attributions, one number a word of the prompt."""

@@ -98,11 +98,24 @@ class MaskedEncoder(TextEncoder):
             words.append(None if special else names.setdefault((piece, run), len(names)))
         return Encoded(tuple(int(i) for i in found.input_ids), tuple(spans), tuple(words))
 
+    def whole(self, prompt: Prompt, continuation: str) -> str:
+        """Prompt and continuation as one text."""
+        return self._joining(prompt) + continuation
+
     def joined(self, prompt: Prompt, continuation: str) -> tuple[Encoded, list[int]]:
-        """Prompt and continuation as one text, and the places of the continuation's tokens."""
+        """The tokens of prompt and continuation as one text, and the places of the continuation's tokens."""
         text = self._joining(prompt)
-        found = self.encode(text + continuation)
+        found = self.encode(self.whole(prompt, continuation))
         return found, found.after(len(text.rstrip(" "))) if continuation.strip() else []
+
+    def shown(self, encoded: Encoded, text: str) -> tuple[str, ...]:
+        """Each token as the piece of the text that it stands for, with the space before it; special ones by name."""
+        names = self.tokenizer.convert_ids_to_tokens(list(encoded.ids))
+        pieces, end = [], 0
+        for name, (_, last), word in zip(names, encoded.spans, encoded.words, strict=True):
+            pieces.append(str(name) if word is None else text[end:last])
+            end = end if word is None else max(end, last)
+        return tuple(pieces)
 
     def framed(self, context: Sequence[int], target: Sequence[int]) -> tuple[Row, int]:
         """Tokens with the special ones around them, and the place of the target's first token."""

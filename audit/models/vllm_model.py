@@ -107,6 +107,7 @@ class VllmModel:
         self.facts: ModelFacts = facts.model_copy(
             update={
                 "device": "cuda" if torch.cuda.is_available() else "cpu",
+                "kernels": None,  # vLLM's own
                 "context_length": self._limit,
                 "notes": [*facts.notes, f"Computed by vLLM {version}."],
             }

@@ -17,7 +17,7 @@ FILE = Path("crows_pairs") / "crows_pairs_anonymized.csv"
 HUB = "jannalu/crows_pairs_multilingual"
 FIELDS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 DIRECTIONS = ("stereo", "antistereo")
-_WORD = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(r"\w+|[^\w\s]+")  # marks in a row are one: tokenizers join ",." but not "sitting,"
 
 
 def from_folder(data: Path | None) -> list[Item]:
@@ -91,7 +91,7 @@ def _items(rows: Iterable[Mapping[str, Any]], place: str, source: str) -> list[I
 def after_first_change(more: str, less: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """For each sentence: what both share after the first change, as (text before, shared text).
 
-    Shared are the longest matching blocks of words and punctuation marks. What comes before the first change has the
+    Shared are the longest matching blocks of words and of marks in a row. What comes before the first change has the
     same likelihood in both sentences of a model that reads from left to right, and is left out.
     """
     found: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])

@@ -284,7 +284,9 @@ def _extent(attended: Attended) -> int:
 def _usefulness(attended: Attended, rolled: FloatArray, found: Attributed) -> float | None:
     """Kendall's tau-b between rollout mass by word, at the position that decides, and the size of word effects."""
     pieces = attended.tokens[: attended.prompt_tokens]
-    masses = mass_by_word(pieces, rolled[attended.prompt_tokens - 1, : attended.prompt_tokens], found.units)
+    # A model that reads from left to right decides at the prompt's last token, a masked one at the answer's place.
+    place = attended.prompt_tokens - (1 if attended.causal else 0)
+    masses = mass_by_word(pieces, rolled[place, : attended.prompt_tokens], found.units)
     return None if masses is None else kendall_tau(masses, np.abs(found.scores))
 
 

@@ -51,6 +51,7 @@ from audit.results import (
     Verdict,
 )
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
+from tests.probes.stand_ins import DATA
 
 
 @contextmanager
@@ -208,7 +209,8 @@ def audit(
 ) -> AuditResult:
     """An audit into ``folder / "result"``, with its cache beside it unless another is given."""
     found = catalogue if isinstance(catalogue, Mapping) else catalogue_of(*catalogue)
-    chosen = RunSettings(cache=cache or folder / "cache.sqlite", **{"output": folder / "result", **(settings or {})})
+    given = {"output": folder / "result", "data": DATA, **(settings or {})}
+    chosen = RunSettings(cache=cache or folder / "cache.sqlite", **given)
     return run_audit(config(**blocks), model or ScriptedModel(), found, chosen, progress or Silent())[1]
 
 

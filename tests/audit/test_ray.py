@@ -249,7 +249,7 @@ def test_worker_with_another_model_is_not_used(cache: ResponseCache, tmp_path: P
     assert len(crew.ray.actors) == 2
     if crew.said:  # it may be done before the second is open
         assert crew.said == [
-            "A worker is not used: its copy of the model is another (weights, number format or kind of device)."
+            "A worker is not used: its copy of the model is another (weights, number format, kernels or kind of device)."
         ]
 
 
