@@ -89,18 +89,13 @@ def bytes_per_token(config: Any, dtype: torch.dtype) -> int:
     return int(2 * layers * kept * width * dtype.itemsize)
 
 
-def branched(cache: Any, rows: int) -> Any:
-    """The cache of one row as that of ``rows`` rows to go on from; the original is never changed.
+def branched(cache: Any) -> Any:
+    """A cache to go on from, while the original stays as it is.
 
-    Keys and values are not copied but seen ``rows`` times, because transformers' layers join them with the new ones.
+    Keys and values are not copied, because transformers' layers join them with the new ones in new tensors.
     """
     if any(type(layer) is not DynamicLayer for layer in cache.layers):
-        other = copy.deepcopy(cache)
-        other.batch_repeat_interleave(rows)
-        return other
+        return copy.deepcopy(cache)
     other = copy.copy(cache)
     other.layers = [copy.copy(layer) for layer in cache.layers]
-    for layer in other.layers:
-        layer.keys = layer.keys.expand(rows, -1, -1, -1)
-        layer.values = layer.values.expand(rows, -1, -1, -1)
     return other

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-PACK_NODES = 192  # longer sequences spend more on attention between strangers than they save on padding
+PACK_NODES = 96  # a pack ends where the next row shares little with the last one, once it has so many nodes
+MOST_NODES = 384  # and at the latest here: attention grows with the square, a new pack repeats a beginning
 SHORTEST_TRUNK = 12  # tokens; shorter common beginnings cost more to keep than to repeat
 FEWEST_ROWS = 3  # for fewer a trunk of its own saves nothing over a pack
 
@@ -80,7 +81,7 @@ def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int]) -> list[Trunk]
         length = common_length(members[0], members[-1])  # the first and last in order differ first where any two do
         length = min(length, *(free[row] for row in members))
         # A group that fits one pack shares its beginning there; a trunk of its own would be a pass over few tokens.
-        if length >= SHORTEST_TRUNK and _nodes(members) > PACK_NODES:
+        if length >= SHORTEST_TRUNK and _nodes(members) > MOST_NODES:
             trunks.append(_trunk(members, length))
         else:
             loose += members
@@ -108,7 +109,9 @@ def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
     before: tuple[int, ...] = ()
     for row in rows:
         shared = max(0, common_length(before, row) - length) if packs else 0
-        if not packs or len(packs[-1].tokens) + len(row) - length - shared > PACK_NODES:
+        size = len(packs[-1].tokens) if packs else 0
+        apart = shared < SHORTEST_TRUNK and size >= PACK_NODES
+        if not packs or apart or size + len(row) - length - shared > MOST_NODES:
             packs.append(Pack())
             shared = 0
         path = path[:shared]
@@ -120,14 +123,15 @@ def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
 
 
 def batches(packs: Sequence[Pack], budget: int) -> list[list[int]]:
-    """Numbers of packs to compute together: of similar size, at most ``budget`` tokens with padding, longest first."""
-    order = sorted(range(len(packs)), key=lambda i: (-len(packs[i].tokens), i))
+    """Numbers of packs to compute together, in order, at most ``budget`` tokens at a time."""
     groups: list[list[int]] = []
-    for i in order:
-        if groups and (len(groups[-1]) + 1) * len(packs[groups[-1][0]].tokens) <= budget:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
+    size = 0
+    for i, pack in enumerate(packs):
+        if not groups or size + len(pack.tokens) > budget:
+            groups.append([])
+            size = 0
+        groups[-1].append(i)
+        size += len(pack.tokens)
     return groups
 
 
@@ -136,3 +140,10 @@ def reach(config: Any) -> float:
     text = config.get_text_config()
     windows = [getattr(text, name, None) for name in ("sliding_window", "attention_chunk_size")]
     return min((w for w in windows if isinstance(w, int) and w > 0), default=math.inf)
+
+
+def groups_of(config: Any) -> int:
+    """How many query heads share each head of keys and values."""
+    text = config.get_text_config()
+    heads = getattr(text, "num_attention_heads", None) or 1
+    return int(heads // (getattr(text, "num_key_value_heads", None) or heads))

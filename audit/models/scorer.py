@@ -11,17 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from audit.models.forest import blocks, dense, runs
+from audit.models.forest import NAME, blocks, layout, runs
 from audit.models.growing import branched
-from audit.models.packing import Pack, Trunk, batches, plant, reach
+from audit.models.packing import Pack, Trunk, batches, groups_of, plant, reach
 
 KEPT_TRUNKS = 4  # common beginnings whose keys and values stay between calls
 HEAD_ROWS = 128  # of logits at a time: 128 x 49,152 float32 are 25 MB; above 32 MB memory is asked of the system anew
+ALL_LOGITS = 512 << 20  # bytes of logits in one pass where they cannot be made of gathered states
 _TOLERANCE = 1e-3  # nats, in float32; a wrong way is off by whole nats
 
 
@@ -65,6 +67,7 @@ class Scorer:
         self.gathers = True
         self.packs = True
         self._flex = self.device.type == "cuda"  # its blocks skip strangers; on a processor it is slower than a mask
+        self._groups = groups_of(model.config)
         self._reach = reach(model.config)
         self._trunks: dict[tuple[int, ...], Any] = {}
         self._check()
@@ -111,14 +114,16 @@ class Scorer:
         kept = self._keep(trunk.beginning) if trunk.beginning else None
         for group in batches(trunk.packs, self.budget):
             states = self._forest([trunk.packs[i] for i in group], len(trunk.beginning), kept)
+            starts = accumulate((len(trunk.packs[i].tokens) for i in group), initial=0)
             picked = [
-                (r, node, target, prefix) for r, i in enumerate(group) for (node, target), prefix in wanted[i].items()
+                (start + node, target, prefix)
+                for start, i in zip(starts, group, strict=False)
+                for (node, target), prefix in wanted[i].items()
             ]
             found = self._logprobs(
-                states[[p[0] for p in picked], [p[1] for p in picked]],
-                torch.tensor([p[2] for p in picked], device=self.device),
+                states[0, [p[0] for p in picked]], torch.tensor([p[1] for p in picked], device=self.device)
             )
-            table.update({(prefix, target): f for (_, _, target, prefix), f in zip(picked, found, strict=True)})
+            table.update({(prefix, target): f for (_, target, prefix), f in zip(picked, found, strict=True)})
 
     def _keep(self, beginning: tuple[int, ...]) -> Any:
         """Keys and values of a beginning; those used last stay for the next call, which often begins alike."""
@@ -132,23 +137,18 @@ class Scorer:
         return kept
 
     def _forest(self, packs: Sequence[Pack], shared: int, kept: Any) -> Tensor:
-        """Hidden states (or logits) ``[packs, nodes, width]``; nodes see the beginning, their ancestors and themselves."""
-        ends = runs(packs)
-        ids, positions = torch.zeros_like(ends), torch.zeros_like(ends)
-        for r, pack in enumerate(packs):
-            ids[r, : len(pack.tokens)] = torch.tensor(pack.tokens)
-            positions[r, : len(pack.tokens)] = torch.tensor(pack.positions)
+        """Hidden states (or logits) ``[1, nodes, width]``; nodes see the beginning, their ancestors and themselves."""
+        ids = torch.tensor([[token for pack in packs for token in pack.tokens]])
+        positions = torch.tensor([[position for pack in packs for position in pack.positions]])
         options: dict[str, Any] = {"position_ids": self._moved(positions)}
         if self._flex:
-            options["attention_mask"] = blocks(self._moved(ends), shared)
+            options["attention_mask"] = blocks(self._moved(runs(packs)), shared)
         else:
-            options["attention_mask"] = self._moved(dense(ends, shared, self.model.dtype))
+            options["forest"] = layout(packs, shared, self._groups, self.model.dtype, self.device)
         if kept is not None:
-            options["past_key_values"] = branched(kept, len(packs))
-        if not self._flex:
-            return self._run(self._moved(ids), **options)
+            options["past_key_values"] = branched(kept)
         before = self.model.config._attn_implementation
-        self.model.set_attn_implementation("flex_attention")
+        self.model.set_attn_implementation("flex_attention" if self._flex else NAME)
         try:
             return self._run(self._moved(ids), **options)
         finally:
@@ -168,12 +168,24 @@ class Scorer:
         logits: Tensor = self.model(input_ids=ids, **options).logits
         return logits
 
+    def _head(self, states: Tensor) -> Tensor:
+        """Logits as the usual architectures make them of states; the check at load time finds the unusual ones."""
+        logits: Tensor = self.model.get_output_embeddings()(states)
+        text = self.model.config.get_text_config()
+        if scale := getattr(text, "logit_scale", None):  # Cohere
+            logits = logits * scale
+        if divisor := getattr(text, "logits_scaling", None):  # Granite
+            logits = logits / divisor
+        if cap := getattr(text, "final_logit_softcapping", None):  # Gemma
+            logits = cap * (logits / cap).tanh()
+        return logits
+
     def _logprobs(self, states: Tensor, targets: Tensor) -> list[tuple[float, bool]]:
         """(log-probability in nats, is it the first choice) of each target after its state."""
         found: list[tuple[float, bool]] = []
         for start in range(0, len(states), HEAD_ROWS):
             part, wanted = states[start : start + HEAD_ROWS], targets[start : start + HEAD_ROWS]
-            logits = (self.model.get_output_embeddings()(part) if self.gathers else part).float()
+            logits = self._head(part).float() if self.gathers else part.float()
             chosen = logits.gather(1, wanted.to(logits.device)[:, None])  # of a spread model, the head's
             top = logits.amax(1, keepdim=True)
             # In place, and summed by sum(): log_softmax is as fast but adds 49,152 terms with ten times the error.
@@ -212,7 +224,8 @@ class Scorer:
     def _check(self) -> None:
         """Turn off what does not give the model's own log-probabilities on a few rows."""
         size = self.model.get_input_embeddings().num_embeddings
-        stem = tuple(i % size for i in range(3, 17))
+        length = int(min(14, max(2, self._reach - 6)))  # what is packed in use lies within a window
+        stem = tuple(i % size for i in range(3, 3 + length))
         tails = [((21, 22, 23), (24, 25)), ((21, 22), (26,)), ((31,), (32, 33, 34)), ((41, 42, 43, 44), (45,))]
         asked = [
             Continuation(stem + tuple(i % size for i in context), tuple(i % size for i in target))
@@ -225,6 +238,8 @@ class Scorer:
             logprobs = logits.float().log_softmax(-1)
             expected += [float(logprobs[len(c.context) - 1 + i, t]) for i, t in enumerate(c.target)]
         self.gathers = self._agrees(self._plainly, needed, asked, expected)
+        if not self.gathers:  # logits of every position at once
+            self.budget = min(self.budget, max(1, ALL_LOGITS // (4 * size)))
         self.packs = self._agrees(self._by_trees, needed, asked, expected)
         if self._flex and not self.packs:
             self._flex = False

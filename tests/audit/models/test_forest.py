@@ -8,11 +8,10 @@ import warnings
 import pytest
 import torch
 from torch.nn.attention.flex_attention import flex_attention
-from torch.nn.functional import scaled_dot_product_attention
 
 from audit.models.causal import CausalModel
-from audit.models.forest import NOBODY, blocks, dense, runs
-from audit.models.packing import PACK_NODES, Pack, plant
+from audit.models.forest import attention, blocks, dense, layout, runs
+from audit.models.packing import MOST_NODES, PACK_NODES, Pack, plant
 from audit.models.scorer import Continuation, Scorer
 
 ROWS = [(1, 2, 3), (1, 2, 4, 5), (1, 2, 4, 6), (7,), (7, 8, 9), (10, 2, 3)]
@@ -32,33 +31,66 @@ def ancestors(pack: Pack, node: int) -> set[int]:
 @pytest.mark.parametrize("shared", [0, 3])
 def test_a_node_sees_the_beginning_its_ancestors_and_itself(shared: int) -> None:
     (pack,) = packs_of(ROWS)
-    mask = dense(runs([pack]), shared, torch.float32)[0, 0]
+    mask = dense(torch.tensor(pack.ends()), shared, torch.float32)
     for node in range(len(pack.tokens)):
         seen = {i - shared for i in (mask[node] == 0).nonzero()[:, 0].tolist()}
         assert seen == {*range(-shared, 0), *ancestors(pack, node)}
 
 
-def test_nothing_sees_padding_and_padding_sees_itself() -> None:
-    packs = packs_of(ROWS, [(1, 2)])
-    ends = runs(packs)
-    assert ends[1].tolist()[2:] == [NOBODY] * (len(packs[0].tokens) - 2)
-    mask = dense(ends, 0, torch.float32)[1, 0]
-    assert bool((mask[:2, 2:] < 0).all())
-    assert bool((mask.diagonal() == 0).all())
+def tensors(heads: int, kept: int, nodes: int, shared: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn((1, heads, nodes, 16), generator=generator)
+    key, value = (torch.randn((1, kept, shared + nodes, 16), generator=generator) for _ in range(2))
+    return query, key, value
+
+
+def by_hand(packs: list[Pack], shared: int, heads: int, kept: int, cap: float | None) -> torch.Tensor:
+    """``[nodes, heads, 16]`` from nothing but who is whose ancestor."""
+    nodes = sum(len(pack.tokens) for pack in packs)
+    query, key, value = tensors(heads, kept, nodes, shared)
+    found = torch.zeros((nodes, heads, 16))
+    start = 0
+    for pack in packs:
+        for node in range(len(pack.tokens)):
+            seen = [*range(shared), *sorted(shared + start + a for a in ancestors(pack, node))]
+            for head in range(heads):
+                of = head * kept // heads
+                scores = key[0, of, seen] @ query[0, head, start + node] / 4
+                scores = scores if cap is None else cap * (scores / cap).tanh()
+                found[start + node, head] = scores.softmax(0) @ value[0, of, seen]
+        start += len(pack.tokens)
+    return found
 
 
 @pytest.mark.parametrize("shared", [0, 5])
-def test_both_kinds_of_mask_give_the_same_attention(shared: int) -> None:
-    ends = runs(packs_of(ROWS, ROWS[:3]))
-    nodes = ends.shape[1]
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn((2, 4, nodes, 16), generator=generator)
-    key, value = (torch.randn((2, 4, shared + nodes, 16), generator=generator) for _ in range(2))
-    by_mask = scaled_dot_product_attention(query, key, value, attn_mask=dense(ends, shared, torch.float32))
+@pytest.mark.parametrize(("heads", "kept"), [(4, 4), (6, 2)])
+@pytest.mark.parametrize("cap", [None, 0.5])
+def test_attention_within_packs_is_that_of_the_tree(shared: int, heads: int, kept: int, cap: float | None) -> None:
+    packs = packs_of(ROWS, ROWS[:3])
+    expected = by_hand(packs, shared, heads, kept, cap)
+    spans = layout(packs, shared, heads // kept, torch.float32, torch.device("cpu"))
+    found, _ = attention(None, *tensors(heads, kept, len(expected), shared), None, None, cap, spans)
+    assert torch.allclose(found[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shared", [0, 5])
+def test_the_blocks_of_a_gpu_say_the_same(shared: int) -> None:
+    packs = packs_of(ROWS, ROWS[:3])
+    expected = by_hand(packs, shared, 4, 4, None)
+    query, key, value = tensors(4, 4, len(expected), shared)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "flex_attention called without torch.compile")
-        by_blocks = flex_attention(query, key, value, block_mask=blocks(ends, shared))
-    assert torch.allclose(by_mask, by_blocks, atol=1e-5)
+        found = flex_attention(query, key, value, block_mask=blocks(runs(packs), shared))
+    assert torch.allclose(found[0].transpose(0, 1), expected, atol=1e-5)
+
+
+def test_attention_that_it_does_not_know_is_refused() -> None:
+    packs = packs_of(ROWS)
+    given = tensors(2, 2, len(packs[0].tokens), 0)
+    spans = layout(packs, 0, 1, torch.float32, torch.device("cpu"))
+    for extra in ({"forest": None}, {"forest": spans, "s_aux": given[0]}, {"forest": spans, "position_bias": given[0]}):
+        with pytest.raises(NotImplementedError):
+            attention(None, *given, None, **extra)
 
 
 def test_a_group_that_fits_one_pack_has_no_trunk_of_its_own() -> None:
@@ -67,10 +99,18 @@ def test_a_group_that_fits_one_pack_has_no_trunk_of_its_own() -> None:
     (trunk,) = plant(few, [20] * 4)
     assert trunk.beginning == ()
     assert len(trunk.packs) == 1
-    many = [(*stem, 100 + i) for i in range(2 * PACK_NODES)]
+    many = [(*stem, 100 + i) for i in range(2 * MOST_NODES)]
     (trunk,) = plant(many, [20] * len(many))
     assert trunk.beginning == stem
     assert trunk.nodes == 20 + len(many)
+
+
+def test_packs_end_where_rows_share_little() -> None:
+    items = [[(i, *range(100, 130), 200 + j) for j in range(3)] for i in range(20)]
+    rows = [row for item in items for row in item]
+    (trunk,) = plant(rows, [len(row) for row in rows])
+    assert trunk.nodes == 20 * (31 + 3)
+    assert all(PACK_NODES <= len(pack.tokens) < PACK_NODES + 34 for pack in trunk.packs[:-1])
 
 
 def test_the_way_of_a_gpu_gives_the_same_scores(llama: CausalModel) -> None:
