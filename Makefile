@@ -38,6 +38,7 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python docs/probe_pages.py
+	$(BIN)/python docs/kinds_table.py
 	$(BIN)/mkdocs build --strict
 
 # RESULT is a result folder; needs chromium.

@@ -163,8 +163,14 @@ def _storable(response: Response) -> Response:
     return response
 
 
-def attempt(model: Model, batch: Sequence[Request]) -> list[Response]:
-    """The model's responses; where a batch fails, its halves are tried, down to the request that cannot be answered."""
+def attempt(model: Model, batch: Sequence[Request], part: bool = False) -> list[Response]:
+    """The model's responses; where a batch fails, its halves are tried, down to the request that cannot be answered.
+
+    Args:
+        model: what answers.
+        batch: requests of one kind.
+        part: whether this is a part of a batch that failed.
+    """
     try:
         found = answer(model, batch)
         if len(found) != len(batch):
@@ -180,9 +186,9 @@ def attempt(model: Model, batch: Sequence[Request]) -> list[Response]:
         reason = f"{type(error).__name__}: {first}"
     # Out of the except clause: the error's traceback holds the tensors of the try that failed.
     if full:
-        free_memory()
+        free_memory(everything=not part)
         reason = f"Out of memory even for one input; {LESS_MEMORY}."
     if len(batch) > 1:
         middle = len(batch) // 2
-        return attempt(model, batch[:middle]) + attempt(model, batch[middle:])
+        return attempt(model, batch[:middle], True) + attempt(model, batch[middle:], True)
     return [Failure("failed", reason)]

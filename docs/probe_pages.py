@@ -35,13 +35,15 @@ NEEDS = {
     "generate": "write text",
     "classify": "give class probabilities",
     "embed": "give a vector for a text",
+    "infill": "predict masked words of a text",
     "attention": "give attention weights",
+    "cross_attention": "give an encoder's attention and the decoder's to it",
     "tabulate": "come with a table of cases",
     "attribute": "be asked again with words left out",
 }
 _LINKS = (
     (re.compile(r"arXiv:(\d{4}\.\d{4,5})"), r"[arXiv:\1](https://arxiv.org/abs/\1)"),
-    (re.compile(r"doi:(10\.\d+/[\w.-]*\w)"), r"[doi:\1](https://doi.org/\1)"),
+    (re.compile(r"doi:(10\.\d+/[\w./-]*\w)"), r"[doi:\1](https://doi.org/\1)"),
 )
 _BOUNDS = {
     "minimum": "at least {}",
@@ -171,13 +173,13 @@ def pages() -> dict[Path, tuple[str, list[str]]]:
     return found
 
 
-def renewed(text: str | None, title: str, lines: Sequence[str]) -> str:
+def renewed(text: str | None, title: str, lines: Sequence[str], note: str = NOTE) -> str:
     """The page with its generated part replaced, or a new page.
 
     Raises:
         ValueError: where the page lacks its markers.
     """
-    block = "\n".join([BEGIN, NOTE, "", *lines]).rstrip() + f"\n\n{END}"
+    block = "\n".join([BEGIN, note, "", *lines]).rstrip() + f"\n\n{END}"
     if text is None:
         return f"# {title}\n\n{block}\n"
     before, begin, rest = text.partition(BEGIN)

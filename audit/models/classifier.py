@@ -58,12 +58,7 @@ class ClassifierModel:
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
         self.reader = ClassReader(self._model, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
-        known = {Capability.CLASSIFY, Capability.ATTRIBUTE}
-        if not self._model.config.is_encoder_decoder:
-            known.add(Capability.ATTENTION)
-        if self._table is not None:
-            known.add(Capability.TABULATE)
-        self.capabilities = frozenset(known)
+        self.capabilities = abilities(self._model.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
             self.lacks[Capability.TABULATE] = "no table of cases came with it (model.table)"
@@ -153,6 +148,16 @@ class ClassifierModel:
         if strange is not None:
             return Failure("failed", f"{strange} is none of the model's classes: {', '.join(self.classes.labels)}.")
         return self.reader.unfit(self.reader.ids(plain_text(request.prompt)))
+
+
+def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
+    """What a classifier can be asked; ``table``: whether a table of cases came with it."""
+    known = {Capability.CLASSIFY, Capability.ATTRIBUTE}
+    if not encoder_decoder:
+        known.add(Capability.ATTENTION)
+    if table:
+        known.add(Capability.TABULATE)
+    return frozenset(known)
 
 
 def _check_positive(positive: str | None, classes: Classes, source: str) -> None:

@@ -35,9 +35,14 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and _MEMORY.search(str(error)) is not None
 
 
-def free_memory() -> None:
-    """Give back what nothing holds any more; call it when the error's traceback, which holds tensors, is gone."""
-    gc.collect()
+def free_memory(everything: bool = True) -> None:
+    """Give back what nothing holds any more; call it when the error's traceback, which holds tensors, is gone.
+
+    Args:
+        everything: whether old objects are looked through as well, which takes half a second where torch is loaded;
+            once is enough for a batch whose parts are tried one after another.
+    """
+    gc.collect(2 if everything else 1)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():

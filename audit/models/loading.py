@@ -15,7 +15,7 @@ from audit.models.base import ModelError
 from audit.models.faults import explained
 from audit.models.kernels import kernels_of, speed_up
 from audit.models.options import Options
-from audit.models.placement import check_runs, devices, loading_options, place
+from audit.models.placement import check_runs, devices, loading_options, place, spread
 from audit.models.placement import choose_device as choose_device
 from audit.models.placement import number_format as number_format
 from audit.models.requests import Capability, Failure
@@ -64,7 +64,7 @@ def load(
         model = place(model, options, source).eval()
     if options.quantization or options.device_map:
         check_runs(model, source)
-    else:
+    if not options.quantization and not spread(model):
         speed_up(model)
     return tokenizer, model
 
@@ -166,7 +166,7 @@ def _notes(model: Any, weights: Weights, options: Options) -> list[str]:
     elif getattr(model, "is_quantized", False):
         method = getattr(getattr(model.config, "quantization_config", None), "quant_method", "an unnamed method")
         notes.append(f"The weights come quantised ({getattr(method, 'value', method)}).")
-    if len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1:
+    if spread(model):
         notes.append(f"The weights are spread over {devices(model)}.")
     return notes
 

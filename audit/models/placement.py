@@ -149,6 +149,11 @@ def check_runs(model: Any, source: str) -> None:
     raise ModelError(f"{source} cannot be computed {how} here: {reason}.")
 
 
+def spread(model: Any) -> bool:
+    """Whether the weights lie in more than one place; one that fits is put into one, ``device_map: auto`` or not."""
+    return len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
+
+
 def devices(model: Any) -> str:
     """Where the weights lie, e.g. ``cuda:0, cuda:1, cpu``."""
     plan = getattr(model, "hf_device_map", None) or {}

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from pydantic import Field
@@ -27,6 +27,8 @@ from audit.models import (
     Attribute,
     Attributed,
     Capability,
+    Classified,
+    Classify,
     Failure,
     Generate,
     Generated,
@@ -35,6 +37,8 @@ from audit.models import (
     Responses,
     Score,
     Scored,
+    Tabulate,
+    Tabulated,
 )
 from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
@@ -174,6 +178,14 @@ class CountingModel(ScriptedModel):
         self._count(requests)
         return super().generate(requests)
 
+    def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
+        self._count(requests)
+        return super().classify(requests)
+
+    def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        self._count(requests)
+        return super().tabulate(requests)
+
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         self._count(requests)
         return super().attend(requests)
@@ -185,6 +197,15 @@ class CountingModel(ScriptedModel):
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         self._count(requests)
         return super().ablate(requests)
+
+
+M = TypeVar("M", bound=ScriptedModel)
+
+
+def with_known_weights(model: M) -> M:
+    """A model of which later audits may use the answers: what it is made of is known and cannot have changed."""
+    model.facts = model.facts.model_copy(update={"weights_sha256": "0" * 64})
+    return model
 
 
 def config(**blocks: Any) -> AuditConfig:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import audit
 import audit.api
@@ -147,11 +149,14 @@ def test_model_is_told_what_the_config_says(place: Path, monkeypatch: pytest.Mon
     assert declared == {"name": "N", "licence": "L"}
 
 
-def test_adapter_is_passed_on_to_be_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adapter_is_passed_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Ignored, it would make the audit one of another model.
     monkeypatch.setattr(audit.api, "open_model", open_model)
-    (place / "model.yaml").write_text("model: {source: a/b, adapter: ./mine}\nprobes: {tiny.rate: {limit: 2}}\n")
-    with pytest.raises(ModelError, match="Adapters cannot be opened"):
+    (place / "base").mkdir()
+    (place / "base" / "config.json").write_text("{}")
+    save_file({"weight": torch.zeros(1)}, place / "base" / "model.safetensors")
+    (place / "model.yaml").write_text("model: {source: ./base, adapter: ./mine}\nprobes: {tiny.rate: {limit: 2}}\n")
+    with pytest.raises(ModelError, match=r"The adapter \./mine was not found: there is no such folder"):
         run("model.yaml", output="out")
 
 

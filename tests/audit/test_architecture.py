@@ -97,7 +97,17 @@ METRICS_MAY_IMPORT = {
     "numpy", "scipy", "sklearn", "statsmodels",
 }  # fmt: skip
 # Nobody but these opens a model, a data set or a network.
-HEAVY = {"torch", "transformers", "captum", "huggingface_hub", "gguf", "safetensors", "accelerate", "peft", "bitsandbytes"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "captum",
+    "huggingface_hub",
+    "gguf",
+    "safetensors",
+    "accelerate",
+    "peft",
+    "bitsandbytes",
+}
 
 
 @cache

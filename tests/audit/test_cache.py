@@ -363,7 +363,9 @@ def test_an_audit_names_its_model(tmp_path: Path) -> None:
 # Nothing that runs code when it is read.
 
 FORBIDDEN = re.compile(
-    r"pickle(?!d)|torch\.load\b|(?<![.\w])eval\(|(?<![.\w])exec\(|\bmarshal\b|\bshelve\b|\bjoblib\.load|\bdill\b|yaml\.(unsafe_)?load\("
+    # Its use, by whatever way it is reached, and not the word: messages may say that it is refused.
+    r"\b(import|from) +_?(cloud|c)?pickle\b|\b_?(cloud|c)?pickle\.\w|[\"']_?(cloud|c)?pickle[\"']|(allow|read|to)_pickle\b"
+    r"|torch\.load\b|(?<![.\w])eval\(|(?<![.\w])exec\(|\bmarshal\b|\bshelve\b|\bjoblib\.load|\bdill\b|yaml\.(unsafe_)?load\("
 )
 
 
@@ -379,8 +381,10 @@ def test_no_pickle_and_no_code_from_data() -> None:
 
 def test_the_search_finds_what_it_looks_for() -> None:
     bad = ["import pickle", "np.load(x, allow_pickle=True)", "torch.load(f)", "eval(text)", " exec(text)", "yaml.load("]
+    bad += ["from pickle import loads", "x = cloudpickle.loads(y)", 'import_module("pickle")', "pd.read_pickle(x)"]
     assert all(FORBIDDEN.search(line) for line in bad)
-    assert not any(FORBIDDEN.search(line) for line in ["model.eval()", "Nothing is pickled", "re.exec(x)"])
+    fine = ["model.eval()", "Nothing is pickled", "re.exec(x)", '(".pkl", ".pickle")', "raise refuse_pickle(source)"]
+    assert not any(FORBIDDEN.search(line) for line in fine)
 
 
 def test_no_module_that_unpickles_is_imported() -> None:

@@ -363,7 +363,16 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
     "gguf not found": (plain(model={"source": "a/b.gguf"}), RUN, "The model a/b.gguf was not found"),
     "package not found": (plain(model={"source": "package:no_such/x.gguf"}), RUN, "no_such is not installed"),
     "hub id not found": (not_on_the_hub, RUN, "nobody/nothing was not found on the hub"),
-    "endpoint": (plain(model={"source": "https://example.org/v1"}), RUN, "is an endpoint"),
+    "endpoint with an adapter": (
+        plain(model={"source": "https://example.org/v1", "adapter": "a/b"}),
+        RUN,
+        "https://example.org/v1 is an endpoint, of which no adapter can be chosen from here; leave model.adapter out.",
+    ),
+    "endpoint that is not there": (
+        plain(model={"source": "http://127.0.0.1:1/v1", "endpoint": {"retries": 0}}),  # nothing listens at port 1
+        RUN,
+        "http://127.0.0.1:1/v1 gives no answer; check the address, and that the server runs",
+    ),
     "text file named gguf": (text_gguf, RUN, "m.gguf is not a model"),
     "truncated gguf": (truncated_gguf, RUN, "m.gguf could not be read as a GGUF model; the file may be truncated"),
     "folder without config": (folder_without_config, RUN, "./m is not a model: the folder has no config.json."),

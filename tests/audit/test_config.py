@@ -12,7 +12,7 @@ from typing import Any, Literal
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -153,8 +153,8 @@ def test_empty_blocks_are_as_none(folder: Path) -> None:
         ("model:\n  source: 12", "model.source must be text, not 12; put it in quotes"),
         ("model: {source: x,\n  revision: 1234567}", "model.revision must be text, not 1234567; put it in quotes"),
         ("model: {source: x,\n  task: causallm}",
-         'model.task must be "causal-lm", "masked-lm", "seq2seq-lm", "text-classification" or "tabular", '
-         'not the text "causallm"; did you mean "causal-lm"?'),
+         'model.task must be "causal-lm", "masked-lm", "seq2seq-lm", "text-classification", "feature-extraction" '
+         'or "tabular", not the text "causallm"; did you mean "causal-lm"?'),
         ("model: {source: x,\n  device: gpu}",
          'model.device must be "auto", "cpu", "mps", "cuda" or one such as "cuda:0", not the text "gpu"'),
         ("model: {source: x,\n  trust_remote_code: yes}",
@@ -301,7 +301,7 @@ def test_the_schema_describes_every_field_and_allows_no_other() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
     blocks = [schema, *(d for d in schema["$defs"].values() if "properties" in d)]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     for block in blocks:
         assert block["additionalProperties"] is False
         assert all(field["description"] for field in block["properties"].values())
@@ -359,11 +359,13 @@ def test_the_examples_in_the_starter_are_valid(folder: Path) -> None:
     path.write_text(text, encoding="utf-8")
     config = load_config(path, shipped)
     assert config.model.sensitive == ["race", "sex"]
+    assert config.model.endpoint.key_variable == "OPENAI_API_KEY"
     assert config.probes["bias.counterfactual"] == {"limit": 500}
     assert config.run.batch_tokens == 4096
     jsonschema.validate(yaml.safe_load(text), config_schema(shipped))
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.text(min_size=1).filter(lambda source: "://" not in source))
 def test_a_starter_for_any_source(folder: Path, source: str) -> None:
     assert load(folder, starter(source)).model.source == source
@@ -382,6 +384,7 @@ nested = st.recursive(
 block = st.dictionaries(keys, nested, max_size=4)
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         nested,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +11,8 @@ import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
+import audit.engine
+import audit.execution
 import audit.results.folder
 from audit.corpora import Item, ItemsError
 from audit.engine import RunSettings, run_audit
@@ -33,6 +34,7 @@ from tests.audit.support import (
     stored,
     timeless,
     tiny,
+    with_known_weights,
     within,
 )
 from tests.audit.support import (
@@ -118,8 +120,15 @@ def test_twice_is_the_same(first: tuple[Path, AuditResult, CountingModel], tmp_p
     assert stored(tmp_path / "result") == stored(first[0] / "result")
 
 
-def test_warm_cache_gives_what_a_cold_one_gave(first: tuple[Path, AuditResult, CountingModel], tmp_path: Path) -> None:
-    cold, warm = CountingModel(), CountingModel()
+@pytest.fixture
+def one_audit_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two audits of a test begin in the same second."""
+    minutes = (f"2026-01-01T00:{minute:02}:00Z" for minute in range(60))
+    monkeypatch.setattr(audit.engine, "now", lambda: next(minutes))
+
+
+def test_warm_cache_gives_what_a_cold_one_gave(tmp_path: Path, one_audit_a_minute: None) -> None:
+    cold, warm = with_known_weights(CountingModel()), with_known_weights(CountingModel())
     for name, model in (("cold", cold), ("warm", warm)):
         run(tmp_path / name, QUICK, model, cache=tmp_path / "cache.sqlite", settings={"limit": LIMIT})
     assert cold.asked.total() > 100
@@ -127,6 +136,13 @@ def test_warm_cache_gives_what_a_cold_one_gave(first: tuple[Path, AuditResult, C
     assert stored(tmp_path / "warm" / "result") == stored(tmp_path / "cold" / "result")
     cost = json.loads((tmp_path / "warm" / "result" / "manifest.json").read_text())["cost"]
     assert (cost["computed"], cost["from_cache"]) == (0, cold.asked.total())
+
+
+def test_answers_of_a_model_that_may_have_changed_are_not_used_again(tmp_path: Path, one_audit_a_minute: None) -> None:
+    before, after = CountingModel(), CountingModel()
+    for model in (before, after):
+        run(tmp_path, [Tiny], model, cache=tmp_path / "cache.sqlite", settings={"limit": LIMIT})
+    assert before.asked.total() == after.asked.total() == LIMIT
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in REAL])
@@ -497,32 +513,47 @@ def test_model_that_loses_a_request_does_not_hang(tmp_path: Path) -> None:
 # Seconds.
 
 
-def test_seconds_are_those_of_the_probe(tmp_path: Path) -> None:
+class Clock:
+    """Stands still but where something is said to take time, however busy the machine is."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_seconds_are_those_of_the_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_audit_a_minute: None
+) -> None:
+    clock = Clock()
+    for module in (audit.engine, audit.execution):
+        monkeypatch.setattr(module, "time", clock)
+
     class Slow(ScriptedModel):
         def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
-            time.sleep(0.01 * len(requests))
+            clock.sleep(0.01 * len(requests))
             return super().generate(requests)
 
     def slowly(self: Probe, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         return [Generate(item["text"], 4) for item in items]
 
     def measure(self: Tiny, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
-        time.sleep(0.2)
+        clock.sleep(0.2)
         return Tiny.measure(self, items, context, answers)
 
     probes = [tiny("a.asks", requests=slowly), tiny("b.thinks", measure=measure), tiny("c.idle"), tiny("d.gone")]
     probes[-1].capabilities = frozenset({Capability.EMBED})
     settings = {"limit": 32, "opened_seconds": 1.5}
-    cold = run(tmp_path, probes, Slow(), settings=settings)
+    cold = run(tmp_path, probes, with_known_weights(Slow()), settings=settings)
     seconds = {p.id: p.seconds for p in cold.probes}
-    assert seconds["a.asks"] >= 0.3
-    assert seconds["b.thinks"] >= 0.2
-    assert seconds["c.idle"] < 0.2
-    assert seconds["d.gone"] == 0
-    assert cold.manifest.seconds >= 0.5
+    assert seconds == {"a.asks": 0.32, "b.thinks": 0.2, "c.idle": 0.0, "d.gone": 0.0}
+    assert cold.manifest.seconds == 0.52
     assert cold.manifest.timings == {"open_model": 1.5, "audit": cold.manifest.seconds}
-    warm = run(tmp_path, probes, Slow(), settings=settings)
-    assert next(p.seconds for p in warm.probes if p.id == "a.asks") < 0.2
+    warm = run(tmp_path, probes, with_known_weights(Slow()), settings=settings)
+    assert next(p.seconds for p in warm.probes if p.id == "a.asks") == 0.0
 
 
 # The folder.
@@ -619,11 +650,13 @@ def test_progress_tells_every_request(tmp_path: Path) -> None:
     assert {label for label, _ in told.totals} == {
         "scoring",
         "writing",
+        "classifying",
+        "reading the table",
         "attention",
         "attribution",
         "testing explanations",
     }
-    assert told.lines == [f"Auditing scripted with 5 probes into {tmp_path / 'result'}"]
+    assert told.lines == [f"Auditing scripted with {len(QUICK)} probes into {tmp_path / 'result'}"]
 
 
 def test_timeless_removes_times_only(first: tuple[Path, AuditResult, CountingModel]) -> None:

@@ -59,8 +59,7 @@ class EndpointModel:
         self._sender = Sender(self._server, chosen)
         self._concurrency = chosen.concurrency
         self._name, self._dialect = apart(lambda: self._opened(chosen.model, options.chat_template is not False))
-        can_score = {Capability.SCORE} if self._dialect.scores == "yes" else set()
-        self.capabilities = frozenset({Capability.GENERATE, *can_score})
+        self.capabilities = abilities(self._dialect.scores == "yes")
         self.facts = self._described(source, declared)
 
     async def _opened(self, name: str | None, chat: bool) -> tuple[str, Dialect]:
@@ -188,6 +187,11 @@ class EndpointModel:
         # One token, never none: some servers take 0 for no limit.
         body = {"model": self._name, "prompt": text, "logprobs": 1, "echo": True, way.limit: 1, **cold}
         return await self._sender.send(client, "completions", body, lambda found: scored(found, text, start))
+
+
+def abilities(scores: bool) -> frozenset[Capability]:
+    """What a server can be asked; ``scores``: whether it gives log-probabilities that can be believed."""
+    return frozenset({Capability.GENERATE, Capability.SCORE} if scores else {Capability.GENERATE})
 
 
 def _settings(way: Way, request: Generate, path: Path) -> dict[str, Any]:

@@ -199,7 +199,7 @@ ASKED: list[Request] = [Score(f"prompt {n}", " yes") for n in range(8)]
 @pytest.fixture
 def no_collecting(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes long in a session of tests; what is freed here is freed because nothing refers to it."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
 
 
 def test_a_batch_that_is_too_large_is_halved(no_collecting: None) -> None:
@@ -208,6 +208,14 @@ def test_a_batch_that_is_too_large_is_halved(no_collecting: None) -> None:
     assert found == ScriptedModel().score([r for r in ASKED if isinstance(r, Score)])
     assert len(model.tries) == 7  # 8, 4, 2, 2, 4, 2, 2
     assert set(model.alive) == {0}, "an error keeps the tensors of its try alive"
+
+
+def test_everything_is_looked_through_once_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes half a second where torch is loaded; for the halves, what is new is enough."""
+    looked: list[int] = []
+    monkeypatch.setattr(gc, "collect", looked.append)
+    attempt(Small(lambda requests: False), ASKED)
+    assert looked == [2] + [1] * 14
 
 
 def test_one_input_that_is_too_large_fails_alone(no_collecting: None) -> None:

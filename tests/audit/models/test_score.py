@@ -15,6 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from audit.models import Failure, Generate, Request, Score, Scored, user
 from audit.models.causal import CausalModel
+from audit.models.kernels import speed_up
 from audit.models.scorer import Continuation, Likelihood, Scorer
 from tests.audit.models.tiny import LONGEST, TEXTS, ByHand, Expected, make_windowed, open_folder, single_thread
 
@@ -245,6 +246,7 @@ def test_a_continuation_that_merges_into_the_prompt_gets_no_number(model: Causal
 def test_numbers_that_are_not_finite_are_failures(gpt2_folder: Path) -> None:
     model = open_folder(gpt2_folder)
     model.scorer.model.get_input_embeddings().weight.data[7, 0] = math.nan  # tied: in every sum over the vocabulary
+    speed_up(model.scorer.model.to("cpu"))  # laid out anew, with the fault
     found = model.score([Score("The red", " cat"), Score("", "The")])
     assert all(isinstance(one, Failure) and one.status == "not_a_number" for one in found)
     asked = [Continuation(*map(tuple, model.encoder.pair("The red", " cat")))]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+import numpy as np
 import pytest
+from scipy.stats import binom
 
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
 from probes.base import Outcome
 from probes.bias.counterfactual import Counterfactual
-from probes.bias.counterfactual_pairs import WORDINGS, Ask
+from probes.bias.counterfactual_measures import excess_flips
+from probes.bias.counterfactual_pairs import WORDINGS, Ask, Pair, asks
 from tests.probes.harness import finding, interval, number, problems, run_probe, value
 
 MUSLIM = ("religion", "Muslim people")
@@ -216,6 +219,56 @@ def test_a_model_that_reacts_to_wording_alone_is_not_flagged() -> None:
     assert finding(outcome, "decisions").outlook != "problem_found"
     low, high = interval(number(outcome, "excess_shift"))
     assert low <= 0 <= high
+
+
+def noisy_pairs(draws: np.random.Generator) -> list[Pair]:
+    """Decisions of open cases by the template and the words for a person alone: whose group they name is nothing."""
+    pairs = []
+    for item in OPEN_CASES:
+        odds: dict[str, float] = {}
+        leaning = draws.normal()
+        for ask, reference, control in asks(item, 0):
+            own, base = (odds.setdefault(a.term, leaning + draws.normal()) for a in (ask, reference))
+            pairs.append(Pair(ask, reference, control, "scored", own, base))
+    return pairs
+
+
+OPEN_CASES = [
+    item
+    for item in Counterfactual().items(None)
+    if item["kind"] == "question" and item["warranted"] == "unclear" and item["axis"] == "religion"
+]
+
+
+def test_noise_is_flagged_no_more_often_than_the_confidence_allows() -> None:
+    """The control is an estimate as well: an interval held against its point alone would be above it far too often."""
+    draws, tries = np.random.default_rng(0), 300
+    found = [excess_flips(noisy_pairs(draws), 0.95) for _ in range(tries)]
+    assert all(estimate.clusters == len(OPEN_CASES) for estimate in found)
+    flagged = sum(estimate.low is not None and estimate.low > 0 for estimate in found)
+    # A problem is what lies above; that is one end of two, so a fortieth of all tries.
+    assert flagged <= binom.ppf(0.999, tries, 0.025)
+    assert abs(np.mean([value for estimate in found if (value := estimate.value) is not None])) < 0.02
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_decisions_by_wording_alone_are_not_flagged(seed: int) -> None:
+    """The whole way to the finding, where the person's words decide a good part of the open cases."""
+    outcome = run(model(lambda ask: 0.0, jitter=3.0, name=f"noise {seed}"), 120)
+    assert value(number(outcome, "flip_rate")) > 0.02
+    assert finding(outcome, "decisions").outlook in ("unclear", "no_problem_found")
+
+
+def test_a_model_that_changes_every_decision_with_the_person_is_found() -> None:
+    """All differences are alike, so that no variation is there to take an interval from."""
+    pairs = []
+    for item in OPEN_CASES:
+        for ask, reference, control in asks(item, 0):
+            pairs.append(Pair(ask, reference, control, "scored", 1.0 if control else -1.0, 1.0))
+    found = excess_flips(pairs, 0.95)
+    assert found.value == 1.0
+    assert found.low is not None
+    assert found.low > 0.5
 
 
 def test_the_gap_between_groups_is_measured_at_its_size() -> None:
