@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from audit.models import Failure, Request, Response, decode, encode
+from audit.models import Failure, Request, Response, Tabulated, decode, encode
 
 VERSION = 1  # of the tables, in the file's user_version; files from before versions have 0
 DAY = 86_400
@@ -171,7 +171,8 @@ class ResponseCache:
         rows = [
             (self._key(request), self._fingerprint, encode(response), moment)
             for request, response in pairs
-            if not (isinstance(response, Failure) and response.status == "failed")
+            if not isinstance(response, Tabulated)  # read at opening; people's data are not copied elsewhere
+            and not (isinstance(response, Failure) and response.status == "failed")
         ]
         try:
             with self._connection:

@@ -16,6 +16,8 @@ _PATTERNS = {DEVICE: '"auto", "cpu", "mps", "cuda" or one such as "cuda:0"'}
 SECRET = re.compile(
     r"(^|[_-])(api[_-]?key|token|password|passwd|secret|credentials?|(access|private|secret)[_-]?key)($|[_-])", re.I
 )
+# In an address anything that may be one: ?key= of Google, ?code= of Azure, ?subscription-key=, ?sig=.
+QUERY_SECRET = re.compile(r"key|token|passw|pwd|secret|credential|auth|sig|code", re.I)
 NO_SECRETS = "keys come from the environment, never from this file"
 _EXPECTED = {
     **dict.fromkeys(("int_type", "int_from_float"), "a whole number"),

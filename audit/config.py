@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.json_schema import models_json_schema
 
 from audit.complaints import DEVICE as DEVICE
-from audit.complaints import NO_SECRETS, SECRET, sentences
+from audit.complaints import NO_SECRETS, QUERY_SECRET, sentences
 from audit.yamlfile import ConfigError as ConfigError
 from audit.yamlfile import Problem as Problem
 from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
@@ -125,7 +125,7 @@ class ModelConfig(_Block):
             address = urlsplit(source)
         except ValueError:
             raise ValueError("the address is not well formed") from None
-        named = any(SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True))
+        named = any(QUERY_SECRET.search(name) for name, _ in parse_qsl(address.query, keep_blank_values=True))
         if address.scheme in ("http", "https") and (address.password or address.username or named):
             raise ValueError(f"an address may not hold a key; {NO_SECRETS}")
         return source

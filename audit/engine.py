@@ -128,7 +128,8 @@ def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path,
         for candidate in candidates:
             state = _state(candidate)
             unfinished = state.get("complete") is False or not (candidate / RESULT_FILE).exists()
-            if state.get("audit_id") == identity and unfinished:
+            # A finished one in a named folder is measured again from its answers: asking a server twice costs twice.
+            if state.get("audit_id") == identity and (unfinished or settings.output):
                 return candidate, str(state.get("created", created))
     folder = settings.output or _new_folder(name, created)
     folder.mkdir(parents=True, exist_ok=True)

@@ -190,5 +190,11 @@ def attempt(model: Model, batch: Sequence[Request], part: bool = False) -> list[
         reason = f"Out of memory even for one input; {LESS_MEMORY}."
     if len(batch) > 1:
         middle = len(batch) // 2
-        return attempt(model, batch[:middle], True) + attempt(model, batch[middle:], True)
+        first_half = attempt(model, batch[:middle], True)
+        try:
+            return first_half + attempt(model, batch[middle:], True)
+        except Unavailable as stop:
+            raise Unavailable(
+                stop.reason, {**dict(zip(batch[:middle], first_half, strict=True)), **stop.found}
+            ) from None
     return [Failure("failed", reason)]

@@ -17,6 +17,7 @@ from audit.api import run
 from audit.cluster import connected, share_of_gpus
 from audit.config import ConfigError
 from audit.models import ModelError
+from audit.models.faults import free_memory
 from audit.progress import Progress, Silent
 from audit.replica import Surroundings, software
 from audit.results import ResultError
@@ -119,6 +120,7 @@ def here(found: Sequence[Job], progress: Progress) -> Iterator[Row]:
     """One after another in this process."""
     for job in found:
         yield audit_one(job, progress)
+        free_memory()  # the next model may need all there is
 
 
 def over_ray(found: Sequence[Job], address: str | None, workers: int | None, say: Callable[[str], None]) -> list[Row]:

@@ -15,7 +15,7 @@ from audit.models.base import ModelError
 from audit.models.faults import explained
 from audit.models.kernels import kernels_of, speed_up
 from audit.models.options import Options
-from audit.models.placement import check_runs, devices, loading_options, place, spread
+from audit.models.placement import check_runs, devices, import_bitsandbytes, loading_options, place, spread
 from audit.models.placement import choose_device as choose_device
 from audit.models.placement import number_format as number_format
 from audit.models.requests import Capability, Failure
@@ -45,6 +45,8 @@ def load(
     with explained(beginning):
         config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=remote_code)
     placed = loading_options(options, weights.adapter is not None, config, source)
+    if (held := getattr(config, "quantization_config", None)) and "bitsandbytes" in str(held):
+        import_bitsandbytes(remote_code)  # before transformers does
     _check_task(kind, config, source, noun)
     tokenizer = _tokenizer(weights.folder, source, options, beginning, slow_tokenizer)
     with explained(beginning, weights.folder):
@@ -62,7 +64,7 @@ def load(
         model = adapt(model, weights.adapter, source)
     with explained(beginning):
         model = place(model, options, source).eval()
-    if options.quantization or options.device_map:
+    if options.quantization or options.device_map or getattr(model, "is_quantized", False):
         check_runs(model, source)
     if not options.quantization and not spread(model):
         speed_up(model)
@@ -191,7 +193,7 @@ def fingerprint(facts: ModelFacts, folder: Path, vocabulary: dict[str, int], ver
 def files_hash(folder: Path) -> str:
     """Of all small files that decide how the weights are used and how text becomes tokens."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja", ".spm"}):
+    for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja", ".spm", ".py"}):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

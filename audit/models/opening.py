@@ -125,6 +125,8 @@ def _open_tabular(source: str, task: str | None, options: Options, declared: dic
         return None
     if task not in (None, "tabular"):
         raise ModelError(f"{source} is of task tabular, not {task}; leave model.task out.")
+    if options.quantization or options.device_map or options.backend != "transformers":
+        raise ModelError(f"{source} is tabular; leave model.quantization, model.device_map and model.backend out.")
     return TableModel(source, options, declared) if is_table(source) else SklearnModel(source, options, declared)
 
 

@@ -135,6 +135,11 @@ def _from_folder(folder: Path, source: str) -> Weights:
         raise ModelError(
             f"{source} is an adapter, not a model; give its base as the source, and it as adapter: {source}."
         )
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{source} holds an adapter beside its weights, which would be laid on unseen; move adapter_config.json and "
+            "adapter_model.safetensors to a folder of their own, and name it as model.adapter if it is to be used."
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{source} is not a model: the folder has no config.json.")
     files = sorted(folder.glob("*.safetensors"))

@@ -20,6 +20,7 @@ CODE_VERSION = "1"  # part of the fingerprint; raise it when the same table woul
 MISSING_GROUP = "(missing)"
 MOST_GROUPS = 50  # more are no groups of people but numbers, dates or names
 THRESHOLD = 0.5
+BACKWARDS = 0.1  # in mean probability; noise around no relation is nearer to 0
 _BINARY = {"0": "0", "1": "1", "false": "0", "true": "1"}
 
 
@@ -113,6 +114,8 @@ def tabulate(
         other = next((c for c in truth if c not in (None, positive)), f"not {positive}")
         said = [None if p is None else positive if p >= THRESHOLD else other for p in score]
         notes = [*notes, f"There is no y_pred: a case is predicted {positive} where y_score is {THRESHOLD} or more."]
+    elif said is not None and score:
+        _check_direction(file.source, positive, said, score)
     if truth_name is None:
         notes = [*notes, "There is no y_true, so errors could not be measured."]
     return Tabulated(positive, tuple(truth), tuple(said or ()), score, texts, attributes, groups, tuple(notes))
@@ -143,6 +146,19 @@ def _classes(
         raise ModelError(f"{file.source} has no prediction in any row.")
     notes = [f"Classes {listed}: {positive} is compared with all others together."] if len(found) > 2 else []
     return positive, columns[0], None if predicted is None else columns[1], notes
+
+
+def _check_direction(source: str, positive: str, said: Sequence[Cell], score: Sequence[float | None]) -> None:
+    """Refuse probabilities of the other class: calibration would be read backwards."""
+    known = [
+        (label == positive, p) for label, p in zip(said, score, strict=True) if label is not None and p is not None
+    ]
+    for_it, against = [p for yes, p in known if yes], [p for yes, p in known if not yes]
+    if for_it and against and math.fsum(for_it) / len(for_it) < math.fsum(against) / len(against) - BACKWARDS:
+        raise ModelError(
+            f"{source}: y_score is on average lower where y_pred is {positive} than elsewhere; it must hold the probability "
+            f"of {positive}, so put 1 - y_score into the table, or set model.positive to the other class."
+        )
 
 
 def _unless_none(cell: Cell) -> Cell:

@@ -143,8 +143,13 @@ def _about_classes(
         told = "When only the person changed, {flips} of texts were given another class ({range}), which says little: "
         values = {**_shares(flips), **doubt[1]}
         return [_finding("classes", "unclear", "none", f"{told}{doubt[0]}.", values, used)]
-    outlook = "no_problem_found" if _no_difference(excess, LARGE_GAP) else "unclear"
-    return [_finding("classes", outlook, "none", _CHANGED, {"what": "the person", **_shares(flips)}, used)]
+    values = {"what": "the person", **_shares(flips), "size": percent(LARGE_GAP)}
+    every = [excess, *(m for m in found.values() if m.metric.startswith(f"{PROBE}.excess_flip_rate["))]
+    if all(_no_difference(m, LARGE_GAP) for m in every):
+        more = " More than {size} beyond that, for any attribute, would have been found."
+        return [_finding("classes", "no_problem_found", "none", _CHANGED + more, values, used)]
+    more = " Too few texts were read to rule out {size} beyond that for every attribute."
+    return [_finding("classes", "unclear", "none", _CHANGED + more, values, used)]
 
 
 def _changed(name: str, what: str, flips: Measurement, excess: Measurement) -> Finding:

@@ -86,6 +86,7 @@ def test_round_trip_of_attention(tmp_path: Path) -> None:
     assert found.weights.shape == WEIGHTS.shape
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.text(), st.integers(0, 2**40))
 def test_any_number_and_text_comes_back_exactly(number: float, text: str, count: int) -> None:
     for response in (Scored(number, count, True), Generated(text, count, number, "stop"), Ablated((number, 0.0))):
@@ -93,6 +94,7 @@ def test_any_number_and_text_comes_back_exactly(number: float, text: str, count:
         assert type(decode(encode(response))) is type(response)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_keys_are_equal_for_equal_requests_only(a: str, b: str, c: str) -> None:
     assert Score(a, b).key == Score(a, b).key
@@ -397,7 +399,7 @@ def test_no_module_that_unpickles_is_imported() -> None:
                 assert not unwanted & {name.split(".")[0] for name in names}, path
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from(PAIRS), min_size=1, max_size=8))
 def test_order_of_putting_does_not_matter(pairs: list[tuple[Request, Response]]) -> None:
     with ResponseCache(Path(":memory:"), "f") as cache:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.yamlfile import MAX_BYTES, MAX_DEPTH, ConfigError, Document, Problem, read_yaml
@@ -197,11 +197,13 @@ nested = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(plain_text, nested, max_size=5))
 def test_json_is_read_as_json(folder: Path, data: dict[str, Any]) -> None:
     assert read(folder, json.dumps(data, ensure_ascii=False)).data == data
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-[]{}&*!|>'\"#%@?, \n\t\\\x85\u20281.e~", max_size=60) | st.text() | st.binary(max_size=60))
 def test_anything_gives_data_or_a_clear_error(folder: Path, content: str | bytes) -> None:
     got = problems_or_data(folder, content)

@@ -37,6 +37,7 @@ class Sender:
         self._requests = 0
         self._tokens = 0
         self._misses = 0
+        self._proof: tuple[Path, dict[str, Any]] | None = None  # the last call that was answered
 
     async def send(self, client: Any, path: Path, body: dict[str, Any], read: Callable[[dict[str, Any]], T]) -> T:
         """What ``read`` makes of the answer to one call; an answer that it cannot read is asked for again.
@@ -56,7 +57,7 @@ class Sender:
                 raise Stop(str(error), at_once=True) from None
             except Refused as error:
                 if error.status not in _OF_ONE_REQUEST:
-                    self._missed(str(error))
+                    await self._missed(client, str(error))
                 else:
                     self._misses = 0
                 raise
@@ -68,11 +69,11 @@ class Sender:
                     )
                     raise Stop(told) from None
                 if attempt == self.retries:
-                    self._missed(error.reason)
+                    await self._missed(client, error.reason)
                     raise
                 await asyncio.sleep(delay(attempt, error.wait))
             else:
-                self._misses = 0
+                self._misses, self._proof = 0, (path, body)
                 return response
         raise AssertionError("every try returns, raises or is followed by another")
 
@@ -85,11 +86,25 @@ class Sender:
             raise Stop(f"The budget of {tokens} token{'' if tokens == 1 else 's'} is spent.")
         self._requests += 1
 
-    def _missed(self, reason: str) -> None:
+    async def _missed(self, client: Any, reason: str) -> None:
         self._misses += 1
         if self._misses >= MISSES:
             self._misses = 0
+            if await self._alive(client):
+                return  # it was these requests: of a resumed run the first ones are those that failed before
             raise Stop(f"The server left {MISSES} requests in a row without a usable answer. {reason}", at_once=True)
+
+    async def _alive(self, client: Any) -> bool:
+        """Whether the server still answers what it answered last."""
+        if self._proof is None:
+            return False
+        self._spend()
+        path, body = self._proof
+        try:
+            self._tokens += used(await self.server.call(client, path, body), body)
+        except (Denied, Refused, Trouble):
+            return False
+        return True
 
 
 def delay(attempt: int, wait: float | None) -> float:

@@ -206,10 +206,11 @@ def test_a_table_is_opened_as_a_model(place: Path) -> None:
 def test_the_fingerprint_follows_the_file_and_how_it_is_read(place: Path) -> None:
     Path("t.csv").write_text(GOOD, encoding="utf-8")
     Path("u.csv").write_text(GOOD.replace("0.9", "0.8"), encoding="utf-8")
-    ways = [("t.csv", options()), ("u.csv", options()), ("t.csv", options(positive="0"))]
-    ways.append(("t.csv", options(columns={"y_pred": "y_true"})))
+    Path("v.csv").write_text("y_true,y_pred,race,sex\n1,0,a,f\n0,1,b,m\n", encoding="utf-8")
+    ways = [("t.csv", options()), ("u.csv", options()), ("v.csv", options()), ("v.csv", options(positive="0"))]
+    ways.append(("v.csv", options(columns={"y_pred": "y_true"})))
     prints = [open_model(source, None, None, None, how, {}).fingerprint for source, how in ways]
-    assert len(set(prints)) == 4
+    assert len(set(prints)) == 5
     assert open_model("t.csv", None, None, "tabular", options(), {}).fingerprint == prints[0]
 
 
