@@ -106,7 +106,7 @@ def run_audit(
     answers = Answers(executor=executor or Local())
     # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
     lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
-    key = model.fingerprint + ("" if lasting else created)
+    key = model.fingerprint + ("" if lasting else f"{created} {folder.resolve()}")
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         _work_through(works, model, cache, answers, progress)
     result = _result(config, model, works, settings, identity, created)

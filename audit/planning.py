@@ -31,6 +31,20 @@ class Planned:
         return items_hash(self.items)
 
 
+_NEEDS = {
+    Capability.SCORE: "say how likely a text is",
+    Capability.GENERATE: "write text",
+    Capability.CLASSIFY: "put a text into classes",
+    Capability.EMBED: "turn a text into a vector",
+    Capability.INFILL: "fill in masked words",
+    Capability.ATTENTION: "show its attention",
+    Capability.CROSS_ATTENTION: "show attention between an encoder and a decoder",
+    Capability.ATTRIBUTE: "be asked again with parts of the input left out",
+    Capability.TABULATE: "bring a table of cases with it",
+}
+"""How a lacking capability is told to people."""
+
+
 def catalogue(probes: Mapping[str, type[Probe]]) -> dict[str, ProbeEntry]:
     """What the config must know of the probes."""
     return {name: ProbeEntry(tuple(m.name for m in probe.metrics), probe.options) for name, probe in probes.items()}
@@ -83,7 +97,8 @@ def _planned(
     missing = sorted(probe.capabilities - capabilities)
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))
-        reason = f"It needs a model that can {' and '.join(missing)}; {why or 'this one cannot'}."
+        needs = " and ".join(_NEEDS[name] for name in missing)
+        reason = f"It needs a model that can {needs}; {why or 'this one cannot'}."
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:
         probe = kind()

@@ -110,7 +110,7 @@ def _excess(size: Callable[[Pair], float], pairs: list[Pair], confidence: float)
             (controls if pair.control else groups).append(size(pair))
     whole = [(sum(g) / len(g), c[0], template) for g, c, template in texts.values() if g and c]
     estimate = paired_mean_difference(
-        [g for g, _, _ in whole], [c for _, c, _ in whole], [t for *_, t in whole], confidence
+        [g for g, _, _ in whole], [c for _, c, _ in whole], [t for *_, t in whole], confidence, bounds=(-1.0, 1.0)
     )
     return _within_one(estimate)
 

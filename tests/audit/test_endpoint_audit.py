@@ -206,8 +206,8 @@ def test_what_an_endpoint_lacks_is_said(tmp_path: Path) -> None:
         result = run(tmp_path, server, probes=(Writes, Tiny))
         assert statuses(result) == {"tiny.writes": "done", "tiny.rate": "not_applicable"}
         assert reasons(result)["tiny.rate"] == (
-            "It needs a model that can score; this endpoint gives no log-probabilities of a text that is sent "
-            "(completions with echo)."
+            "It needs a model that can say how likely a text is; this endpoint gives no log-probabilities of a text "
+            "that is sent (completions with echo)."
         )
         assert result.verdict.exit_status == 0
     with Loopback() as server:
