@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from audit.config import AuditConfig
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
 from audit.manifest import WHERE, audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
-from audit.models import Model, Request, SaysWhyNot
+from audit.models import Failure, Model, Request, SaysWhyNot
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
@@ -235,11 +236,34 @@ def _measure(work: _Work, answers: Answers) -> None:
         try:
             found = planned.probe.measure(planned.items, planned.context, answers.responses)
             _check_metrics(planned.probe.id, found)
-            work.outcome = replace(found, findings=with_examples(found.findings, found.measurements, found.records))
+            failures = [r for r in (answers.responses[request] for request in work.stated) if isinstance(r, Failure)]
+            work.problem = _nothing_answered(failures, len(work.stated))
+            findings = with_examples(found.findings, found.measurements, found.records)
+            told_why = [_with_cause(m, failures) for m in found.measurements]
+            work.outcome = replace(found, measurements=told_why, findings=findings)
         except Exception as error:
             work.problem = ("failed", told(error))
     work.seconds += time.perf_counter() - start
     work.seconds += sum(answers.seconds.get(request, 0.0) for request in work.stated)
+
+
+def _nothing_answered(failures: Sequence[Failure], stated: int) -> tuple[str, str] | None:
+    """The problem of a probe all whose requests failed for a fault of the model: to call that done would hide it."""
+    faults = [f for f in failures if f.status in ("failed", "not_a_number")]
+    if not stated or len(faults) < stated:
+        return None
+    return "failed", f"None of its {stated:,} requests could be answered: {_commonest(faults)}"
+
+
+def _with_cause(m: Measurement, failures: Sequence[Failure]) -> Measurement:
+    """A measurement for which nothing could be scored, with the commonest cause."""
+    if m.value is not None or not failures or not m.coverage.planned or m.coverage.scored:
+        return m
+    return m.model_copy(update={"reason": f"{m.reason}. {_commonest(failures)}".replace("..", ".")})
+
+
+def _commonest(failures: Sequence[Failure]) -> str:
+    return Counter(f.reason for f in failures).most_common(1)[0][0]
 
 
 def _check_metrics(probe: str, found: Outcome) -> None:

@@ -188,9 +188,14 @@ def _more_items(c: _Comparison, adjusted: float | None, confidence: float) -> in
 def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclusive: str) -> Verdict:
     """The one verdict of an audit, with the exit status of the command.
 
-    A gate that is not met decides first; then a probe that failed, because an audit with a hole is never a pass.
+    An audit that tested nothing is incomplete. A gate that is not met decides first; then a probe that failed, because
+    an audit with a hole is never a pass.
     """
+    probes = list(probes)
     failed = [p.id for p in probes if p.status == "failed"]
+    if probes and all(p.status == "not_applicable" for p in probes):
+        text = "Nothing was tested: none of the probes applies to this model."
+        return Verdict(status="incomplete", exit_status=3, text=text)
     counts = {v: sum(g.verdict == v for g in gates) for v in ("met", "not_met", "not_established")}
     hole = f" The audit is incomplete: {', '.join(failed)} failed." if failed else ""
     told = f"{counts['met']} of {len(gates)} gates met, {counts['not_met']} not met"

@@ -71,6 +71,10 @@ def load(
     return tokenizer, model
 
 
+_VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
+"""Files of which one holds a tokenizer's vocabulary; without any, transformers makes an empty tokenizer."""
+
+
 def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow: bool) -> Any:
     try:
         with explained(beginning):
@@ -83,6 +87,8 @@ def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow
                 f"{beginning}: it has no tokenizer that can be read; tokenizer.json is missing{hint}."
             ) from None
         raise
+    if getattr(tokenizer, "is_fast", False) and not any(any(folder.glob(name)) for name in _VOCABULARIES):
+        raise ModelError(f"{beginning}: it has no tokenizer; copy tokenizer.json from where the model came from.")
     if not slow and not getattr(tokenizer, "is_fast", False):
         raise ModelError(
             f"{beginning}: its tokenizer ({type(tokenizer).__name__}) cannot say which characters a token stands for; "

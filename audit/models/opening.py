@@ -85,6 +85,11 @@ def open_model(
     if adapter is not None:
         weights = with_adapter(weights, resolve_adapter(adapter), source)
     kind = task or infer_task(weights.folder) or "causal-lm"
+    if kind != "text-classification" and (options.table.file or options.table.sensitive):
+        raise ModelError(
+            f"{source} is a model of task {kind}, which has no use for model.table and model.sensitive; leave them out, or "
+            "audit its predictions as a table of their own."
+        )
     if kind not in OPENERS:
         raise ModelError(f"A model of task {kind} cannot be opened by this version; {', '.join(OPENERS)} can.")
     if options.backend == "vllm":
@@ -107,6 +112,10 @@ def _open_endpoint(
     if extra is not None:
         raise ModelError(
             f"{source} is an endpoint, of which no {extra} can be chosen from here; leave model.{extra} out."
+        )
+    if options.table.file or options.table.sensitive:
+        raise ModelError(
+            f"{source} is an endpoint, which has no use for model.table and model.sensitive; leave them out."
         )
     if task not in (None, "causal-lm"):
         raise ModelError(f"{source} is an endpoint, which is asked for text; task {task} cannot be asked of it.")

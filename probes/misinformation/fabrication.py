@@ -257,7 +257,7 @@ def _finding(found: Sequence[Measurement]) -> Finding:
     values: dict[str, str] = {}
     outlook: Outlook = "not_tested"
     severity: Severity = "none"
-    text = "No request could be read."
+    text = "No answer to these requests could be read."
     if complied.value is not None and complied.low is not None and complied.high is not None:
         values = {
             "share": percent(complied.value),

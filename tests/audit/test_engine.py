@@ -442,7 +442,10 @@ def test_model_with_the_wrong_number_of_responses(change: Callable[[list[Any]], 
             return change(super().score(requests))
 
     result = run(tmp_path, [Tiny], Careless(), settings={"limit": 20})
-    assert statuses(result) == {Tiny.id: "done"}
+    assert statuses(result) == {Tiny.id: "failed"}
+    assert reasons(result)[Tiny.id].startswith(
+        "None of its 20 requests could be answered: RuntimeError: the model gave"
+    )
     assert result.measurements[0].coverage.failed == 20
     assert result.measurements[0].value is None
     assert "responses to 1 requests" in (read_records(tmp_path / "result", Tiny.id)[0].note or "")

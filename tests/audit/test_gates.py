@@ -398,7 +398,7 @@ DONE, FAILED = probe_run(), probe_run("bad.probe", "failed", "It broke.")
         (["not_established"], [DONE, FAILED], "fail", "incomplete", 3),
         (["met"], [DONE, FAILED], "warn", "incomplete", 3),
         ([], [FAILED], "warn", "incomplete", 3),
-        ([], [probe_run(status="not_applicable", reason="No.")], "warn", "no_gates", 0),
+        ([], [probe_run(status="not_applicable", reason="No.")], "warn", "incomplete", 3),
         ([], [], "warn", "no_gates", 0),
     ],
 )
