@@ -233,7 +233,9 @@ def main(words: Sequence[str] | None = None) -> None:
         for name in arguments.tasks:
             tasks = [built[t] for t in (TOGETHER if name == "together" else (name,))]
             batch = arguments.lm_eval_batch or TASKS[tasks[0].name].batch
-            rows["truthfulqa_mc1+mc2" if name == "together" else name] = contest.run(tasks, batch)
+            label = "truthfulqa_mc1+mc2" if name == "together" else name
+            rows[label] = contest.run(tasks, batch)
+            print(f"{label}: {rows[label].get('ratio', 'done')}", file=sys.stderr, flush=True)
     tell(rows)
     mean = geometric_mean([rows[name]["ratio"] for name in TASKS if "ratio" in rows.get(name, {})])
     if mean is not None:

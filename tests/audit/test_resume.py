@@ -24,7 +24,7 @@ from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
 from probes.bias.counterfactual import Counterfactual
 from probes.misinformation.claims import Claims
-from tests.audit.support import CountingModel, Tiny, audit, catalogue_of, config, stored
+from tests.audit.support import CountingModel, Tiny, audit, catalogue_of, config, stored, with_known_weights
 
 ROOT = Path(__file__).parents[2]
 BATCH = 16  # of the scripted model
@@ -143,11 +143,11 @@ def go(model: ScriptedModel, resume: bool, output: str | None = None, limit: int
     return folder
 
 
-def die(batches: int, **options: Any) -> Path:
-    """Start a run that is killed, and give its folder."""
+def die(batches: int, known: bool = False, **options: Any) -> Path:
+    """Start a run that is killed, and give its folder; ``known``: of a model whose weights are known."""
     before = set(Path("audits").glob("*"))
     with pytest.raises(Killed):
-        go(Dying(batches), resume=False, **options)
+        go(with_known_weights(Dying(batches)) if known else Dying(batches), resume=False, **options)
     (folder,) = [Path(options["output"])] if "output" in options else set(Path("audits").glob("*")) - before
     assert not (folder / "result.json").exists()
     return folder
@@ -191,10 +191,17 @@ def test_killed_while_the_result_is_written(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_resume_a_new_run_begins_but_the_answers_stay() -> None:
+    folder = die(2, known=True)
+    model = with_known_weights(CountingModel())
+    assert go(model, resume=False) != folder
+    assert model.asked.total() == 64 - 2 * BATCH
+
+
+def test_without_resume_a_model_of_unknown_weights_is_asked_again() -> None:
     folder = die(2)
     model = CountingModel()
     assert go(model, resume=False) != folder
-    assert model.asked.total() == 64 - 2 * BATCH
+    assert model.asked.total() == 64
 
 
 def test_nothing_to_resume_begins_a_new_run() -> None:
