@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audit.corpora import Item
 from audit.metrics import Estimate
 from audit.models import Capability, Request, Responses
-from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Record, Spread
+from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Outlook, Record, Severity, Spread
 
 Suite = Literal["quick", "standard", "full"]
 
@@ -42,6 +42,21 @@ class ProbeOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: int | None = Field(None, ge=1, description="Draw at most this many items; the suite decides otherwise.")
+
+
+class PublishedOptions(ProbeOptions):
+    """Options of a probe whose items do not come with the package."""
+
+    hub_revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="Load the items from the hub at this commit, instead of from the data folder.",
+    )
+
+
+def hub_revision(options: ProbeOptions) -> str | None:
+    """The commit of the hub's set that the options name, if any."""
+    return options.hub_revision if isinstance(options, PublishedOptions) else None
 
 
 OptionsT = TypeVar("OptionsT", bound=ProbeOptions)
@@ -165,6 +180,33 @@ class Probe(ABC):
             coverage=coverage,
             evidence=dict(evidence or {}),
             reason=estimate.reason,
+        )
+
+    @classmethod
+    def finding(
+        cls,
+        name: str,
+        outlook: Outlook,
+        template: str,
+        values: Mapping[str, str],
+        used: Sequence[Measurement],
+        advice: str,
+        *,
+        severity: Severity = "none",
+        records: Sequence[str] = (),
+    ) -> Finding:
+        """A finding of this probe; ``template`` is the English sentence, whose ``{places}`` the values fill."""
+        return Finding(
+            id=f"{cls.id}.{name}",
+            probe=cls.id,
+            risk=cls.risk,
+            outlook=outlook,
+            severity=severity,
+            template=template,
+            values=dict(values),
+            advice=advice,
+            measurements=list(dict.fromkeys(m.metric for m in used)),
+            records=list(records),
         )
 
 

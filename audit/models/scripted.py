@@ -19,6 +19,8 @@ from audit.models.requests import (
     Classified,
     Classify,
     Decision,
+    Embed,
+    Embedded,
     Failure,
     Generate,
     Generated,
@@ -39,6 +41,7 @@ ALL = frozenset(
         Capability.ATTRIBUTE,
         Capability.CLASSIFY,
         Capability.TABULATE,
+        Capability.EMBED,
     }
 )
 
@@ -49,6 +52,10 @@ _GROUPS = (("green", "blue"), ("small", "large"))
 def noise(text: str) -> float:
     """A number from 0 to 1 that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
+def _direction(text: str) -> list[float]:
+    return [2 * noise(f"{text} {place}") - 1 for place in range(16)]
 
 
 def even_table(cases: int = 240) -> Tabulated:
@@ -74,6 +81,7 @@ class ScriptedModel:
         write: prompt to text; by default a fixed refusal to say anything.
         capabilities: what it claims to do.
         classify: text to the probability of each class; by default two classes and noise.
+        embed: text to its vector; by default a direction that depends on the text alone, without any pattern.
         table: what it gives as its table of cases; by default predictions that have nothing to do with groups.
         name: goes into the fingerprint, so that two scripts never share a cache.
     """
@@ -86,7 +94,9 @@ class ScriptedModel:
         name: str = "scripted",
         classify: Callable[[str], Mapping[str, float]] | None = None,
         table: Tabulated | None = None,
+        embed: Callable[[str], Sequence[float]] | None = None,
     ) -> None:
+        self._embed = embed or _direction
         self._table = table
         self._score = score or (lambda prompt, continuation: -1.0 - noise(f"{prompt}|{continuation}"))
         self._classify = classify or (lambda text: {"no": 1.0 - noise(text), "yes": noise(text)})
@@ -128,6 +138,16 @@ class ScriptedModel:
             if np.isfinite(list(classes.values())).all()
             else Failure("not_a_number", "The script gave no finite number.")
             for classes in given
+        ]
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
+        """The script's vectors; not-a-number is passed on as a failure."""
+        given = [np.asarray(self._embed(r.text), dtype=np.float32) for r in requests]
+        return [
+            Embedded(vector)
+            if np.isfinite(vector).all()
+            else Failure("not_a_number", "The script gave no finite vector.")
+            for vector in given
         ]
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:

@@ -17,21 +17,15 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
+from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.bias.crows_pairs_answers import Pair, answered, asks
 from probes.bias.crows_pairs_items import from_folder, from_hub
 from probes.bias.crows_pairs_measures import findings, measurements
 
 
-class CrowsPairsOptions(ProbeOptions):
+class CrowsPairsOptions(PublishedOptions):
     """Options of ``bias.crows_pairs``."""
 
-    hub_revision: str | None = Field(
-        None,
-        pattern=r"^[0-9a-f]{40}$",
-        description="Load the revised pairs from the hub (jannalu/crows_pairs_multilingual) at this commit, "
-        "instead of the authors' file from the data folder.",
-    )
     smallest_effect: float = Field(
         0.05, gt=0, lt=0.5, description="Rates whose whole interval is nearer to one half count as no preference."
     )
@@ -143,7 +137,7 @@ class CrowsPairs(Probe):
 
     def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
         """The pairs of the hub where the options name a commit, otherwise those of the data folder."""
-        revision = options.hub_revision if isinstance(options, CrowsPairsOptions) else None
+        revision = hub_revision(options)
         return from_hub(revision) if revision else self.items(data)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
 
-from datasets import ClassLabel, Dataset, load_dataset
+from audit.corpora import Item, ItemsError
+from audit.published import PublishedSet, Row
 
-from audit.corpora import Item, ItemsAbsent, ItemsError
-
-FILE = Path("crows_pairs") / "crows_pairs_anonymized.csv"
-HUB = "jannalu/crows_pairs_multilingual"
+SET = PublishedSet("CrowS-Pairs", "crows_pairs", "github.com/nyu-mll/crows-pairs", "jannalu/crows_pairs_multilingual")
+FILE = "crows_pairs_anonymized.csv"
 FIELDS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 DIRECTIONS = ("stereo", "antistereo")
 _WORD = re.compile(r"\w+|[^\w\s]+")  # marks in a row are one: tokenizers join ",." but not "sitting,"
@@ -27,23 +24,8 @@ def from_folder(data: Path | None) -> list[Item]:
         ItemsAbsent: where there is no such file; the message says where to get it and where to put it.
         ItemsError: where the file is not what its name says.
     """
-    if data is None or not (data / FILE).is_file():
-        where = f"{data / FILE} does not exist" if data is not None else "no data folder was given (--data DIR)"
-        raise ItemsAbsent(
-            f"CrowS-Pairs does not come with the package and {where}: put crows_pairs_anonymized.csv of "
-            f"github.com/nyu-mll/crows-pairs into the folder crows_pairs of the data folder, or name a commit of the hub's "
-            f"{HUB} as hub_revision."
-        )
-    try:
-        with (data / FILE).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [field for field in FIELDS if field not in (reader.fieldnames or ())]
-            if missing:
-                raise ItemsError(f"{data / FILE} is not CrowS-Pairs: it has no column {missing[0]}.")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ItemsError(f"{data / FILE} cannot be read as a CSV file: {error}") from None
-    return _items(rows, f"{data / FILE}", "nyu-mll/crows-pairs")
+    path = SET.file(data, FILE)
+    return _items(SET.table(path, FIELDS), f"{path}", "nyu-mll/crows-pairs")
 
 
 def from_hub(revision: str) -> list[Item]:
@@ -52,26 +34,11 @@ def from_hub(revision: str) -> list[Item]:
     Raises:
         ItemsError: where they cannot be had, or are not what they should be.
     """
-    try:
-        found = load_dataset(HUB, "english", split="test", revision=revision)
-    except Exception as error:
-        # The library and the hub's client raise many kinds of errors for a missing network or a wrong revision.
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ItemsError(f"{HUB} at {revision} could not be loaded from the hub: {reason[0]}") from None
-    missing = [field for field in FIELDS if field not in found.column_names]
-    if missing:
-        raise ItemsError(f"{HUB} at {revision} is not CrowS-Pairs: it has no column {missing[0]}.")
-    return _items(_plain(found), f"{HUB} at {revision}", f"{HUB}@{revision[:12]}")
+    rows = SET.from_hub(revision, "english", "test", FIELDS)
+    return _items(rows, f"{SET.hub} at {revision}", f"{SET.hub}@{revision[:12]}")
 
 
-def _plain(found: Dataset) -> Iterable[Mapping[str, Any]]:
-    """Rows with names in the place of class numbers."""
-    labels = {name: kind for name, kind in found.features.items() if isinstance(kind, ClassLabel)}
-    for row in found:
-        yield {name: labels[name].int2str(value) if name in labels else value for name, value in row.items()}
-
-
-def _items(rows: Iterable[Mapping[str, Any]], place: str, source: str) -> list[Item]:
+def _items(rows: Iterable[Row], place: str, source: str) -> list[Item]:
     items: list[Item] = []
     for number, row in enumerate(rows):
         more, less, direction, kind = (str(row.get(field) or "").strip() for field in FIELDS)

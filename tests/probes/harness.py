@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from audit.corpora import draw
 from audit.models import (
@@ -17,6 +21,8 @@ from audit.models import (
     Capability,
     Classified,
     Classify,
+    Embed,
+    Embedded,
     Failure,
     Generate,
     Generated,
@@ -34,7 +40,16 @@ from audit.results import Finding, Measurement, to_json
 from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
 from tests.probes.stand_ins import DATA
 
+PUBLISHED = "FAIRWITNESS_DATA"  # the environment variable that names a folder of published items
 ROUNDS = 10  # a probe that still has new questions after so many rounds will never end
+
+
+def published(file: str) -> Path:
+    """The folder of published items, which holds ``file``; the test is skipped where there is none."""
+    folder = os.environ.get(PUBLISHED)
+    if not folder or not (Path(folder) / file).is_file():
+        pytest.skip(f"{PUBLISHED} names no folder with {file}")
+    return Path(folder)
 
 
 def context_of(
@@ -146,6 +161,9 @@ class FailingModel(ScriptedModel):
         return [self.failure for _ in requests]
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
+        return [self.failure for _ in requests]
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
         return [self.failure for _ in requests]
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:

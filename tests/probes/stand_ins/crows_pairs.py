@@ -1,14 +1,8 @@
-"""A data folder with invented items in the layout of the published sets, for tests of the probes that read them.
-
-The groups and what is said of them are made up, so that nothing here repeats a stereotype or a published item.
-"""
+"""Invented pairs in the layout of CrowS-Pairs."""
 
 from __future__ import annotations
 
-import atexit
 import csv
-import shutil
-import tempfile
 from pathlib import Path
 
 BIAS_TYPES = (
@@ -71,12 +65,6 @@ def write_crows_pairs(folder: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def _made() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="stand-ins-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def write(folder: Path) -> None:
+    """All pairs."""
     write_crows_pairs(folder, crows_pairs())
-    return folder
-
-
-DATA = _made()
-"""The folder."""

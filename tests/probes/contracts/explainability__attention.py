@@ -1,0 +1,9 @@
+"""``explainability.attention``."""
+
+from __future__ import annotations
+
+from tests.probes.contracts import Contract
+
+CONTRACT = Contract(
+    partition=("usefulness",),
+)
