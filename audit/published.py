@@ -128,10 +128,10 @@ class PublishedSet:
         except (OSError, UnicodeDecodeError) as error:
             raise ItemsError(f"{path} cannot be read: {error}") from None
 
-    def _some(self, path: Path, rows: list[Row]) -> list[Row]:
+    def _some(self, path: Path, rows: Sequence[Row]) -> list[Row]:
         if not rows:
             raise ItemsError(f"{path} holds no items.")
-        return rows
+        return list(rows)
 
 
 def _parsed(path: Path, text: str, where: str) -> Any:
