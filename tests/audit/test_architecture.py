@@ -77,6 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.results",
         "probes",
     },
+    "audit.mitigation": {"audit.progress", "audit.results"},
     "audit.cli": {
         "audit.api",
         "audit.cache",

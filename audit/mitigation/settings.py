@@ -1,0 +1,31 @@
+"""What every remedy is given besides the result that it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.progress import Progress
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How remedies are tried.
+
+    Args:
+        seed: of what is held out and of all that is learnt.
+        confidence: of every interval.
+        data: the user's folder of published sets, as for ``audit run``.
+        limit: held-out items of each probe, at most.
+        cache: the file of kept responses.
+        work: a folder for what a remedy learns, such as an adapter.
+        progress: what the user sees.
+    """
+
+    seed: int
+    confidence: float
+    data: Path | None
+    limit: int
+    cache: Path
+    work: Path
+    progress: Progress
