@@ -7,7 +7,7 @@ from pathlib import Path
 
 HE = ("veller", "quastor", "moltner", "tin drummer")
 SHE = ("brindler", "sandrik", "tovier", "ulmer")
-THINGS = ("lamp", "pear", "boat")
+THINGS = ("lamp", "pear")
 OTHER = {"he": "she", "she": "he", "him": "her", "her": "him"}
 
 
