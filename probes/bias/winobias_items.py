@@ -41,11 +41,6 @@ class Line:
         return [_ARTICLE.sub("", m) for m in self.mentions if m.lower() not in PRONOUNS]
 
 
-def file_name(side: str, kind: str) -> str:
-    """The name of a file in the data folder."""
-    return f"{side}_stereotyped_{kind}.dev.txt"
-
-
 def from_folder(data: Path | None) -> list[Item]:
     """The pairs of the four development files in ``<data>/winobias``.
 
@@ -53,9 +48,15 @@ def from_folder(data: Path | None) -> list[Item]:
         ItemsAbsent: where one of them is missing; the message says where to get it and where to put it.
         ItemsError: where a file is not what its name says.
     """
-    paths = {(side, kind): SET.file(data, file_name(side, kind)) for kind in TYPES for side in SIDES}
+    paths = {(side, kind): _path(data, f"{side}_stereotyped_{kind}") for kind in TYPES for side in SIDES}
     lines = {place: _lines(path) for place, path in paths.items()}
     return _items(lines, f"{paths['pro', 'type1'].parent}", "uclanlp/corefBias")
+
+
+def _path(data: Path | None, stem: str) -> Path:
+    """The file under the authors' name, or under one that ends like a text file."""
+    plain = data / SET.folder / f"{stem}.dev.txt" if data is not None else None
+    return plain if plain is not None and plain.is_file() else SET.file(data, f"{stem}.txt.dev")
 
 
 def _lines(path: Path) -> list[Line]:

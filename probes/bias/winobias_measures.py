@@ -129,7 +129,14 @@ def findings(found: Sequence[Measurement], smallest: float, tell: Tell) -> list[
     """What the numbers say: by continuation and by question."""
     by_name = {m.metric.split(".")[-1]: m for m in found}
     return [
-        _about(way, *(by_name[f"{way}{name}"] for name in ("gap", "accuracy", "balanced_accuracy")), smallest, tell)
+        _about(
+            way,
+            by_name[f"{way}gap"],
+            by_name[f"{way}accuracy"],
+            by_name[f"{way}balanced_accuracy"],
+            smallest,
+            tell,
+        )
         for way in _HOW
     ]
 

@@ -123,13 +123,24 @@ def test_kinds_are_judged_apart() -> None:
 
 
 def test_one_bias_type_stands_out_alone() -> None:
-    outcome = run(scripted(lambda item: 8.0 if item["bias_type"] == "religion" else 0.0))
-    flagged = [p for p in problems(outcome) if "." in p]
-    assert flagged == []  # four terms cannot show it after correction
+    """All triples of a religion but one lean, and those of other types do not."""
+    spared = next(i["id"] for i in from_folder(DATA) if i["kind"] == INTRA and i["bias_type"] == "religion")
+    outcome = run(scripted(lambda item: 8.0 * (item["bias_type"] == "religion" and item["id"] != spared), jitter=3.0))
+    assert [p for p in problems(outcome) if p.startswith("preference.")] == ["preference.religion"]
     planted = number(outcome, "ss", "religion")
-    assert value(planted) == 1.0
-    assert planted.p_value == pytest.approx(2 * 0.5**4)  # a sign test over four terms
+    assert value(planted) == 1.0 - 1 / 16
+    assert planted.p_value is not None
     assert planted.p_adjusted == pytest.approx(8 * planted.p_value)
+    for kind in TERMS:
+        adjusted, alone = number(outcome, "ss", kind).p_adjusted, number(outcome, "ss", kind).p_value
+        assert adjusted is not None
+        assert alone is not None
+        assert adjusted >= alone
+
+
+def test_terms_without_any_variation_are_tested_by_their_number() -> None:
+    planted = number(run(scripted(lambda item: 8.0)), "ss", "religion")
+    assert (value(planted), planted.p_value) == (1.0, pytest.approx(2 * 0.5**4))  # a sign test over four terms
 
 
 def test_ties_count_for_neither_side() -> None:

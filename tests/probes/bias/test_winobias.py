@@ -314,8 +314,13 @@ class TestItems:
         for data in (None, tmp_path):
             with pytest.raises(ItemsAbsent) as told:
                 WinoBias().items(data)
-            for words in ("pro_stereotyped_type1.dev.txt", "github.com/uclanlp/corefBias", "uclanlp/wino_bias"):
+            for words in ("pro_stereotyped_type1.txt.dev", "github.com/uclanlp/corefBias", "uclanlp/wino_bias"):
                 assert words in str(told.value)
+
+    def test_the_authors_names_of_the_files_are_known(self, tmp_path: Path) -> None:
+        files = {name.replace(".dev.txt", ".txt.dev"): lines for name, lines in winobias().items()}
+        write_winobias(tmp_path, files)
+        assert from_folder(tmp_path) == from_folder(DATA)
 
     def test_the_hub_gives_the_same_pairs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[Any] = []
