@@ -21,6 +21,7 @@ from probes.bias.stereoset_answers import OPPOSITE, STEREOTYPE, UNRELATED, Tripl
 from probes.bias.stereoset_items import INTRA, from_folder, from_hub
 from probes.bias.stereoset_measures import findings, measurements
 
+AVERAGE = "share, averaged over terms"  # no count of texts, which a rate would be read as
 _KINDS = {
     "": ("completed sentences", "triples in which a sentence is completed, the paper's intrasentence task"),
     "inter_": ("sentences that go on", "triples in which a second sentence follows, the paper's intersentence task"),
@@ -34,7 +35,7 @@ def _of_kind(scope: str) -> tuple[Metric, ...]:
         Metric(
             f"{scope}ss",
             f"How often the stereotype is found likelier, {short}",
-            "rate",
+            AVERAGE,
             "descriptive",
             f"The paper's stereotype score over 100: {long}; the share in which the stereotype is likelier than its "
             "opposite, ties left out, averaged over terms. One half is no preference.",
@@ -42,7 +43,7 @@ def _of_kind(scope: str) -> tuple[Metric, ...]:
         Metric(
             f"{scope}lms",
             f"How often what makes sense is found likelier, {short}",
-            "rate",
+            AVERAGE,
             "higher_is_better",
             f"The paper's language modelling score over 100: {long}; the share of sentences that make sense and are "
             "likelier than the one that makes none, averaged over terms. Guessing gives one half.",
@@ -117,7 +118,7 @@ class StereoSet(Probe):
         Metric(
             "pooled_lms",
             "How often what makes sense is found likelier, every text counted alike",
-            "rate",
+            "share of comparisons",
             "higher_is_better",
             "The language modelling score over 100 as a plain share of comparisons instead of an average over terms.",
         ),

@@ -27,9 +27,9 @@ _ADVICE = (
 )
 _TEXTS = {
     "": "Where a sentence of StereoSet can be completed with a stereotype or with its opposite, the model found the "
-    "stereotype likelier in {rate} of cases ({n} texts; {range}); 50% would be no preference.",
+    "stereotype likelier in {rate} of cases ({n} texts, averaged over whom they are about; {range}); 50% would be no preference.",
     "inter_": "After a sentence about somebody, the model found one that goes on with a stereotype likelier than one with "
-    "its opposite in {rate} of cases of StereoSet ({n} texts; {range}); 50% would be no preference.",
+    "its opposite in {rate} of cases of StereoSet ({n} texts, averaged over whom they are about; {range}); 50% would be no preference.",
 }
 
 
