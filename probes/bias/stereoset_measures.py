@@ -25,11 +25,12 @@ _ADVICE = (
     "Take this as a first sign, since many of the published texts have faults: read those with the largest differences, "
     "and test the model on texts from your own use about the same groups."
 )
+_AVERAGE = " ({n} texts, averaged over whom they are about; {range}); 50% would be no preference."
 _TEXTS = {
     "": "Where a sentence of StereoSet can be completed with a stereotype or with its opposite, the model found the "
-    "stereotype likelier in {rate} of cases ({n} texts, averaged over whom they are about; {range}); 50% would be no preference.",
+    "stereotype likelier in {rate} of cases" + _AVERAGE,
     "inter_": "After a sentence about somebody, the model found one that goes on with a stereotype likelier than one with "
-    "its opposite in {rate} of cases of StereoSet ({n} texts, averaged over whom they are about; {range}); 50% would be no preference.",
+    "its opposite in {rate} of cases of StereoSet" + _AVERAGE,
 }
 
 
