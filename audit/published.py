@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import ClassLabel, load_dataset
+from datasets import ClassLabel, LargeList, List, load_dataset
 
 from audit.corpora import ItemsAbsent, ItemsError
 
@@ -63,11 +63,8 @@ class PublishedSet:
         missing = [field for field in fields if field not in found.column_names]
         if missing:
             raise ItemsError(f"{place} is not {self.name}: it has no column {missing[0]}.")
-        labels = {name: kind for name, kind in found.features.items() if isinstance(kind, ClassLabel)}
-        return [
-            {name: labels[name].int2str(value) if name in labels else value for name, value in row.items()}
-            for row in found
-        ]
+        kinds = found.features
+        return [{name: _named(kinds[name], value) for name, value in row.items()} for row in found]
 
     def table(self, path: Path, fields: Sequence[str], delimiter: str = ",") -> list[Row]:
         """The rows of a CSV file (or one with another delimiter) that has a header.
@@ -132,6 +129,19 @@ class PublishedSet:
         if not rows:
             raise ItemsError(f"{path} holds no items.")
         return list(rows)
+
+
+def _named(kind: Any, value: Any) -> Any:
+    """A value of the hub with names in the place of class numbers, also within its lists and objects."""
+    if value is None:
+        return None
+    if isinstance(kind, ClassLabel):
+        return kind.int2str(value)
+    if isinstance(kind, Mapping):
+        return {name: _named(kind[name], part) for name, part in value.items()}
+    if isinstance(kind, List | LargeList):
+        return [_named(kind.feature, part) for part in value]
+    return value
 
 
 def _parsed(path: Path, text: str, where: str) -> Any:

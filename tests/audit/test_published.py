@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, LargeList, List, Value
 
 from audit import published
 from audit.corpora import ItemsAbsent, ItemsError
@@ -80,6 +80,19 @@ def test_json(tmp_path: Path) -> None:
     with pytest.raises(ItemsError, match="cannot be read as JSON: "):
         FRUIT.json(write(tmp_path, b"{"))
     assert FRUIT.json_lines(write(tmp_path, b'{"name": "pear"}\n'), ["name"]) == [{"name": "pear"}]
+
+
+def test_classes_within_lists_and_objects_get_their_names_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    colour = ClassLabel(names=["green", "red"])
+    kinds = Features({"skins": List({"colour": colour, "tags": LargeList(colour)}), "core": {"colour": colour}})
+    row = {"skins": [{"colour": 1, "tags": [0, 1]}, {"colour": None, "tags": []}], "core": {"colour": 0}}
+    monkeypatch.setattr(published, "load_dataset", lambda *a, **o: Dataset.from_list([row], features=kinds))
+    assert FRUIT.from_hub(COMMIT, None, "test", ["skins"]) == [
+        {
+            "skins": [{"colour": "red", "tags": ["green", "red"]}, {"colour": None, "tags": []}],
+            "core": {"colour": "green"},
+        }
+    ]
 
 
 def test_the_hub_is_asked_at_the_commit_and_classes_get_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
