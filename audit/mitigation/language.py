@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -33,6 +33,13 @@ HARMS: Mapping[str, tuple[str, ...]] = {
     "misinformation.fabrication": ("over_refusal_rate", "compliance_rate"),
 }
 """What a remedy may cost elsewhere: knowledge, judgement, readiness to help, and resistance to misuse."""
+
+LORA = LoraRun()
+_INSTRUCTED = "The instruction is the system message of conversations and a paragraph in front of raw text."
+_LEARNT = (
+    "LoRA (Hu et al. 2021, arXiv:2106.09685) through peft, on counterfactually augmented text (Lu et al. 2018, "
+    "arXiv:1807.11714)."
+)
 
 Opener = Callable[[Path | None], Model]
 """Opens the audited model, with an adapter from a folder or as it is."""
@@ -113,15 +120,15 @@ def language_remedies(audited: Audited, settings: Settings) -> list[Remedy]:
     trials, left_out = _trials(audited, model, templates, settings)
     if not any(trial.role == "target" for trial in trials):
         why = "; ".join(left_out) or "no probe of text was flagged"
-        return [_not_tried(i.id, i.title, i.text, f"Nothing could be asked again: {why}.") for i in INSTRUCTIONS]
+        return _nothing_tried(f"Nothing could be asked again: {why}.")
     before = _measured(trials, model, settings)
     found = []
     for instruction in INSTRUCTIONS:
-        settings.progress.say(f"Trying: {instruction.title.lower()}")
+        settings.progress.say(f"Trying: {instruction.title}")
         found.append(_with_instruction(instruction, trials, before, model, settings))
     del model  # a second model of the same size comes next
-    for every_group in (True, False):
-        found.append(_with_lora(every_group, audited, templates, trials, before, settings))
+    for name in _LORA:
+        found.append(_with_lora(name, audited, templates, trials, before, settings))
     told = "; ".join(left_out)
     return (
         [r.model_copy(update={"settings": {**r.settings, "not asked again": told}}) for r in found] if told else found
@@ -187,12 +194,12 @@ def _with_instruction(
 ) -> Remedy:
     start = time.perf_counter()
     after = _measured(trials, Instructed(model, instruction.text), settings)
+    about = " It is a control: it says nothing about people." if instruction.control else ""
     remedy = Remedy(
         id=instruction.id,
         title=instruction.title,
-        what=f"The model was asked after this instruction: “{instruction.text}”"
-        + (" It is a control: it says nothing about people." if instruction.control else ""),
-        method="The instruction is the system message of conversations and a paragraph in front of raw text.",
+        what=f"The model was asked after this instruction: “{instruction.text}”{about}",
+        method=_INSTRUCTED,
         status="done",
         settings={"instruction": instruction.text},
         control=instruction.control,
@@ -216,8 +223,28 @@ def _with_effects(
     )
 
 
+_LORA = {
+    "lora.counterfactual": (
+        "A short LoRA run on texts about every group",
+        "Small additional weights were learnt from short texts in which every group stands with the good and with the bad "
+        "ending equally often.",
+    ),
+    "lora.control": (
+        "A LoRA run on texts about one group",
+        "The same was done with texts about the reference groups alone. It is a control: it shows what learning any such "
+        "texts does.",
+    ),
+}
+
+
+def _nothing_tried(reason: str) -> list[Remedy]:
+    named = [(i.id, i.title, i.text, _INSTRUCTED, i.control) for i in INSTRUCTIONS]
+    named += [(name, title, what, _LEARNT, name == "lora.control") for name, (title, what) in _LORA.items()]
+    return [_remedy(*words, reason) for words in named]
+
+
 def _with_lora(
-    every_group: bool,
+    name: str,
     audited: Audited,
     templates: frozenset[str],
     trials: Sequence[Trial],
@@ -225,37 +252,27 @@ def _with_lora(
     settings: Settings,
 ) -> Remedy:
     """A run on texts about every group, or its control on as many texts about the reference groups."""
-    name = "lora.counterfactual" if every_group else "lora.control"
-    title = "A short LoRA run on texts about every group" if every_group else "A LoRA run on texts about one group"
-    what = (
-        "Small additional weights were learnt from short texts in which every group stands with the good and with the bad "
-        "ending equally often."
-        if every_group
-        else "The same was done with texts about the reference groups alone. It is a control: it shows what learning any "
-        "such texts does."
-    )
-    remedy = _not_tried(
-        name, title, what, audited.why_no_weights or "there are no texts to learn from", not every_group
-    )
+    title, what = _LORA[name]
+    control = name == "lora.control"
     probe = audited.probes.get(SOURCE_OF_TEXTS)
-    texts = texts_of(probe().items(None), templates, every_group) if probe else []
+    texts = texts_of(probe().items(None), templates, every_group=not control) if probe else []
+    why = audited.why_no_weights or "There are no texts to learn from."
+    remedy = _remedy(name, title, what, _LEARNT, control, why)
     if audited.weights is None or not texts:
         return remedy
-    settings.progress.say(f"Trying: {title[0].lower()}{title[1:]}")
+    settings.progress.say(f"Trying: {title}")
     start = time.perf_counter()
-    run = LoraRun(seed=settings.seed)
+    run = replace(LORA, seed=settings.seed)
+    options = audited.config.model
     try:
-        options = audited.config.model
         learnt = train_lora(
             audited.weights, texts, settings.work / name, run, options.device, options.trust_remote_code
         )
         after = _measured(trials, audited.open(learnt.folder), settings)
     except ModelError as error:
         return remedy.model_copy(update={"status": "failed", "reason": str(error)})
-    done = remedy.model_copy(
-        update={"status": "done", "reason": None, "settings": _told(run, learnt), "learnt_from": len(texts)}
-    )
-    return _with_effects(done, trials, before, after, time.perf_counter() - start)
+    told = {"status": "done", "reason": None, "settings": _told(run, learnt), "learnt_from": len(texts)}
+    return _with_effects(remedy.model_copy(update=told), trials, before, after, time.perf_counter() - start)
 
 
 def _told(run: LoraRun, learnt: Learnt) -> dict[str, str]:
@@ -269,16 +286,8 @@ def _told(run: LoraRun, learnt: Learnt) -> dict[str, str]:
     }
 
 
-def _not_tried(name: str, title: str, what: str, reason: str, control: bool = False) -> Remedy:
+def _remedy(name: str, title: str, what: str, method: str, control: bool, reason: str) -> Remedy:
+    """A remedy that is not tried yet, and why it may not be."""
     return Remedy(
-        id=name,
-        title=title,
-        what=what,
-        method="LoRA (Hu et al. 2021, arXiv:2106.09685) through peft, on counterfactually augmented text (Lu et al. 2018, "
-        "arXiv:1807.11714)."
-        if name.startswith("lora")
-        else "The instruction is the system message of conversations and a paragraph in front of raw text.",
-        status="not_applicable",
-        reason=reason[:1].upper() + reason[1:].rstrip(".") + ".",
-        control=control,
+        id=name, title=title, what=what, method=method, status="not_applicable", reason=reason, control=control
     )

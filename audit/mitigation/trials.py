@@ -65,6 +65,8 @@ def held_out(
     context = Context(seed, settings.confidence, options, capabilities=model.capabilities)
     try:
         items = [i for i in probe.load(settings.data, options) if str(i.get("template")) not in learnt_from]
+        # What the options leave out is asked nothing, and would be held out for nothing.
+        items = [item for item in items if probe.requests([item], context, {})]
     except ItemsError as error:
         return str(error)
     new = [item for item in items if item["id"] not in audited]
