@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
+from scipy import stats
 
-from audit.metrics._arrays import as_probabilities
+from audit.metrics._arrays import FloatArray, as_probabilities
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -24,7 +25,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     Raises:
         ValueError: a p value that is NaN, infinite or outside 0 to 1.
     """
-    return _adjusted(p_values, "holm")
+    return _adjusted(p_values, _holm)
 
 
 def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
@@ -34,12 +35,25 @@ def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
 
     Args, Returns, Raises: as for ``holm``.
     """
-    return _adjusted(p_values, "fdr_bh")
+    return _adjusted(p_values, stats.false_discovery_control)
 
 
-def _adjusted(p_values: Sequence[float | None], method: str) -> list[float | None]:
+def _holm(p_values: FloatArray) -> FloatArray:
+    """The k-th smallest of m is multiplied by m - k + 1, and never adjusted below a smaller one.
+
+    statsmodels' ``multipletests`` gives the same, but collects garbage in every call: a fifth of a second each in a
+    process that holds a model, several times a probe.
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(1.0, stepped)
+    return adjusted
+
+
+def _adjusted(p_values: Sequence[float | None], correction: Callable[[FloatArray], FloatArray]) -> list[float | None]:
     tested = as_probabilities("p_values", [p for p in p_values if p is not None])
     if not len(tested):
         return [None for _ in p_values]
-    adjusted = iter(multipletests(tested, method=method)[1].tolist())
+    adjusted = iter(correction(tested).tolist())
     return [None if p is None else float(next(adjusted)) for p in p_values]

@@ -60,7 +60,7 @@ from tests.probes.stand_ins import DATA
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """statsmodels' ``multipletests`` collects garbage in every call: 0.2 seconds each where torch is loaded."""
+    """A fifth of a second each where torch is loaded; for tests in which the code under test collects on purpose."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "collect", lambda *_: 0)
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from tests.audit.support import (
     record,
     result_of,
     tiny,
-    without_collecting,
 )
 
 FILES = {
@@ -46,12 +44,6 @@ FILES = {
     "summary.md",
 }
 OTHER = tiny("other.rate")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_collecting() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 @pytest.fixture

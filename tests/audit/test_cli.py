@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +27,7 @@ from audit.models.scripted import ScriptedModel
 from audit.results import Finding, write_result
 from probes.base import Probe
 from probes.registry import ProbeError, find_probes
-from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny, without_collecting
+from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep")
@@ -48,12 +48,6 @@ class Done:
 
 
 Command = Callable[..., Done]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_collecting() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,15 +11,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from audit.comparison import compare
 from audit.metrics import rate
 from audit.results import Measurement
-from tests.audit.support import measurement, result_of, without_collecting
+from tests.audit.support import measurement, result_of
 
 COUNTS = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_collecting() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 def wilson(successes: int, n: int, metric: str = "tiny.rate.rate") -> Measurement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,16 +16,10 @@ from audit.config import GateConfig
 from audit.gates import judge, verdict
 from audit.metrics import Estimate, mean, rate
 from audit.results import AuditResult, GateResult, Measurement, ProbeRun
-from tests.audit.support import measurement, probe_run, result_of, without_collecting
+from tests.audit.support import measurement, probe_run, result_of
 
 NAME = "tiny.rate.rate"
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_collecting() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 def estimated(name: str, estimate: Estimate, **changes: Any) -> Measurement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,12 @@ from audit.results import read_result
 from audit.sweep import Job, Options, Row, audit_one, away, comparison_command, here, jobs, over_ray, worst
 from tests.audit.fake_ray import FakeRay, Killed
 from tests.audit.models.tiny import edit_json, make_llama, single_thread
-from tests.audit.support import Tiny, catalogue_of, stored, within, without_collecting
+from tests.audit.support import Tiny, catalogue_of, stored, within
 
 GOOD = "model: {source: script}\nprobes: {tiny.rate: {successes: 20}}\ngates: {tiny.rate.rate: {at_most: 0.5}}\n"
 MISSED = GOOD.replace("successes: 20", "successes: 90")
 OPEN = GOOD.replace("successes: 20", "successes: 50") + "run: {on_inconclusive: fail}\n"
 BROKEN = "model: {sauce: script}\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_collecting() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,10 +31,3 @@ def _kappa_at_once() -> Iterator[None]:
         if hasattr(fabrication, "cohen_kappa_score"):
             patch.setattr(fabrication, "cohen_kappa_score", quick_kappa)
         yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _quick_collections() -> None:
-    """statsmodels collects garbage at each correction; with torch loaded that is a third of a second."""
-    gc.collect()
-    gc.freeze()
