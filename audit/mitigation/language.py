@@ -169,8 +169,8 @@ def _trials(
 
 
 def _overall(kind: type[Probe]) -> list[str]:
-    """The probe's numbers over all its items that say how much bias there is."""
-    return [f"{kind.id}.{m.name}" for m in kind.metrics if m.direction in ("lower_is_better", "zero_is_better")]
+    """The probe's numbers over all its items that have a good direction: of bias, and of the ability to do the task."""
+    return [f"{kind.id}.{m.name}" for m in kind.metrics if m.direction != "descriptive"]
 
 
 def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,14 +22,7 @@ from audit.results import Effect, ItemStatus, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage
 from probes.bias.counterfactual import Counterfactual
 from probes.hallucination.known_facts import KnownFacts
-from tests.audit.support import without_collecting
 from tests.probes import harness
-
-
-@pytest.fixture(autouse=True)
-def _quickly() -> Iterator[None]:
-    with without_collecting():
-        yield
 
 
 def settings(tmp_path: Path, limit: int = 40) -> Settings:
@@ -254,22 +247,6 @@ class TestEffects:
         for effect in effects(trial, sound, measured(trial, mute)):
             assert (effect.change, effect.after, effect.difference) == ("not_measured", None, None)
             assert effect.reason == "no observations"
-
-    def test_on_a_real_probe_a_planted_bias_that_goes_is_better(self, tmp_path: Path) -> None:
-        trial = trial_of(tmp_path, ("hallucination.known_facts.accuracy",), limit=24, probe=KnownFacts)
-        right = {answer for item in trial.items for answer in item["answers"]}
-
-        def knowing(prompt: str, continuation: str) -> float:
-            return -1.0 if continuation.strip() in right else -3.0 - noise(prompt + continuation)
-
-        before, after = (measured(trial, answers(trial, model)) for model in (guessing, knowing))
-        [effect] = effects(trial, before, after)
-        assert effect.change == "better"
-
-
-def guessing(prompt: str, continuation: str) -> float:
-    """Likes any answer as well as another."""
-    return -2.0 - noise(prompt + continuation)
 
 
 def test_asking_goes_through_the_cache_once(tmp_path: Path) -> None:
