@@ -163,7 +163,7 @@ def test_an_instruction_that_the_model_obeys_helps_and_others_do_not(tmp_path: P
     knows = {e.metric: e for e in found["instruction.law"].effects}["hallucination.known_facts.accuracy"]
     assert (knows.role, knows.before, knows.after) == ("harm", 1.0, 0.0)
     assert {name for name, r in found.items() if r.control} == {"instruction.control", "lora.control"}
-    assert found["instruction.law"].held_out == 24 + 12  # what remedies learn from is held out of the flagged probe
+    assert found["instruction.law"].held_out == 12 + 12  # half of the templates is learnt from
     for name in ("lora.counterfactual", "lora.control"):
         assert (found[name].status, found[name].reason) == ("not_applicable", "It is a script.")
 
