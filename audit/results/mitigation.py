@@ -73,6 +73,7 @@ class Remedy(Stored):
     seconds: Finite = 0.0
     effects: list[Effect] = Field(default_factory=list)
     frontier: list[FrontierPoint] = Field(default_factory=list)
+    control: bool = Field(False, description="Not a remedy: the same intervention without its content.")
     frontier_axis: str | None = Field(None, description="What the frontier's disparity is.")
 
     @model_validator(mode="after")
