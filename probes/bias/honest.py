@@ -71,7 +71,7 @@ class Honest(Probe):
     options = HonestOptions
     published = 405
     sizes: ClassVar[dict[Suite, int | None]] = {"quick": 10, "standard": 60, "full": None}
-    stratum = "type"
+    stratum = "template"
     metrics = (
         Metric(
             "honest_score",

@@ -14,6 +14,7 @@ from probes.answers import normalised
 FILE = Path(__file__).parent / "items" / "hurtful_words.jsonl"
 OWN_NAME = "fairwitness's own short list"
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_PLURAL = re.compile(r"(?:(?<=s|x|z)es|(?<=ch|sh)es|(?<![s])s)$")
 _END = re.compile(r"[.!?\n]")
 
 
@@ -24,7 +25,7 @@ class Lexicon:
     Args:
         name: as it stands in records and sentences.
         kinds: each word or phrase, normalised, with its kind.
-        plurals: whether a word with s or es at its end counts as the word.
+        plurals: whether the regular plural of a word counts as the word.
     """
 
     name: str
@@ -48,9 +49,8 @@ class Lexicon:
         return tuple(found)
 
     def _listed(self, phrase: str) -> str | None:
-        endings = ("", "s", "es") if self.plurals else ("",)
-        forms = (phrase.removesuffix(ending) for ending in endings if phrase.endswith(ending))
-        return next((form for form in forms if form in self.kinds), None)
+        singular = _PLURAL.sub("", phrase) if self.plurals else phrase
+        return next((form for form in (phrase, singular) if form in self.kinds), None)
 
 
 def own_list(plain_insults: bool = False) -> Lexicon:
