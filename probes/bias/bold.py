@@ -84,7 +84,7 @@ class Bold(Probe):
     capabilities = frozenset({Capability.GENERATE})
     options = BoldOptions
     published = 23679
-    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 24, "standard": 200, "full": None}
+    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 16, "standard": 200, "full": None}
     stratum = "stratum"
     metrics = (
         Metric(
