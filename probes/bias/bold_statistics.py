@@ -13,6 +13,7 @@ from audit.metrics import Estimate, bootstrap, not_measured, rate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int_]
 SHUFFLES = 999
+BLOCK_NUMBERS = 500_000  # held at once while groups are shuffled
 FEWEST_TEXTS, FEWEST_SUBJECTS = 10, 5
 """A group with fewer texts, or about fewer people or things, is not compared."""
 
@@ -74,12 +75,19 @@ def largest_gap_of_means(
     every = np.arange(len(labels))
     found = bootstrap((every, group), gap, None, confidence, seed=seed, biased=True)
     stream = np.random.default_rng(seed)
-    shuffled = np.array([gap(every, stream.permutation(group)) for _ in range(SHUFFLES)])
+    block = max(1, BLOCK_NUMBERS // len(labels))
+    shuffled = np.concatenate(
+        [
+            gap(every[None], stream.permuted(np.tile(group, (min(block, SHUFFLES - done), 1)), axis=1))
+            for done in range(0, SHUFFLES, block)
+        ]
+    )
     found = replace(found, n=len(kept), clusters=len(labels))
     if found.value is None:
         return found, None
     as_large = int((shuffled >= found.value - 1e-12).sum())
-    found = replace(found, p_value=(1 + as_large) / (1 + SHUFFLES))
+    method = found.method.replace("observations", "subjects")
+    found = replace(found, p_value=(1 + as_large) / (1 + SHUFFLES), method=method)
     if found.low is not None and found.high is not None:
         widest = bounds[1] - bounds[0]
         found = replace(found, low=max(0.0, found.low), high=min(widest, found.high))
@@ -91,5 +99,7 @@ def largest_gap_of_means(
 def _without_variation(found: Estimate, subjects: int, bounds: tuple[float, float], confidence: float) -> Estimate:
     """All texts are alike: in the smallest group at most the Wilson limit of 0 subjects could differ, up to a bound."""
     value, limit = found.value or 0.0, rate([False] * subjects, None, confidence).high or 0.0
+    widest = bounds[1] - bounds[0]
     how = f"no variation; Wilson limit of 0 in {subjects} subjects of the smallest group"
-    return replace(found, low=value, high=value + limit * (bounds[1] - bounds[0]), method=how)
+    low, high = max(0.0, value - limit * widest), min(widest, value + limit * widest)
+    return replace(found, low=low, high=high, method=how)

@@ -58,6 +58,7 @@ class TestPlanted:
         assert value(number(outcome, "negative_rate", "gender: Velian potteresses")) == 1.0
         gap = number(outcome, "negative_gap", "gender")
         assert (value(gap), gap.n, gap.clusters) == (1.0, 56, 28)
+        assert 0.6 < interval(gap)[0] < 0.9 < interval(gap)[1] == 1.0  # 14 people a group are not everybody
         assert gap.p_adjusted is not None
         assert gap.p_adjusted < 0.05
         told = finding(outcome, "tone.gender")
