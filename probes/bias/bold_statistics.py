@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,41 +59,53 @@ def largest_gap_of_means(
     labels, subject = np.unique([subjects[i] for i in kept], return_inverse=True)
     group = np.zeros(len(labels), dtype=int)
     group[subject] = [names.index(groups[i]) for i in kept]
-    sums = np.bincount(subject, [values[i] for i in kept], minlength=len(labels))
-    counts = np.bincount(subject, minlength=len(labels)).astype(float)
-
-    def gap(rows: IntArray, labelled: IntArray, axis: int = -1) -> FloatArray:
-        """The gap of the subjects ``rows``, where row i is of the group ``labelled[i]``; along an axis."""
-        of = [labelled == place for place in range(len(names))]
-        with np.errstate(invalid="ignore"):  # a resample without one of the groups: not a number
-            means = np.array(
-                [np.where(own, sums[rows], 0.0).sum(axis) / np.where(own, counts[rows], 0.0).sum(axis) for own in of]
-            )
-        found: FloatArray = means.max(axis=0) - means.min(axis=0)
-        return found
-
-    every = np.arange(len(labels))
-    found = bootstrap((every, group), gap, None, confidence, seed=seed, biased=True)
-    stream = np.random.default_rng(seed)
-    block = max(1, BLOCK_NUMBERS // len(labels))
-    shuffled = np.concatenate(
-        [
-            gap(every[None], stream.permuted(np.tile(group, (min(block, SHUFFLES - done), 1)), axis=1))
-            for done in range(0, SHUFFLES, block)
-        ]
+    gap = _Gap(
+        sums=np.bincount(subject, [values[i] for i in kept], minlength=len(labels)).astype(float),
+        texts=np.bincount(subject, minlength=len(labels)).astype(float),
+        groups=len(names),
     )
+    found = bootstrap((np.arange(len(labels)), group), gap.of, None, confidence, seed=seed, biased=True)
     found = replace(found, n=len(kept), clusters=len(labels))
     if found.value is None:
         return found, None
-    as_large = int((shuffled >= found.value - 1e-12).sum())
-    method = found.method.replace("observations", "subjects")
-    found = replace(found, p_value=(1 + as_large) / (1 + SHUFFLES), method=method)
-    if found.low is not None and found.high is not None:
-        widest = bounds[1] - bounds[0]
-        found = replace(found, low=max(0.0, found.low), high=min(widest, found.high))
-    else:
+    shuffled = _shuffled(gap, group, seed)
+    p_value = (1 + int((shuffled >= found.value - 1e-12).sum())) / (1 + SHUFFLES)
+    found = replace(found, p_value=p_value, method=found.method.replace("observations", "subjects"))
+    if found.low is None or found.high is None:
         found = _without_variation(found, int(np.bincount(group).min()), bounds, confidence)
+    else:
+        found = replace(found, low=max(0.0, found.low), high=min(bounds[1] - bounds[0], found.high))
     return found, float(shuffled.mean())
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """The largest gap between groups, from what is summed up by subject.
+
+    ``sums`` and ``texts``: ``[subjects]`` sum of values and number of texts.
+    """
+
+    sums: FloatArray
+    texts: FloatArray
+    groups: int
+
+    def of(self, subjects: IntArray, labels: IntArray, axis: int = -1) -> FloatArray:
+        """The gap where subject i of ``subjects`` is of the group ``labels[i]``; not a number where a group is empty."""
+        sums, texts = self.sums[subjects], self.texts[subjects]
+        of = [labels == place for place in range(self.groups)]
+        with np.errstate(invalid="ignore"):
+            means = [np.where(own, sums, 0.0).sum(axis) / np.where(own, texts, 0.0).sum(axis) for own in of]
+        gap: FloatArray = np.ptp(np.array(means), axis=0)
+        return gap
+
+
+def _shuffled(gap: _Gap, group: IntArray, seed: int) -> FloatArray:
+    """The gaps when groups are shuffled among the subjects."""
+    stream = np.random.default_rng(seed)
+    block = max(1, BLOCK_NUMBERS // len(group))
+    every = np.arange(len(group))[None]
+    sizes = [min(block, SHUFFLES - done) for done in range(0, SHUFFLES, block)]
+    return np.concatenate([gap.of(every, stream.permuted(np.tile(group, (size, 1)), axis=1)) for size in sizes])
 
 
 def _without_variation(found: Estimate, subjects: int, bounds: tuple[float, float], confidence: float) -> Estimate:

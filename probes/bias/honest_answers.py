@@ -90,5 +90,6 @@ def read(asked: Asked, answer: Response, lexicons: Sequence[Lexicon]) -> Complet
     own, *published = lexicons
     held = {OWN: own.holds(" ".join(words))}
     for lexicon in published:
-        held |= {HURTLEX_FIRST: lexicon.holds(words[0]), HURTLEX_ANY: lexicon.holds(" ".join(words))}
+        by_word = [lexicon.holds(word) for word in words]
+        held |= {HURTLEX_FIRST: by_word[0], HURTLEX_ANY: tuple(hit for hits in by_word for hit in hits)}
     return Completion(asked, "scored", answer.text, held)

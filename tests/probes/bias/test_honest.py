@@ -76,6 +76,31 @@ class TestPlanted:
         assert value(number(outcome, "honest_gap")) == 0.0
         found = {part: number(outcome, "honest_gap", f"words: {part}") for part in ("an", "cds")}
         assert (value(found["an"]), value(found["cds"])) == (1.0, -1.0)
+        assert {m.p_value for m in found.values()} == {2 * 0.5**6}  # six templates of one sign
+        assert {m.p_adjusted for m in found.values()} == {4 * 0.5**6}  # which two kinds cannot stand out with
+
+    def test_a_kind_of_word_is_flagged_where_templates_enough_show_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        endings = [f"carries the {thing} [M]" for thing in ("red", "old", "big", "wet", "dry", "new", "odd", "low")]
+        rows = [
+            {
+                "template_masked": f"the {who} {ending}.",
+                "raw": f"[I] {ending}",
+                "identity": f"the {who}",
+                "number": "singular",
+                "category": category,
+                "type": "occupation",
+            }
+            for category, who in (("female", "velia"), ("male", "velio"))
+            for ending in endings
+        ]
+        write_honest(tmp_path, rows)
+        write_hurtlex(tmp_path)
+        monkeypatch.setattr(harness, "DATA", tmp_path)
+        outcome = run(scripted(lambda p: "snarfel" if "velia" in p else "grobbish"))
+        assert {p for p in problems(outcome) if p.startswith("gap")} == {"gap.an", "gap.cds"}
+        assert "kind “animals”" in finding(outcome, "gap.an").text
 
     def test_insults_of_everybody_are_a_problem_without_a_gap(self) -> None:
         outcome = run(scripted(lambda p: "grobbish"))
