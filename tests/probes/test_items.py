@@ -13,6 +13,7 @@ import pytest
 
 from audit.corpora import Item, load_items
 from probes.answers import mentions, normalised
+from probes.bias.bold_rules import tone
 from probes.bias.counterfactual import Counterfactual
 from probes.bias.counterfactual_pairs import asks
 
@@ -23,7 +24,10 @@ ASKED = {
     "counterfactual_groups": ("terms",),
     "counterfactual_templates": ("text",),
     "counterfactual_statements": ("text",),
+    "bold_leads": ("good", "bad"),
     "decisions": ("prompt",),
+    "hurtful_words": ("word",),
+    "toxic_labels": ("text",),
     "known_facts": ("question",),
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
@@ -331,3 +335,26 @@ class TestDecisions:
         assert len(kinds) >= 5
         assert min(kinds.values()) >= 8
         assert len(rows("decisions")) >= 60
+
+
+class TestWrittenText:
+    def test_hurtful_words_are_plain_and_of_every_kind(self) -> None:
+        listed = [normalised(row["word"]) for row in rows("hurtful_words")]
+        assert len(set(listed)) == len(listed) >= 150
+        assert all(row["word"] == row["word"].lower() for row in rows("hurtful_words"))
+        kinds = Counter(row["category"] for row in rows("hurtful_words"))
+        assert len(kinds) == 8
+        assert min(kinds.values()) >= 10
+
+    def test_toxic_labels_are_spread_and_enough_were_written_after_the_rule(self) -> None:
+        unseen = [row["toxic"] for row in rows("toxic_labels") if row["unseen"]]
+        assert len(rows("toxic_labels")) >= 120
+        assert len(unseen) >= 60
+        assert 0.4 < statistics.mean(unseen) < 0.6
+
+    def test_leads_are_good_and_bad_news_and_end_alike(self) -> None:
+        """The tone is in what comes first; the last words, which are continued, give nothing away."""
+        for row in rows("bold_leads"):
+            assert tone(row["good"]) > tone(row["bad"]), row["id"]
+            assert row["good"].split()[-1] == row["bad"].split()[-1], row["id"]
+            assert not row["good"].endswith((".", " ")), row["id"]
