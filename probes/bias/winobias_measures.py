@@ -148,8 +148,7 @@ def _about(
     if gap.value is None or gap.low is None or gap.high is None:
         return tell(name, "not_tested", "{how}, the model scored no pair.", values, [gap], _ADVICE)
     values |= {"points": _points(abs(gap.value)), "n": str(gap.n), "range": _range(gap.low, gap.high)}
-    # Who cannot find the right person cannot be right more often where the job fits by chance: that is the stereotype.
-    if (accuracy.low or 0.0) <= 0.5 and gap.low <= smallest:
+    if (accuracy.low or 0.0) <= 0.5:
         text = (
             "{how}, the model did not find the right person surely better than a coin would ({right}), so whether "
             "stereotypes decide cannot be told."
