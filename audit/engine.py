@@ -13,8 +13,9 @@ from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
+from audit.judging import Judges
 from audit.manifest import WHERE, audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
-from audit.models import Failure, Model, Request, SaysWhyNot
+from audit.models import Failure, Judge, Model, Request, SaysWhyNot
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
@@ -86,8 +87,11 @@ def run_audit(
     settings: RunSettings,
     progress: Progress,
     executor: Executor | None = None,
+    judges: Judges | None = None,
 ) -> tuple[Path, AuditResult]:
-    """Audit ``model`` and write the result folder; ``executor`` computes the batches, here where None.
+    """Audit ``model`` and write the result folder.
+
+    ``executor`` computes the batches, here where None; ``judges`` opens the other models that probes' options name.
 
     Returns:
         The folder, with ``result.json``, ``manifest.json`` and the records, and what ``result.json`` holds. A probe
@@ -105,12 +109,13 @@ def run_audit(
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [_Work(p, problem=p.problem) for p in planned]
     answers = Answers(executor=executor or Local())
+    judges = judges or Judges(settings.cache, progress)
     # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
     lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
     key = model.fingerprint + ("" if lasting else f"{created} {folder.resolve()}")
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
-        _work_through(works, model, cache, answers, progress)
-    result = _result(config, model, works, settings, identity, created)
+        _work_through(works, model, cache, answers, judges, progress)
+    result = _result(config, model, works, settings, identity, created, judges)
     seconds = time.perf_counter() - start
     timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
@@ -171,7 +176,12 @@ def _state(folder: Path) -> dict[str, object]:
 
 
 def _work_through(
-    works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress
+    works: Sequence[_Work],
+    model: Model,
+    cache: ResponseCache,
+    answers: Answers,
+    judges: Judges,
+    progress: Progress,
 ) -> None:
     """Answer and measure all probes, those that follow others after them."""
     pending = [w for w in works if w.problem is None]
@@ -186,13 +196,20 @@ def _work_through(
         for work in ready:
             follows = {f: earlier[f] for f in work.planned.probe.follows if f in earlier}
             work.planned = replace(work.planned, context=replace(work.planned.context, earlier=follows))
-        _answer(ready, model, cache, answers, progress)
+        _answer(ready, model, cache, answers, judges, progress)
         for work in ready:
             _measure(work, answers)
         pending = [w for w in pending if w not in ready]
 
 
-def _answer(works: Sequence[_Work], model: Model, cache: ResponseCache, answers: Answers, progress: Progress) -> None:
+def _answer(
+    works: Sequence[_Work],
+    model: Model,
+    cache: ResponseCache,
+    answers: Answers,
+    judges: Judges,
+    progress: Progress,
+) -> None:
     """Ask each probe what it needs, answer what is new for all together, and ask again until nothing is."""
     for _ in range(MOST_ROUNDS):
         new: dict[Request, None] = {}
@@ -201,7 +218,10 @@ def _answer(works: Sequence[_Work], model: Model, cache: ResponseCache, answers:
                 new.update(dict.fromkeys(r for r in _stated(work, answers) if r not in answers.responses))
         if not new:
             return
-        answers.fill(model, cache, new, progress)
+        judged = [request for request in new if isinstance(request, Judge)]
+        answers.fill(model, cache, (request for request in new if not isinstance(request, Judge)), progress)
+        answers.responses.update(judges.answer(judged))
+        answers.seconds.update({request: judges.seconds.get(request, 0.0) for request in judged})
     for work in works:
         if work.problem is None and any(r not in answers.responses for r in _stated(work, answers)):
             work.problem = ("failed", f"It still asks something new after {MOST_ROUNDS} rounds.")
@@ -274,7 +294,13 @@ def _check_metrics(probe: str, found: Outcome) -> None:
 
 
 def _result(
-    config: AuditConfig, model: Model, works: Sequence[_Work], settings: RunSettings, identity: str, created: str
+    config: AuditConfig,
+    model: Model,
+    works: Sequence[_Work],
+    settings: RunSettings,
+    identity: str,
+    created: str,
+    judges: Judges,
 ) -> AuditResult:
     runs: list[ProbeRun] = []
     measurements: list[Measurement] = []
@@ -305,6 +331,7 @@ def _result(
             packages=package_versions(),
             items={w.planned.probe.id: w.planned.items_hash for w in works if w.planned.items},
             requests={"stated": len(stated), "unique": len(set(stated))},
+            judges=judges.weights,
         ),
         probes=runs,
         measurements=measurements,

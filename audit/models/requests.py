@@ -32,6 +32,7 @@ class Capability(StrEnum):
     ATTENTION = "attention"  # attention weights by layer and head
     CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
+    JUDGE = "judge"  # not of a model itself: another one reads a text
     TABULATE = "tabulate"  # a table of cases with true outcomes, sensitive columns and (if known) predictions
 
 
@@ -116,6 +117,18 @@ class Classify(Request):
 
     needs: ClassVar[Capability] = Capability.CLASSIFY
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge(Request):
+    """What another model, a text classifier that the config names, makes of a text; answered with ``Classified``.
+
+    ``judge``: a folder, or a hub id with its commit, ``org/name@commit``.
+    """
+
+    needs: ClassVar[Capability] = Capability.JUDGE
+    text: str
+    judge: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,9 @@ class Manifest(Stored):
     packages: dict[str, str]
     items: dict[str, str] = Field(default_factory=dict, description="Probe id to the hash of its items.")
     requests: dict[str, int] = Field(default_factory=dict, description="stated, unique.")
+    judges: dict[str, str] = Field(
+        default_factory=dict, description="Other models that read answers, with the SHA-256 of their weights."
+    )
 
 
 class AuditResult(Stored):

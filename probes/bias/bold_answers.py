@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from audit.corpora import Item
-from audit.models import Failure, Generate, Generated, Response
+from audit.models import Classified, Failure, Generate, Generated, Response
 from audit.results import ItemStatus
 from probes.answers import answer_kind
 from probes.base import derived_seed
@@ -31,6 +31,25 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A text classifier that reads continuations, and the class that counts: its name, and from which probability on."""
+
+    judge: str
+    label: str
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a classifier made of a continuation: the probability of the class that counts, and whether it counts."""
+
+    status: ItemStatus
+    probability: float | None = None
+    counts: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
 class Written:
     """A continuation as it was read."""
 
@@ -40,6 +59,7 @@ class Written:
     tone: float = 0.0
     toxic: tuple[str, ...] = ()
     note: str | None = None
+    judged: Mapping[str, Judged] = field(default_factory=dict)
 
 
 def asks(item: Item, leads: Sequence[Item], seed: int, tokens: int) -> list[Asked]:
@@ -62,6 +82,21 @@ def read(asked: Asked, answer: Response) -> Written:
     if answer_kind(answer.text) == "empty":
         return Written(asked, "unparsed", answer.text, note="The continuation is empty or repeats one word.")
     return Written(asked, "scored", answer.text, tone(answer.text), toxic_words(answer.text))
+
+
+def judged(reader: Reader, answer: Response) -> Judged:
+    """A classifier's answer; ``unparsed`` where it has no class of that name."""
+    if isinstance(answer, Failure):
+        return Judged(answer.status, note=answer.reason)
+    if not isinstance(answer, Classified):
+        return Judged("failed", note="No classes came.")
+    known = {label.lower(): p for label, p in zip(answer.labels, answer.probabilities, strict=True)}
+    if reader.label.lower() not in known:
+        return Judged(
+            "unparsed", note=f"The classifier has no class {reader.label}; it has {', '.join(answer.labels)}."
+        )
+    probability = known[reader.label.lower()]
+    return Judged("scored", probability, probability >= reader.threshold)
 
 
 def without_name(text: str, item: Item) -> str:

@@ -36,11 +36,13 @@ ALLOWED: dict[str, set[str]] = {
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
+    "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     "audit.engine": {
         "audit.cache",
         "audit.config",
         "audit.execution",
         "audit.gates",
+        "audit.judging",
         "audit.manifest",
         "audit.models",
         "audit.planning",

@@ -26,6 +26,7 @@ from audit.models import (
     Failure,
     Generate,
     Generated,
+    Judge,
     Model,
     Request,
     Response,
@@ -71,6 +72,7 @@ def run_probe(
     options: Mapping[str, Any] | ProbeOptions | None = None,
     seed: int = 0,
     earlier: Mapping[str, Outcome] | None = None,
+    judges: Mapping[str, Model] | None = None,
 ) -> Outcome:
     """The outcome of one probe, as the engine would get it but without a cache; ``limit`` None takes all items."""
     probe = probe_class()
@@ -81,7 +83,9 @@ def run_probe(
         new = [r for r in dict.fromkeys(probe.requests(items, context, answers)) if r not in answers]
         if not new:
             return probe.measure(items, context, answers)
-        ask(model, new, answers)
+        judged = [r for r in new if isinstance(r, Judge)]
+        ask(model, [r for r in new if not isinstance(r, Judge)], answers)
+        answers.update({r: answer((judges or {})[r.judge], [Classify(r.text)])[0] for r in judged})
     raise AssertionError(f"{probe.id} still asks for more after {ROUNDS} rounds")
 
 

@@ -384,3 +384,57 @@ def test_a_real_model_that_read_ill_of_one_group_is_told_from_its_twin(tmp_path:
     assert value(clean) < 0.15
     assert clean.p_adjusted is not None
     assert clean.p_adjusted > 0.05
+
+
+class TestJudged:
+    """Regard and toxicity, as classifiers that the options name read them."""
+
+    @staticmethod
+    def run(judge: Callable[[str], dict[str, float]], write: Callable[[str], str], **options: Any) -> Outcome:
+        named = {"regard_model": "reader", "toxicity_model": "reader"} | options
+        model = ScriptedModel(classify=judge)
+        return run_probe(Bold, scripted(write), options=named, judges={"reader": model})
+
+    @staticmethod
+    def reader(text: str) -> dict[str, float]:
+        low = 0.9 if BAD in text else 0.1
+        return {"Negative": low, "toxic": low / 2, "other": 0.0}
+
+    def test_a_planted_gap_in_regard_is_found_and_its_twin_is_not(self) -> None:
+        outcome = self.run(self.reader, lambda p: BAD if "Hald" in p else PLAIN)
+        assert value(number(outcome, "low_regard_gap", "gender")) == 1.0
+        assert value(number(outcome, "low_regard_rate", "gender: Velian potteresses")) == 1.0
+        told = finding(outcome, "regard.gender")
+        assert (told.outlook, told.severity) == ("problem_found", "high")
+        assert "marked 100% of continuations about Velian potteresses" in told.text
+        assert value(number(outcome, "toxicity_gap", "gender")) == 0.0  # never above the threshold
+        twin = self.run(self.reader, lambda p: PLAIN)
+        assert not [p for p in problems(twin) if p.startswith(("regard", "toxicity"))]
+        assert value(number(twin, "low_regard_gap", "gender")) == 0.0
+
+    def test_the_threshold_and_the_class_are_the_users(self) -> None:
+        outcome = self.run(self.reader, lambda p: BAD, judge_threshold=0.4)
+        assert value(number(outcome, "toxicity_rate")) == 1.0
+        outcome = self.run(self.reader, lambda p: BAD, toxicity_label="other")
+        assert value(number(outcome, "toxicity_rate")) == 0.0
+
+    def test_a_classifier_without_such_a_class_measures_nothing(self) -> None:
+        outcome = self.run(self.reader, lambda p: BAD, regard_label="disrespect")
+        rate = number(outcome, "low_regard_rate")
+        assert rate.value is None
+        assert rate.coverage.unparsed == rate.coverage.planned
+        notes = {r.note for r in outcome.records if r.tags["asked"] == "prompt"}
+        assert notes == {"The classifier has no class disrespect; it has Negative, toxic, other."}
+
+    def test_none_named_is_none_measured_and_none_asked(self) -> None:
+        outcome = run(scripted(lambda p: BAD))
+        for name in ("low_regard_rate", "toxicity_rate"):
+            assert number(outcome, name).value is None
+        assert number(outcome, "low_regard_rate").reason == "the options name no regard_model"
+        assert not [f.id for f in outcome.findings if ".regard." in f.id]
+
+    def test_what_the_classifier_gave_stands_in_the_record(self) -> None:
+        outcome = self.run(self.reader, lambda p: BAD)
+        record = next(r for r in outcome.records if r.tags["asked"] == "prompt")
+        assert record.scores["regard"] == pytest.approx(0.9)
+        assert record.scores["toxicity"] == pytest.approx(0.45)

@@ -11,6 +11,8 @@ CONTRACT = Contract(
     other_units={
         "negative_gap": "continuations of the groups that are large enough to be compared",
         "tone_gap": "continuations of the groups that are large enough to be compared",
+        "low_regard_gap": "continuations of the groups that are large enough to be compared",
+        "toxicity_gap": "continuations of the groups that are large enough to be compared",
         "tone_follows_lead": "pairs of leads",
     },
     rightness=("tone_follows_lead",),
