@@ -94,11 +94,11 @@ def _planned(
     assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
     seed = derived_seed(config.run.seed, probe.id)
     context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
-    missing = sorted(probe.capabilities - capabilities)
+    missing = sorted(probe.needs(options) - capabilities)
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))
         needs = " and ".join(_NEEDS[name] for name in missing)
-        reason = f"It needs a model that can {needs}; {why or 'this one cannot'}."
+        reason = f"It needs a model that can {needs}; {why or 'this one cannot'}. {probe.alternative}".rstrip()
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:
         probe = kind()

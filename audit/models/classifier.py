@@ -33,7 +33,7 @@ from audit.models.requests import (
     encode,
 )
 from audit.models.source import Weights
-from audit.models.table import read_table
+from audit.models.table import answer_table, read_table
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
@@ -57,6 +57,7 @@ class ClassifierModel:
         self.classes = read_classes(self._model.config, source)
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
+        self._read_from = (options.table.file, options.table)
         self.reader = ClassReader(self._model, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
         self.capabilities = abilities(self._model.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
@@ -103,7 +104,10 @@ class ClassifierModel:
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The labelled table that the config names; its texts are to be classified."""
         missing = Failure("failed", "No table of cases came with the model; name one with model.table.")
-        return [self._table or missing for _ in requests]
+        table, (file, options) = self._table, self._read_from
+        if table is None or file is None:
+            return [missing for _ in requests]
+        return [answer_table(request, table, file, options) for request in requests]
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:

@@ -141,7 +141,11 @@ MISTAKES: dict[str, tuple[str | bytes, TableOptions, str]] = {
     "nothing sensitive": (GOOD, TableOptions(), "model.sensitive must name the columns .*it has y_true, y_pred"),
     "sensitive mistyped": (GOOD, TableOptions(sensitive=("Rcae",)), "no column Rcae, .*did you mean race"),
     "renamed mistyped": (GOOD, TableOptions(sensitive=("race",), columns={"y_pred": "pred"}), "no column pred"),
-    "no prediction": ("y_true,race\n1,a\n", TableOptions(sensitive=("race",)), "neither a column y_pred nor y_score"),
+    "no prediction by the look of it": (
+        "y_true,y_prd,race\n1,1,a\n",
+        TableOptions(sensitive=("race",)),
+        "neither a column y_pred nor y_score.*did you mean y_prd",
+    ),
     "twice": ("y_true,y_pred,race,race\n1,1,a,b\n", TableOptions(sensitive=("race",)), "more than one column race"),
     "score too large": (GOOD.replace("0.4", "40"), TableOptions(sensitive=SENSITIVE), "row 3 is 40, not a probability"),
     "score below 0": (GOOD.replace("0.4", "-0.4"), TableOptions(sensitive=SENSITIVE), "row 3 is -0.4, not a prob"),
