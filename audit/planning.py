@@ -41,6 +41,7 @@ _NEEDS = {
     Capability.CROSS_ATTENTION: "show attention between an encoder and a decoder",
     Capability.ATTRIBUTE: "be asked again with parts of the input left out",
     Capability.TABULATE: "bring a table of cases with it",
+    Capability.PREDICT: "predict the classes of the cases in its table",
 }
 """How a lacking capability is told to people."""
 

@@ -39,6 +39,7 @@ CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request wo
 BATCH_TOKENS = 4096
 _UNNAMED = re.compile(r"(not )?LABEL_\d+")
 _OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL)
+_OF_TABLES = (Capability.TABULATE, Capability.PREDICT)
 _NOT_FINITE = Failure("not_a_number", "The model's class scores are not finite.")
 
 
@@ -62,7 +63,7 @@ class ClassifierModel:
         self.capabilities = abilities(self._model.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
-            self.lacks[Capability.TABULATE] = "no table of cases came with it (model.table)"
+            self.lacks |= dict.fromkeys(_OF_TABLES, "no table of cases came with it (model.table)")
         facts = describe(
             self._model, weights, source, "text-classification", options, declared, self.capabilities, None
         )
@@ -160,7 +161,7 @@ def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
     if not encoder_decoder:
         known.add(Capability.ATTENTION)
     if table:
-        known.add(Capability.TABULATE)
+        known |= {Capability.TABULATE, Capability.PREDICT}
     return frozenset(known)
 
 

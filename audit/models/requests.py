@@ -32,7 +32,8 @@ class Capability(StrEnum):
     ATTENTION = "attention"  # attention weights by layer and head
     CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
-    TABULATE = "tabulate"  # a table of cases with true outcomes, sensitive columns and (if known) predictions
+    TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
+    PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
 
 
 @dataclass(frozen=True, slots=True)

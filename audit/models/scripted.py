@@ -41,6 +41,7 @@ ALL = frozenset(
         Capability.ATTRIBUTE,
         Capability.CLASSIFY,
         Capability.TABULATE,
+        Capability.PREDICT,
         Capability.EMBED,
     }
 )

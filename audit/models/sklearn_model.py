@@ -33,7 +33,7 @@ class SklearnModel:
         ModelError: where the file is not such a model, is not trusted, or does not fit the table.
     """
 
-    capabilities = frozenset({Capability.TABULATE})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
 
     def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
         path = _path(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,6 +23,9 @@ CODE_VERSION = "1"  # part of the fingerprint; raise it when the same table woul
 MISSING_GROUP = "(missing)"
 MOST_GROUPS = 50  # more are no groups of people but numbers, dates or names
 THRESHOLD = 0.5
+LIKELY_TYPO = (
+    0.8  # likeness of a name to y_pred; a table without predictions may have columns that look a little like it
+)
 BACKWARDS = 0.1  # in mean probability; noise around no relation is nearer to 0
 _BINARY = {"0": "0", "1": "1", "false": "0", "true": "1"}
 
@@ -64,7 +67,7 @@ def read_table(options: TableOptions, source: str | None) -> Tabulated:
 def _unpredicted(file: TableFile, options: TableOptions, texts: tuple[str, ...]) -> Tabulated:
     """A data set: true classes, groups and texts of which no model has said anything."""
     others = [name for name in file.names if name not in (*ROLES, *options.sensitive, *options.columns.values())]
-    meant = nearest("y_pred", others) or nearest("y_score", others)
+    meant = nearest("y_pred", others, LIKELY_TYPO) or nearest("y_score", others, LIKELY_TYPO)
     if meant:
         raise ModelError(
             f"{file.source} has neither a column y_pred nor y_score; name them with model.columns, did you mean {meant}."
@@ -233,20 +236,29 @@ def _probabilities(file: TableFile, name: str, cells: Sequence[Cell]) -> tuple[f
     return tuple(found)
 
 
+DATA_SET = frozenset({Capability.TABULATE})
+"""What can be asked of a table without predictions."""
+
+
 class TableModel:
-    """Predictions in a file: all that can be asked for is the table.
+    """Predictions in a file, or a data set of which there are none: all that can be asked for is the table.
 
     Raises:
         ModelError: where the table cannot be read.
     """
 
-    capabilities = frozenset({Capability.TABULATE})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
+    lacks: Mapping[Capability, str] = {}
 
     def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
         self._table = read_table(options.table, source)
         self._read_from = (source, options.table)
+        if not self._table.predicted:
+            self.capabilities = DATA_SET
+            self.lacks = {Capability.PREDICT: "the table holds no predictions (y_pred or y_score)"}
         path = Path(source).expanduser()
-        self.facts = table_facts(source, path, declared, self._table, options.table)
+        facts = table_facts(source, path, declared, self._table, options.table)
+        self.facts = facts.model_copy(update={"capabilities": sorted(self.capabilities)})
         self.fingerprint = table_fingerprint(self.facts, options.table)
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
@@ -270,7 +282,7 @@ def table_facts(
         kind="tabular",
         pinned=True,
         weights_sha256=file_hash([path]),
-        capabilities=[Capability.TABULATE],
+        capabilities=[Capability.PREDICT, Capability.TABULATE],
         declared=declared,
         notes=[f"{spoken}{compared}", *table.notes],
     )

@@ -167,10 +167,10 @@ def as_text(value: object) -> Cell:
     return whole[1] if whole else text
 
 
-def nearest(name: str, names: Sequence[str]) -> str | None:
-    """What is spelled much like it, if anything."""
+def nearest(name: str, names: Sequence[str], likeness: float = 0.6) -> str | None:
+    """What is spelled much like it, if anything; ``likeness`` from 0 to 1 (the same)."""
     folded = {known.casefold(): known for known in reversed(names)}
-    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
     return folded[close[0]] if close else None
 
 

@@ -11,7 +11,8 @@ from probes.bias.dataset_items import DataSet, rare_crossings
 
 MOST_NAMED = 3
 ABLE = 0.8  # AUROC of predicted labels; below it a contradicted label is as likely a hard case as a wrong one
-LARGE_GAP, MARKED_GAP = 0.20, 0.10
+LEAK = 0.99  # AUROC of predicted labels from which a column is taken to repeat the label
+LARGE_GAP = 0.20
 SURE_PROXY, STRONG_PROXY = 0.90, 0.75
 SMALLEST_TONE = 0.10  # in VADER's compound score, half of which (0.05) is where its authors call a text positive
 Make = Callable[..., Finding]
@@ -55,8 +56,8 @@ class Judged:
         return [m for m in found if m.slice == attribute or (m.slice or "").startswith(f"{attribute}: ")]
 
     def established(self, m: Measurement, smallest: float) -> bool:
-        """Whether chance is excluded after correction and the value is one that matters."""
-        sure = m.p_adjusted is not None and m.p_adjusted < 1 - m.confidence
+        """Whether no effect is excluded, by the corrected test and by the interval, and the value is one that matters."""
+        sure = m.p_adjusted is not None and m.p_adjusted < 1 - m.confidence and m.low is not None and m.low > 0
         return sure and m.value is not None and m.value >= smallest
 
 
@@ -85,8 +86,12 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _points(m: Measurement) -> str:
-    value, low, high = (f"{100 * (x or 0.0):.0f}" for x in (m.value, m.low, m.high))
+    value, low, high = (_number(x or 0.0) for x in (m.value, m.low, m.high))
     return f"{value} points (likely between {low} and {high})"
+
+
+def _number(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= 0.01 or share == 0 else f"{100 * share:.1f}"
 
 
 def _severity(m: Measurement) -> Severity:
@@ -242,7 +247,7 @@ def _missing(judged: Judged) -> Finding:
     flagged = flagged or [m for m in gaps if judged.established(m, judged.smallest_gap)]
     worst = sorted(flagged or gaps, key=lambda m: -(m.value or 0.0))
     values = {
-        "listed": _listed([f"{_spoken(m)}: {_points(m)}" for m in worst[:MOST_NAMED]]),
+        "listed": _listed([f"{_spoken(m)}: {_points(m)}" for m in worst[: MOST_NAMED if flagged else 1]]),
         "more": str(max(0, len(worst) - MOST_NAMED)),
         "smallest": percent(judged.smallest_gap),
     }
@@ -295,6 +300,12 @@ def _noise(judged: Judged) -> Finding:
         text += (
             " But labels are predicted too poorly (AUROC {auroc}, {able} would be enough) to tell wrong labels from hard "
             "cases."
+        )
+        return judged.make("label_noise", "unclear", text, values, used, _NOISE)
+    if ability.value >= LEAK:
+        text += (
+            " But labels are predicted almost without fail (AUROC {auroc}): some column holds the label in another form. "
+            "Name it under ignore."
         )
         return judged.make("label_noise", "unclear", text, values, used, _NOISE)
     if judged.established(worst, judged.smallest_gap):

@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from probes.bias.dataset_items import Column, FloatArray, IntArray
 from probes.bias.group_fairness_cases import drawn
 
-MOST_CASES = 4000  # a larger sample narrows the interval little and costs minutes
+MOST_CASES = 1000  # of each class; more narrow the interval little and cost minutes
 FOLDS = 5
-SHUFFLES = 3  # predictions of shuffled values, whose mean is the chance level
+SHUFFLES = 2  # predictions of shuffled values, whose mean is the chance level
 MOST_WORDS = 5000
 Features = FloatArray | NDArray[np.str_]
 
@@ -69,28 +69,41 @@ def predicted(given: Features, truth: IntArray, candidates: IntArray, seed: int,
     Args:
         given: ``[n, columns]`` numbers, or ``[n]`` texts.
         truth: ``[n]`` classes from 0 on, each of which occurs among the candidates.
-        candidates: places of the cases that are predicted, at most ``MOST_CASES`` of them, drawn with the seed.
+        candidates: places of the cases that may be predicted; at most ``MOST_CASES`` of each class are drawn.
         seed: of the draw, the folds, the shuffles and the trees.
         balanced: whether classes count alike when the model is fitted, however many cases they have.
     """
-    rows = candidates[drawn(len(candidates), MOST_CASES, seed)]
+    rows = _drawn(candidates, truth, seed, balanced)
     classes, inside = np.unique(truth[rows], return_inverse=True)
     if len(classes) < 2 or np.bincount(inside).min() < 2 * FOLDS:
         return None
     stream = np.random.default_rng(seed)
     shown = given[rows]
-    probabilities = _out_of_fold(shown, inside, seed, balanced)
+    probabilities = out_of_fold(shown, inside, seed, balanced)
     shuffles = []
     for _ in range(SHUFFLES):
         mixed = stream.permutation(inside)
-        null = Predicted(rows, classes, mixed, _out_of_fold(shown, mixed, seed, balanced), 0.0, 0.0)
+        null = Predicted(rows, classes, mixed, out_of_fold(shown, mixed, seed, balanced), 0.0, 0.0)
         areas = [roc_auc_score(mixed == k, null.probabilities[:, k]) for k in range(len(classes))]
         shuffles.append((float(np.mean(areas)), float(balanced_accuracy(confusion(null)))))
     area, share = np.mean(shuffles, axis=0)
     return Predicted(rows, classes, inside.astype(np.intp), probabilities, float(area), float(share))
 
 
-def _out_of_fold(given: Features, truth: IntArray, seed: int, balanced: bool) -> FloatArray:
+def _drawn(candidates: IntArray, truth: IntArray, seed: int, balanced: bool) -> IntArray:
+    """Places of the cases that are predicted.
+
+    Where classes count alike, each has its own limit, so that rare ones stay whole; otherwise they keep their shares.
+    """
+    classes = np.unique(truth[candidates])
+    if not balanced:
+        return candidates[drawn(len(candidates), MOST_CASES * len(classes), seed)]
+    each = [candidates[truth[candidates] == k] for k in classes]
+    return np.sort(np.concatenate([rows[drawn(len(rows), MOST_CASES, seed)] for rows in each]))
+
+
+def out_of_fold(given: Features, truth: IntArray, seed: int, balanced: bool) -> FloatArray:
+    """``[n, classes]`` probabilities of each case's classes, by a model that was fitted on the other folds."""
     found = np.zeros((len(truth), int(truth.max()) + 1))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     for fitted, left in folds.split(np.zeros(len(truth)), truth):

@@ -198,7 +198,7 @@ def options(**table_options: object) -> Options:
 def test_a_table_is_opened_as_a_model(place: Path) -> None:
     Path("Loans.CSV").write_text(GOOD, encoding="utf-8")
     model = open_model("Loans.CSV", None, None, None, options(), {"owner": "us"})
-    assert model.capabilities == {Capability.TABULATE}
+    assert model.capabilities == {Capability.TABULATE, Capability.PREDICT}
     facts = model.facts
     assert (facts.kind, facts.name, facts.pinned, facts.chat_template) == ("tabular", "Loans", True, False)
     assert facts.weights_sha256 == file_hash([Path("Loans.CSV")])
