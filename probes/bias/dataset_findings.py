@@ -16,6 +16,7 @@ LARGE_GAP = 0.20
 SURE_PROXY, STRONG_PROXY = 0.90, 0.75
 SMALLEST_TONE = 0.10  # in VADER's compound score, half of which (0.05) is where its authors call a text positive
 Make = Callable[..., Finding]
+SOURCES = {"proxy_auroc": "the other columns", "text_proxy_auroc": "the texts"}
 
 _WHO = (
     "Say whom the data are to stand for, and compare with that (option reference); collect more cases of small groups before "
@@ -69,6 +70,10 @@ def findings(judged: Judged) -> list[Finding]:
         return [judged.make("data", "not_tested", "The data set was not examined: {r}.", {"r": reason}, share, _WHO)]
     names = [a.name for a in judged.data.attributes]
     told = _representation(judged)
+    if names and not any(m.value is not None for s in SOURCES for m in judged.of(s)):
+        reason = judged.of("proxy_auroc")[0].reason or "there is nothing to compare"
+        text = "Whether anything else in the data tells the groups was not tested: {reason}."
+        told.append(judged.make("proxies", "not_tested", text, {"reason": reason}, judged.of("proxy_auroc"), _PROXIES))
     for name in names:
         told += [_labels(judged, name), *_proxies(judged, name)]
     if names:
@@ -189,17 +194,10 @@ def _labels(judged: Judged, attribute: str) -> Finding:
 
 def _proxies(judged: Judged, attribute: str) -> list[Finding]:
     told = []
-    for metric, source in (("proxy_auroc", "the other columns"), ("text_proxy_auroc", "the texts")):
+    for metric, source in SOURCES.items():
         groups = [m for m in judged.of(metric, attribute) if m.value is not None]
         if groups:
             told.append(_proxy(judged, attribute, groups, source))
-        elif metric == "proxy_auroc" and not any(judged.data.texts):
-            reason = judged.of(metric)[0].reason or f"fewer than two groups have {judged.minimum} cases"
-            values = {"attribute": attribute, "reason": reason}
-            text = "Whether anything else in the data tells the groups by {attribute} was not tested: {reason}."
-            told.append(
-                judged.make(f"proxies.{attribute}", "not_tested", text, values, judged.of(metric)[:1], _PROXIES)
-            )
     return told
 
 
@@ -296,6 +294,11 @@ def _noise(judged: Judged) -> Finding:
         "“{highest}” ({rate}); the gap between groups is {gap}."
     )
     used = [worst, highest, ability]
+    alike = judged.of("contradiction_rate")[0]
+    if alike.value is not None:
+        text += " Of cases that are alike in all else, {unlike} have one like them with another label."
+        values["unlike"] = percent(alike.value)
+        used.append(alike)
     if ability.low is None or ability.low < ABLE:
         text += (
             " But labels are predicted too poorly (AUROC {auroc}, {able} would be enough) to tell wrong labels from hard "

@@ -41,11 +41,18 @@ class Scope:
         return self.measure(name, not_measured(why, self.confidence), self.coverage(0))
 
     def group_rates(
-        self, name: str, event: Mask, among: Mask, chance: float | None = None, planned: Mask | None = None
+        self,
+        name: str,
+        event: Mask,
+        among: Mask,
+        chance: float | None = None,
+        planned: Mask | None = None,
+        families: IntArray | None = None,
     ) -> list[Measurement]:
         """How often the event is there in each group, small ones too; chance is its rate over all groups together.
 
-        ``among``: the cases that are counted, of those ``planned`` (all by default).
+        ``among``: the cases that are counted, of those ``planned`` (all by default); those of one of the ``families`` are
+        not independent.
         """
         wanted = np.ones(self.data.cases, dtype=bool) if planned is None else planned
         found: list[Measurement] = []
@@ -58,8 +65,9 @@ class Scope:
                 if not members.any():
                     continue
                 why = "no case of this group can be counted"
+                clusters = None if families is None else families[used].tolist()
                 estimate = (
-                    rate(event[used], None, self.confidence) if used.any() else not_measured(why, self.confidence)
+                    rate(event[used], clusters, self.confidence) if used.any() else not_measured(why, self.confidence)
                 )
                 found.append(
                     self.measure(

@@ -195,4 +195,11 @@ def contradictions(scope: Scope) -> list[Measurement]:
     chance = float(np.mean(expected))
     estimate = rate(against[twins], family[twins].tolist(), scope.confidence)
     whole = scope.measure("contradiction_rate", estimate, scope.coverage(estimate.n), chance=chance)
-    return [whole, *(m for m in scope.group_rates("contradiction_rate", against, twins, chance) if m.value is not None)]
+    return [
+        whole,
+        *(
+            m
+            for m in scope.group_rates("contradiction_rate", against, twins, chance, families=family)
+            if m.value is not None
+        ),
+    ]

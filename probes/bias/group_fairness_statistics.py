@@ -200,10 +200,11 @@ def ratios_to_highest(counts: IntArray, confidence: float, seed: int) -> list[tu
         found = bootstrap_counts(counts, ratio, confidence, RESAMPLES, seed, biased=True)
         if found.low is None or found.high is None:
             low, high = _by_wilson(counts[[place, top]], IMPACT, confidence)
+            method = "Wilson ends of the two groups (no variation between resamples)"
         else:
-            low, high = found.low, found.high
+            low, high, method = found.low, found.high, found.method
         low, high = min(max(0.0, low), value), max(min(1.0, high), value)
-        estimate = replace(found, value=value, low=low, high=high, n=int(counts[place].sum()))
+        estimate = replace(found, value=value, low=low, high=high, n=int(counts[place].sum()), method=method)
         told.append((estimate, float(null[:, place].mean())))
     return told
 

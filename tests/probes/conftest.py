@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def _predictions_once() -> Iterator[None]:
     kept: dict[tuple[Any, ...], Any] = {}
     fitted = dataset_prediction.out_of_fold
 
+    @wraps(fitted)
     def once(given: Any, truth: Any, seed: int, balanced: bool) -> Any:
         key = (given.shape, given.tobytes(), truth.tobytes(), seed, balanced)
         if key not in kept:
