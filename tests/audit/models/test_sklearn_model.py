@@ -194,3 +194,10 @@ def test_asking_in_batches_gives_the_table(place: Path) -> None:
     found: dict[Any, Any] = {}
     ask(opened(), [Tabulate()], found)
     assert isinstance(found[Tabulate()], Tabulated)
+
+
+def test_the_whole_table_holds_the_features(place: Path) -> None:
+    [whole] = opened().tabulate([Tabulate(whole=True)])
+    assert isinstance(whole, Tabulated)
+    assert {"income", "town"} <= set(whole.columns)
+    assert not {"sex", "y_true"} & set(whole.columns)
