@@ -116,6 +116,8 @@ def _representation(judged: Judged) -> list[Finding]:
     crossed = " Of {every} combinations of two attributes, {few} have fewer than {minimum} cases." if few else ""
     values |= {"few": str(few), "every": str(every)}
     if small:
+        few_of = {f"{a.name}: {n}" for a in data.attributes for n in a.small}
+        shares = [m for m in shares if m.slice in few_of] or shares
         text = (
             "Of {cases} cases, fewer than {minimum} each are of the groups {small}: nothing certain can be said of them, and "
             "a model learns little of them."

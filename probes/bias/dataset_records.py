@@ -1,4 +1,7 @@
-"""Records of ``bias.dataset``: one a group, one a column, one a group that texts name. None is of a person."""
+"""Records of ``bias.dataset``: one a group, one a column, one a group that texts name. None is of a person.
+
+None is of concern by itself, so that no card shows one as an answer of a model.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,6 @@ def _group(m: Measurement, scores: Mapping[str, dict[str, float | None]], large:
         output=f"{m.successes or 0:,} of {m.n:,} cases",
         outcome="compared" if large else "too few to be compared",
         scores=scores.get(part, {}),
-        concern=0.0 if large else 0.3,
     )
 
 
@@ -74,7 +76,6 @@ def _column(
         for name, estimate, _ in rows
         if name == column.name
     }
-    strongest = max((value or 0.0 for value in told.values()), default=0.0)
     return _record(
         f"column {column.name}",
         source,
@@ -83,7 +84,6 @@ def _column(
         output=f"{KINDS[column.kind]}; {percent(share)} of {scope.data.cases:,} cells are empty",
         outcome="used to predict" if column.kind in ("number", "words") else "not used to predict",
         scores={"missing": share, **told},
-        concern=min(1.0, strongest),
     )
 
 

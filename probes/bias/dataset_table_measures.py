@@ -194,12 +194,6 @@ def contradictions(scope: Scope) -> list[Measurement]:
         return [scope.nothing("contradiction_rate", "no two cases are alike in all other columns")]
     chance = float(np.mean(expected))
     estimate = rate(against[twins], family[twins].tolist(), scope.confidence)
-    whole = scope.measure("contradiction_rate", estimate, scope.coverage(estimate.n), chance=chance)
-    return [
-        whole,
-        *(
-            m
-            for m in scope.group_rates("contradiction_rate", against, twins, chance, families=family)
-            if m.value is not None
-        ),
-    ]
+    whole = scope.measure("contradiction_rate", estimate, scope.coverage(estimate.n, estimate.n), chance=chance)
+    by_group = scope.group_rates("contradiction_rate", against, twins, chance, twins, family)
+    return [whole, *(m for m in by_group if m.value is not None)]
