@@ -185,6 +185,8 @@ def _labels(judged: Judged, attribute: str) -> Finding:
         "“{highest}”: a gap of {gap}. The data cannot tell whether that is so in the world or comes from how labels were "
         "given."
     )
+    if lowest.value == highest.value:
+        text = "By {attribute}, the label {positive} stands with {low_rate} of every group that is large enough."
     used = [gap, lowest, highest]
     if judged.established(gap, judged.smallest_gap):
         return judged.make(name, "problem_found", text, values, used, _LABELS, severity=_severity(gap))
@@ -339,7 +341,7 @@ def _around(judged: Judged, metric: str, name: str, smallest: float, worse: int,
     measured = [m for m in judged.of(metric) if m.value is not None]
     tone = metric == "sentiment_difference"
     what = "sentiment by VADER is lower" if tone else "hostile words of our list are more frequent"
-    begin = "Of {texts} texts, the groups named most are: {told}. "
+    begin = "Of {texts} texts, the groups named most are: {told}. " if tone else ""
     if not measured:
         text = begin + "Too few texts name any one group to compare what stands around the names."
         return judged.make(name, "unclear", text, values, judged.of(metric), _TEXTS)
