@@ -41,6 +41,7 @@ _NEEDS = {
     Capability.CROSS_ATTENTION: "show attention between an encoder and a decoder",
     Capability.ATTRIBUTE: "be asked again with parts of the input left out",
     Capability.TABULATE: "bring a table of cases with it",
+    Capability.PREDICT: "predict the classes of the cases in its table",
 }
 """How a lacking capability is told to people."""
 
@@ -94,11 +95,11 @@ def _planned(
     assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
     seed = derived_seed(config.run.seed, probe.id)
     context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
-    missing = sorted(probe.capabilities - capabilities)
+    missing = sorted(probe.needs(options) - capabilities)
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))
         needs = " and ".join(_NEEDS[name] for name in missing)
-        reason = f"It needs a model that can {needs}; {why or 'this one cannot'}."
+        reason = f"It needs a model that can {needs}; {why or 'this one cannot'}. {probe.alternative}".rstrip()
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:
         probe = kind()

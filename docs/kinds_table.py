@@ -21,7 +21,7 @@ from audit.models.endpoint.model import abilities as endpoint
 from audit.models.masked import MaskedModel
 from audit.models.seq2seq import Seq2SeqModel
 from audit.models.sklearn_model import SklearnModel
-from audit.models.table import TableModel
+from audit.models.table import DATA_SET, TableModel
 from audit.models.vllm_model import VllmModel
 from probes.base import Probe
 from probes.registry import find_probes
@@ -51,6 +51,7 @@ KINDS = (
     Kind("classifier, table", "text classifier with a labelled table", classifier(encoder_decoder=False, table=True)),
     Kind("sentence encoder", "sentence encoder", Embedder.capabilities),
     Kind("predictions", "table of predictions", TableModel.capabilities),
+    Kind("data set", "table without predictions", DATA_SET),
     Kind("skops", "scikit-learn model with its table", SklearnModel.capabilities),
 )
 

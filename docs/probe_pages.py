@@ -39,6 +39,7 @@ NEEDS = {
     "attention": "give attention weights",
     "cross_attention": "give an encoder's attention and the decoder's to it",
     "tabulate": "come with a table of cases",
+    "predict": "predict the classes of these cases",
     "attribute": "be asked again with words left out",
 }
 _LINKS = (

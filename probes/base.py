@@ -118,8 +118,15 @@ class Probe(ABC):
     """Items drawn in each suite; None draws all."""
     stratum: ClassVar[str | None] = None
     """The item field over which a sample is spread."""
+    alternative: ClassVar[str] = ""
+    """What the user can do where the model cannot do what is needed, as a sentence."""
     follows: ClassVar[tuple[str, ...]] = ()
     """Probes whose outcome this one uses where they are part of the audit."""
+
+    @classmethod
+    def needs(cls, options: ProbeOptions) -> frozenset[Capability]:
+        """The capabilities that the probe cannot do without, given its options; by default those that it states."""
+        return cls.capabilities
 
     @abstractmethod
     def items(self, data: Path | None) -> list[Item]:

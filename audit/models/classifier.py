@@ -33,12 +33,13 @@ from audit.models.requests import (
     encode,
 )
 from audit.models.source import Weights
-from audit.models.table import read_table
+from audit.models.table import answer_table, read_table
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 _UNNAMED = re.compile(r"(not )?LABEL_\d+")
 _OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL)
+_OF_TABLES = (Capability.TABULATE, Capability.PREDICT)
 _NOT_FINITE = Failure("not_a_number", "The model's class scores are not finite.")
 
 
@@ -57,11 +58,12 @@ class ClassifierModel:
         self.classes = read_classes(self._model.config, source)
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
+        self._read_from = (options.table.file, options.table)
         self.reader = ClassReader(self._model, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
         self.capabilities = abilities(self._model.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
-            self.lacks[Capability.TABULATE] = "no table of cases came with it (model.table)"
+            self.lacks |= dict.fromkeys(_OF_TABLES, "no table of cases came with it (model.table)")
         facts = describe(
             self._model, weights, source, "text-classification", options, declared, self.capabilities, None
         )
@@ -103,7 +105,10 @@ class ClassifierModel:
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The labelled table that the config names; its texts are to be classified."""
         missing = Failure("failed", "No table of cases came with the model; name one with model.table.")
-        return [self._table or missing for _ in requests]
+        table, (file, options) = self._table, self._read_from
+        if table is None or file is None:
+            return [missing for _ in requests]
+        return [answer_table(request, table, file, options) for request in requests]
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
@@ -156,7 +161,7 @@ def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
     if not encoder_decoder:
         known.add(Capability.ATTENTION)
     if table:
-        known.add(Capability.TABULATE)
+        known |= {Capability.TABULATE, Capability.PREDICT}
     return frozenset(known)
 
 

@@ -33,7 +33,8 @@ class Capability(StrEnum):
     CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
     JUDGE = "judge"  # not of a model itself: another one reads a text
-    TABULATE = "tabulate"  # a table of cases with true outcomes, sensitive columns and (if known) predictions
+    TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
+    PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,10 @@ class Embed(Request):
 
 @dataclass(frozen=True, slots=True)
 class Tabulate(Request):
-    """The table of cases that came with the model."""
+    """The table of cases that came with the model; ``whole``: with the columns that have no role in it as well."""
 
     needs: ClassVar[Capability] = Capability.TABULATE
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,7 @@ class Tabulated:
     ``truth`` and ``predicted`` hold classes as text, None where missing; ``score`` the probability of ``positive``, the
     class that the person concerned wishes for. ``predicted`` and ``score`` are empty where the model has to be asked:
     then ``texts`` holds what to ask of it. ``groups[a]`` is the column of the sensitive attribute ``attributes[a]``.
+    ``values[c]`` is the column ``columns[c]`` of those that are none of these, where a whole table was asked for.
     """
 
     positive: str
@@ -278,6 +281,8 @@ class Tabulated:
     attributes: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[tuple[str | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

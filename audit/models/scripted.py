@@ -41,6 +41,7 @@ ALL = frozenset(
         Capability.ATTRIBUTE,
         Capability.CLASSIFY,
         Capability.TABULATE,
+        Capability.PREDICT,
         Capability.EMBED,
     }
 )
@@ -59,7 +60,7 @@ def _direction(text: str) -> list[float]:
 
 
 def even_table(cases: int = 240) -> Tabulated:
-    """Cases of which four in five are predicted rightly, whatever their group."""
+    """Cases of which four in five are predicted rightly, whatever their group; nothing tells the groups apart."""
     truth = [noise(f"truth {i}") < 0.5 for i in range(cases)]
     predicted = [t == (noise(f"right {i}") < 0.8) for i, t in enumerate(truth)]
     return Tabulated(
@@ -70,6 +71,11 @@ def even_table(cases: int = 240) -> Tabulated:
         texts=(),
         attributes=("colour", "size"),
         groups=tuple(tuple(a if noise(f"{a} {i}") < 0.5 else b for i in range(cases)) for a, b in _GROUPS),
+        columns=("weight", "shape"),
+        values=(
+            tuple(f"{noise(f'weight {i}'):.3f}" if noise(f"weighed {i}") < 0.9 else None for i in range(cases)),
+            tuple("round" if noise(f"shape {i}") < 0.5 else "flat" for i in range(cases)),
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from audit.models.base import ModelError, chunks
 from audit.models.options import Options
 from audit.models.requests import Capability, Failure, Request, Tabulate, Tabulated
 from audit.models.source import file_hash
-from audit.models.table import role, table_facts, table_fingerprint, tabulate
+from audit.models.table import answer_table, role, table_facts, table_fingerprint, tabulate
 from audit.models.table_file import TableFile, as_text, hint, open_table
 
 SUFFIX = ".skops"
@@ -33,7 +33,7 @@ class SklearnModel:
         ModelError: where the file is not such a model, is not trusted, or does not fit the table.
     """
 
-    capabilities = frozenset({Capability.TABULATE})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
 
     def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
         path = _path(source)
@@ -45,6 +45,7 @@ class SklearnModel:
         file = open_table(options.table.file)
         model, trusted, said = _load(source, path, options.trust_remote_code)
         self._table = _predict(source, model, file, options)
+        self._read_from = (file.source, options.table)
         facts = table_facts(source, path, declared, self._table, options.table)
         table_hash = file_hash([file.path])
         notes = [f"The cases are those of {file.source} (SHA-256 {table_hash}).", *facts.notes, *said]
@@ -61,7 +62,7 @@ class SklearnModel:
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The table with the model's predictions."""
-        return [self._table for _ in requests]
+        return [answer_table(request, self._table, *self._read_from) for request in requests]
 
 
 def refuse_pickle(source: str) -> ModelError:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from audit.models.base import ModelError, chunks
 from audit.models.options import Options, TableOptions
 from audit.models.requests import Capability, Failure, Request, Tabulate, Tabulated
 from audit.models.source import file_hash
-from audit.models.table_file import SUFFIXES, Cell, TableFile, hint, open_table
+from audit.models.table_file import SUFFIXES, Cell, TableFile, hint, nearest, open_table
 from audit.results import ModelFacts
 
+Role = Literal["y_true", "y_pred", "y_score", "text"]
+ROLES: tuple[Role, ...] = get_args(Role)
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same table would be read otherwise
 MISSING_GROUP = "(missing)"
 MOST_GROUPS = 50  # more are no groups of people but numbers, dates or names
 THRESHOLD = 0.5
+LIKELY_TYPO = (
+    0.8  # likeness of a name to y_pred; a table without predictions may have columns that look a little like it
+)
 BACKWARDS = 0.1  # in mean probability; noise around no relation is nearer to 0
 _BINARY = {"0": "0", "1": "1", "false": "0", "true": "1"}
 
@@ -29,8 +35,8 @@ def read_table(options: TableOptions, source: str | None) -> Tabulated:
 
     Args:
         options: the columns and the favourable class.
-        source: the path, where the table itself is what is audited: it must hold ``y_pred`` or ``y_score``. None for
-            the labelled table of a text classifier, ``options.file``: it must hold ``text``.
+        source: the path, where the table itself is what is audited. None for the labelled table of a text classifier,
+            ``options.file``: it must hold ``text``.
 
     Raises:
         ModelError: where the file cannot be read, or lacks what is needed.
@@ -49,22 +55,70 @@ def read_table(options: TableOptions, source: str | None) -> Tabulated:
         return tabulate(file, options, texts=tuple(t or "" for t in asked))
     predicted = role(file, options, "y_pred", "the predicted class")
     score = role(file, options, "y_score", "the probability of the favourable class")
-    if predicted is None and score is None:
-        raise ModelError(
-            f"{path} has neither a column y_pred nor y_score; name them with model.columns, for "
-            f"{hint('y_pred', file.names)}."
-        )
-    columns = file.columns([name for name in (predicted, score) if name is not None])
-    probabilities = () if score is None else _probabilities(file, score, columns[score])
     text = role(file, options, "text", "what the case is about")
     texts = () if text is None else tuple(t or "" for t in file.columns([text])[text])
+    if predicted is None and score is None:
+        return _unpredicted(file, options, texts)
+    columns = file.columns([name for name in (predicted, score) if name is not None])
+    probabilities = () if score is None else _probabilities(file, score, columns[score])
     return tabulate(file, options, None if predicted is None else columns[predicted], probabilities, texts)
+
+
+def _unpredicted(file: TableFile, options: TableOptions, texts: tuple[str, ...]) -> Tabulated:
+    """A data set: true classes, groups and texts of which no model has said anything."""
+    others = [name for name in file.names if name not in (*ROLES, *options.sensitive, *options.columns.values())]
+    meant = nearest("y_pred", others, LIKELY_TYPO) or nearest("y_score", others, LIKELY_TYPO)
+    if meant:
+        raise ModelError(
+            f"{file.source} has neither a column y_pred nor y_score; name them with model.columns, did you mean {meant}."
+        )
+    table = tabulate(file, options, texts=texts)
+    return replace(table, notes=(*table.notes, "It holds no predictions, so only the data set itself is audited."))
+
+
+def answer_table(request: Tabulate, table: Tabulated, source: str, options: TableOptions) -> Tabulated | Failure:
+    """The table that was read when the model was opened; where a whole one is asked for, with its other columns.
+
+    These are read now and kept nowhere: most audits have no use for them, and they can be many.
+    """
+    if not request.whole:
+        return table
+    try:
+        return _whole(table, source, options)
+    except ModelError as error:
+        return Failure("failed", str(error))
+
+
+def read_data_set(options: TableOptions, source: str) -> Tabulated:
+    """A table with all its columns, of which predictions, where it has some, are left out.
+
+    Raises:
+        ModelError: where the file cannot be read, or lacks what is needed.
+    """
+    file = open_table(source)
+    text = role(file, options, "text", "what the case is about")
+    texts = () if text is None else tuple(t or "" for t in file.columns([text])[text])
+    return _whole(tabulate(file, options, texts=texts), source, options)
+
+
+def _whole(table: Tabulated, source: str, options: TableOptions) -> Tabulated:
+    file = open_table(source)
+    roles = {options.columns.get(name, name) for name in ROLES} | set(options.sensitive)
+    names = tuple(name for name in dict.fromkeys(file.names) if name and name not in roles)
+    twice = [name for name in names if file.names.count(name) > 1]
+    names = tuple(name for name in names if name not in twice)
+    columns = file.columns(names) if names else {}
+    if any(len(column) != len(table.truth) for column in columns.values()):
+        raise ModelError(f"{source} was changed while it was audited.")
+    notes = [f"Of the columns that are there more than once ({', '.join(twice)}) none was read."] if twice else []
+    values = tuple(tuple(columns[name]) for name in names)
+    return replace(table, columns=names, values=values, notes=(*table.notes, *notes))
 
 
 def role(
     file: TableFile,
     options: TableOptions,
-    name: Literal["y_true", "y_pred", "y_score", "text"],
+    name: Role,
     what: str,
     needed: bool = False,
 ) -> str | None:
@@ -92,7 +146,7 @@ def tabulate(
     Raises:
         ModelError: where columns are missing or the classes cannot be read.
     """
-    if not options.sensitive:
+    if not options.sensitive and (score or predicted is not None or not texts):
         raise ModelError(
             f"{file.source}: model.sensitive must name the columns whose groups are compared, e.g. [race, sex]; "
             f"{hint('', file.names)}."
@@ -101,13 +155,14 @@ def tabulate(
         file.require(name, "which model.sensitive names")
     truth_name = role(file, options, "y_true", "the true class")
     attributes = tuple(dict.fromkeys(options.sensitive))
-    columns = file.columns([*attributes, *([] if truth_name is None else [truth_name])])
+    wanted = [*attributes, *([] if truth_name is None else [truth_name])]
+    columns = file.columns(wanted) if wanted else {}
     groups = tuple(tuple(cell or MISSING_GROUP for cell in columns[name]) for name in attributes)
     for name, column in zip(attributes, groups, strict=True):
         many = len(set(column))
         if many > MOST_GROUPS:
             raise ModelError(f"{file.source}: {name} has {many} different values; put them into groups (bands) first.")
-    cases = len(groups[0])
+    cases = len(texts) or len(groups[0])
     truth = [None] * cases if truth_name is None else columns[truth_name]
     positive, truth, said, notes = _classes(file, options, truth, predicted, bool(score))
     if said is None and score:
@@ -116,7 +171,7 @@ def tabulate(
         notes = [*notes, f"There is no y_pred: a case is predicted {positive} where y_score is {THRESHOLD} or more."]
     elif said is not None and score:
         _check_direction(file.source, positive, said, score)
-    if truth_name is None:
+    if truth_name is None and (said is not None or not texts):
         notes = [*notes, "There is no y_true, so errors could not be measured."]
     return Tabulated(positive, tuple(truth), tuple(said or ()), score, texts, attributes, groups, tuple(notes))
 
@@ -181,19 +236,29 @@ def _probabilities(file: TableFile, name: str, cells: Sequence[Cell]) -> tuple[f
     return tuple(found)
 
 
+DATA_SET = frozenset({Capability.TABULATE})
+"""What can be asked of a table without predictions."""
+
+
 class TableModel:
-    """Predictions in a file: all that can be asked for is the table.
+    """Predictions in a file, or a data set of which there are none: all that can be asked for is the table.
 
     Raises:
         ModelError: where the table cannot be read.
     """
 
-    capabilities = frozenset({Capability.TABULATE})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
+    lacks: Mapping[Capability, str] = {}
 
     def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
         self._table = read_table(options.table, source)
+        self._read_from = (source, options.table)
+        if not self._table.predicted:
+            self.capabilities = DATA_SET
+            self.lacks = {Capability.PREDICT: "the table holds no predictions (y_pred or y_score)"}
         path = Path(source).expanduser()
-        self.facts = table_facts(source, path, declared, self._table, options.table)
+        facts = table_facts(source, path, declared, self._table, options.table)
+        self.facts = facts.model_copy(update={"capabilities": sorted(self.capabilities)})
         self.fingerprint = table_fingerprint(self.facts, options.table)
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
@@ -202,24 +267,24 @@ class TableModel:
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The table."""
-        return [self._table for _ in requests]
+        return [answer_table(request, self._table, *self._read_from) for request in requests]
 
 
 def table_facts(
     source: str, path: Path, declared: dict[str, str], table: Tabulated, options: TableOptions
 ) -> ModelFacts:
     """What is known of predictions: the file and its hash; ``weights_sha256`` is that of the file."""
-    rows = len(table.groups[0])
-    spoken = f"The table has {rows:,} cases; the favourable class is {table.positive}."
+    spoken = f"The table has {len(table.truth):,} cases; the favourable class is {table.positive}."
+    compared = f" Groups are compared by {', '.join(table.attributes)}." if table.attributes else ""
     return ModelFacts(
         name=declared.get("name") or path.stem,
         source=source,
         kind="tabular",
         pinned=True,
         weights_sha256=file_hash([path]),
-        capabilities=[Capability.TABULATE],
+        capabilities=[Capability.PREDICT, Capability.TABULATE],
         declared=declared,
-        notes=[f"{spoken} Groups are compared by {', '.join(table.attributes)}.", *table.notes],
+        notes=[f"{spoken}{compared}", *table.notes],
     )
 
 

@@ -167,12 +167,18 @@ def as_text(value: object) -> Cell:
     return whole[1] if whole else text
 
 
+def nearest(name: str, names: Sequence[str], likeness: float = 0.6) -> str | None:
+    """What is spelled much like it, if anything; ``likeness`` from 0 to 1 (the same)."""
+    folded = {known.casefold(): known for known in reversed(names)}
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=likeness)
+    return folded[close[0]] if close else None
+
+
 def hint(name: str, names: Sequence[str]) -> str:
     """What may have been meant, or what there is."""
-    folded = {known.casefold(): known for known in reversed(names)}
-    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    close = nearest(name, names)
     if close:
-        return f"did you mean {folded[close[0]]}"
+        return f"did you mean {close}"
     rest = len(names) - _MOST_NAMED
     return f"it has {', '.join(names[:_MOST_NAMED])}{f' and {rest} more' if rest > 0 else ''}"
 

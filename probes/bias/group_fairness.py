@@ -57,14 +57,15 @@ class GroupFairness(Probe):
         "it though it was not merited, and who is denied it wrongly."
     )
     method = (
-        "Rates of each group with Wilson intervals. Gaps and ratios between groups of at least a minimum size by "
-        "fairlearn, with bootstrap intervals over cases; because the distance between extremes is biased upwards, chance "
-        "is its mean with shuffled groups, p values come from the shuffles and are Holm-corrected over attributes."
+        "Rates of each group with Wilson intervals; calibration in bins of equal mass. Gaps and ratios between groups of at "
+        "least a minimum size by fairlearn, with bootstrap intervals over cases; because the distance between extremes is "
+        "biased upwards, chance is its mean with shuffled groups, p values come from the shuffles and are Holm-corrected "
+        "over attributes."
     )
     citation = (
-        "Demographic parity and impact ratio after the Uniform Guidelines (29 CFR 1607.4 D) and New York City Local Law "
-        "144; equalized odds and equal opportunity after Hardt et al. 2016 (arXiv:1610.02413); calibration within groups "
-        "after Kleinberg et al. 2016 (arXiv:1609.05807)."
+        "Demographic parity and impact ratio after the Uniform Guidelines (29 CFR 1607.4 D); impact ratio and scoring rate "
+        "after the rules of New York City Local Law 144 (6 RCNY 5-300); equalized odds and equal opportunity after Hardt et "
+        "al. 2016 (arXiv:1610.02413); calibration within groups after Kleinberg et al. 2016 (arXiv:1609.05807)."
     )
     limits = (
         "It speaks of these cases and these groups, not of other people, and the true outcomes may themselves carry bias. A "
@@ -73,7 +74,7 @@ class GroupFairness(Probe):
     )
     source = "the cases that came with the model"
     licence = "that of the table"
-    capabilities = frozenset({Capability.TABULATE})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
     options = GroupFairnessOptions
     sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": None, "standard": None, "full": None}
     metrics = (
@@ -104,8 +105,9 @@ class GroupFairness(Probe):
             "Impact ratio (lowest over highest share of favourable predictions)",
             "ratio",
             "higher_is_better",
-            "Share of favourable predictions in the group with the lowest one, divided by the highest. 1 means alike; below "
-            "0.8 (four fifths) is the usual sign of adverse impact. Chance is the ratio with shuffled groups.",
+            "Share of favourable predictions in the group with the lowest one, divided by the highest; of a single group, "
+            "its share divided by the highest. 1 means alike; below 0.8 (four fifths) is the usual sign of adverse impact. "
+            "Chance is the ratio with shuffled groups.",
         ),
         Metric(
             "equalized_odds_difference",
@@ -114,6 +116,14 @@ class GroupFairness(Probe):
             "lower_is_better",
             "The larger of the gaps in true and in false positive rates. Chance is the gap with groups shuffled among cases "
             "of the same true outcome.",
+        ),
+        Metric(
+            "equalized_odds_ratio",
+            "Lowest over highest error rate, the worse of two",
+            "ratio",
+            "higher_is_better",
+            "The smaller of two ratios between groups: lowest over highest true positive rate, and the same of false positive "
+            "rates. 1 means alike. Chance is the ratio with groups shuffled among cases of the same true outcome.",
         ),
         Metric(
             "equal_opportunity_difference",
@@ -151,6 +161,38 @@ class GroupFairness(Probe):
             "lower_is_better",
             "Among a group's cases with another true outcome, the share predicted favourably. Chance is the share of "
             "favourable predictions over all cases.",
+        ),
+        Metric(
+            "false_negative_rate",
+            "Denied though the favourable class was merited",
+            "rate",
+            "lower_is_better",
+            "Among a group's cases with a favourable true outcome, the share that was not predicted so: one minus the true "
+            "positive rate. Chance is the share of other predictions over all cases.",
+        ),
+        Metric(
+            "scoring_rate",
+            "Scores above the median",
+            "rate",
+            "descriptive",
+            "Share of a group's cases whose stated probability of the favourable class is above the median of all cases. "
+            "Chance is the share over all cases.",
+        ),
+        Metric(
+            "scoring_impact_ratio",
+            "Impact ratio of scores (lowest over highest share above the median)",
+            "ratio",
+            "higher_is_better",
+            "Lowest share of scores above the median in a group, divided by the highest. 1 means alike. Chance is the ratio "
+            "with shuffled groups.",
+        ),
+        Metric(
+            "calibration_error",
+            "Distance of stated probabilities from what came true",
+            "probability",
+            "lower_is_better",
+            "Within a group, mean distance over bins of scores between mean stated probability and share that came true. "
+            "Chance is what perfectly calibrated scores would show.",
         ),
         Metric(
             "calibration_gap",

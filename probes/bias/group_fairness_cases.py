@@ -95,10 +95,11 @@ class Partition:
 
 def chosen_rows(table: Tabulated, limit: int | None, seed: int) -> list[int]:
     """Which rows are judged: all, or a seeded sample."""
-    return _sample(len(table.groups[0]) if table.groups else 0, limit, seed)
+    return drawn(len(table.groups[0]) if table.groups else 0, limit, seed)
 
 
-def _sample(many: int, limit: int | None, seed: int) -> list[int]:
+def drawn(many: int, limit: int | None, seed: int) -> list[int]:
+    """Places of ``many`` cases: all, or a seeded sample of ``limit``."""
     if limit is None or limit >= many:
         return list(range(many))
     items: list[Item] = [{"place": place} for place in range(many)]
@@ -107,7 +108,7 @@ def _sample(many: int, limit: int | None, seed: int) -> list[int]:
 
 def sample(cases: Cases, most: int, seed: int) -> list[int]:
     """Places of the cases that become records: all, or a seeded sample."""
-    return _sample(len(cases.rows), most, seed)
+    return drawn(len(cases.rows), most, seed)
 
 
 def questions(table: Tabulated, limit: int | None, seed: int) -> list[Classify]:

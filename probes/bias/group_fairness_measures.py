@@ -11,13 +11,25 @@ from fairlearn.metrics import (
     demographic_parity_ratio,
     equal_opportunity_difference,
     equalized_odds_difference,
+    equalized_odds_ratio,
 )
 from numpy.typing import NDArray
 
 from audit.metrics import Estimate, bootstrap_counts, holm, mean, not_measured, rate
 from audit.results import Measurement
 from probes.bias.group_fairness_cases import Cases, IntArray, Partition, partitions
-from probes.bias.group_fairness_statistics import IMPACT, ODDS, OPPORTUNITY, PARITY, Gap, balanced_accuracy, compared
+from probes.bias.group_fairness_scores import NO_SCORE, above_median, calibration_errors, scoring_ratios
+from probes.bias.group_fairness_statistics import (
+    IMPACT,
+    ODDS,
+    ODDS_RATIO,
+    OPPORTUNITY,
+    PARITY,
+    Gap,
+    balanced_accuracy,
+    compared,
+    ratios_to_highest,
+)
 
 Measure = Callable[..., Measurement]
 Mask = NDArray[np.bool_]
@@ -26,6 +38,7 @@ GAPS: tuple[tuple[str, Callable[..., float], Gap], ...] = (
     ("demographic_parity_difference", demographic_parity_difference, PARITY),
     ("impact_ratio", demographic_parity_ratio, IMPACT),
     ("equalized_odds_difference", equalized_odds_difference, ODDS),
+    ("equalized_odds_ratio", equalized_odds_ratio, ODDS_RATIO),
     ("equal_opportunity_difference", equal_opportunity_difference, OPPORTUNITY),
 )
 BY_GROUP = (
@@ -34,9 +47,13 @@ BY_GROUP = (
     "accuracy",
     "true_positive_rate",
     "false_positive_rate",
+    "false_negative_rate",
     "calibration_gap",
+    "scoring_rate",
 )
-NEED_TRUTH = frozenset(BY_GROUP) - {"selection_rate"}
+NEED_TRUTH = frozenset(BY_GROUP) - {"selection_rate", "scoring_rate"}
+
+SCORED = frozenset({"calibration_gap", "scoring_rate"})
 
 
 @dataclass(frozen=True)
@@ -64,9 +81,13 @@ def measurements(
     found = _overall(cases, confidence, seed, measure)
     for name, reference, gap in GAPS:
         found += _gaps(name, reference, gap, cases, ways, minimum, confidence, seed, measure)
+    found += _impact_ratios(cases, ways, confidence, seed, measure)
+    found += scoring_ratios(cases, [(w.partition, w.selection) for w in ways], confidence, seed, measure)
     for name in BY_GROUP:
         found += _by_group(name, cases, ways, confidence, measure)
-    return found, ways
+    return found + calibration_errors(
+        cases, [(w.partition, w.selection) for w in ways], confidence, seed, measure
+    ), ways
 
 
 def _compared(cases: Cases, partition: Partition, minimum: int) -> Compared:
@@ -153,6 +174,26 @@ def _gaps(
     ]
 
 
+def _impact_ratios(
+    cases: Cases, ways: Sequence[Compared], confidence: float, seed: int, measure: Measure
+) -> list[Measurement]:
+    """The impact ratio of each group that is compared: its selection rate over that of the most selected group."""
+    found: list[Measurement] = []
+    for way in ways:
+        if len(way.selection) < 2:
+            continue
+        counts = np.zeros((len(way.partition.names), 2, 2), dtype=np.intp)
+        usable = cases.scored
+        np.add.at(counts[:, 0], (way.partition.codes[usable], cases.predicted[usable]), 1)
+        ratios = ratios_to_highest(counts[list(way.selection)], confidence, seed)
+        for place, (estimate, chance) in zip(way.selection, ratios, strict=True):
+            planned = cases.coverage(way.partition.codes == place)
+            where = way.partition.where(place)
+            part = way.partition.part(place)
+            found.append(measure("impact_ratio", estimate, planned, part=part, chance=chance, evidence=where))
+    return found
+
+
 def _by_group(
     name: str, cases: Cases, ways: Sequence[Compared], confidence: float, measure: Measure
 ) -> list[Measurement]:
@@ -163,7 +204,7 @@ def _by_group(
     if not possible.any():
         if name == "accuracy":  # said of all cases already
             return []
-        why = "there is no y_score" if name == "calibration_gap" and cases.known.any() else _why(cases, truth)
+        why = NO_SCORE if name in SCORED and cases.scored.any() else _why(cases, truth)
         return [measure(name, not_measured(why, confidence), cases.coverage(every, truth))]
     found: list[Measurement] = []
     for way in ways:
@@ -173,7 +214,7 @@ def _by_group(
             members = way.partition.codes == place
             used = _usable(name, cases, members)
             estimate, chance = _group_rate(name, cases, used, confidence)
-            if estimate.value is not None and name in ("selection_rate", "outcome_rate"):
+            if estimate.value is not None and name in ("selection_rate", "outcome_rate", "scoring_rate"):
                 chance = _all_cases(name, cases)
             where = way.partition.where(place)
             planned = cases.coverage(_planned(name, cases, members), truth)
@@ -190,7 +231,7 @@ def _by_group(
 
 def _planned(name: str, cases: Cases, members: Mask) -> Mask:
     """The cases of a group that a rate is about, as far as is known."""
-    if name == "true_positive_rate":
+    if name in ("true_positive_rate", "false_negative_rate"):
         return np.asarray(members & (cases.truth != 0))
     if name == "false_positive_rate":
         return np.asarray(members & (cases.truth != 1))
@@ -201,6 +242,8 @@ def _usable(name: str, cases: Cases, members: Mask) -> Mask:
     """The cases of a group that a rate is measured on."""
     if name == "selection_rate":
         return members & cases.scored
+    if name == "scoring_rate":
+        return members & np.isfinite(cases.score)
     known = members & cases.known
     if name == "calibration_gap":
         return known & np.isfinite(cases.score)
@@ -218,11 +261,17 @@ def _group_rate(name: str, cases: Cases, used: Mask, confidence: float) -> tuple
         return replace(mean(cases.score[used] - truth, None, confidence, bounds=(-1.0, 1.0)), p_value=None), 0.0
     if name == "outcome_rate":
         return rate(truth == 1, None, confidence), None
+    if name == "scoring_rate":
+        return rate(above_median(cases)[used], None, confidence), None
+    if name == "false_negative_rate":
+        return rate(predicted == 0, None, confidence), 1 - _all_cases("selection_rate", cases)
     chance = None if name == "selection_rate" else _all_cases("selection_rate", cases)
     return rate(predicted == 1, None, confidence), chance
 
 
 def _all_cases(name: str, cases: Cases) -> float:
     """The same rate over all cases: what a group would have if groups made no difference."""
+    if name == "scoring_rate":
+        return float(above_median(cases)[np.isfinite(cases.score)].mean())
     column: IntArray = cases.predicted[cases.scored] if name == "selection_rate" else cases.truth[cases.known]
     return float((column == 1).mean())

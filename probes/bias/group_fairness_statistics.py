@@ -62,6 +62,24 @@ def odds_gap(counts: IntArray) -> FloatArray:
     return np.maximum(opportunity_gap(counts), _gap(positive_rates(counts, 0)))
 
 
+def odds_ratio(counts: IntArray) -> FloatArray:
+    """Equalized odds ratio: the smaller of lowest over highest true and false positive rate, from 0 to 1 (alike).
+
+    Where no case of any group is selected in one of the two it is the other, as in fairlearn; NaN where in both.
+    """
+    rates = [positive_rates(counts, true_class) for true_class in (0, 1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = [r.min(axis=-1) / r.max(axis=-1) for r in rates]
+        return np.asarray(np.fmin(ratios[0], ratios[1]))
+
+
+def to_highest(counts: IntArray) -> FloatArray:
+    """Each group's selection rate over the highest one, ``[..., groups]``, from 0 to 1 (the highest itself)."""
+    rates = selection_rates(counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(rates / rates.max(axis=-1, keepdims=True))
+
+
 def balanced_accuracy(counts: IntArray) -> FloatArray:
     """Mean of the shares of right predictions in each true class, ``[..., 2, 2]`` to ``[...]``; 0.5 without looking."""
     return np.asarray((1 - _share(counts[..., 0, 1], counts[..., 0, :].sum(-1))) / 2 + positive_rates(counts, 1) / 2)
@@ -107,6 +125,7 @@ PARITY = Gap(parity_gap, None)
 IMPACT = Gap(impact_ratio, None, ratio=True)
 OPPORTUNITY = Gap(opportunity_gap, (1,))
 ODDS = Gap(odds_gap, (0, 1))
+ODDS_RATIO = Gap(odds_ratio, (0, 1), ratio=True)
 
 
 def compared(counts: IntArray, gap: Gap, value: float, confidence: float, seed: int) -> tuple[Estimate, float | None]:
@@ -124,7 +143,7 @@ def compared(counts: IntArray, gap: Gap, value: float, confidence: float, seed: 
         seed: of both simulations.
     """
     if not np.isfinite(value):
-        reason = "no case of any group got the favourable prediction"
+        reason = "a rate is 0 in every group, of which there is no ratio"
         return not_measured(reason, confidence, 0), None
     estimate = bootstrap_counts(counts, gap.statistic, confidence, RESAMPLES, seed, biased=True)
     null = gap.statistic(shuffled(counts, gap.true_classes is not None, seed))
@@ -154,7 +173,40 @@ def _by_wilson(counts: IntArray, gap: Gap, confidence: float) -> tuple[float, fl
             ends.append((bottom[0] / top[1], min(1.0, bottom[1] / top[0]) if top[0] > 0 else 1.0))
         else:
             ends.append((max(0.0, top[0] - bottom[1]), top[1] - bottom[0]))
-    return max(low for low, _ in ends), max(high for _, high in ends)
+    outer = min if gap.ratio else max  # the worse of the two true classes
+    return outer(low for low, _ in ends), outer(high for _, high in ends)
+
+
+def ratios_to_highest(counts: IntArray, confidence: float, seed: int) -> list[tuple[Estimate, float | None]]:
+    """The impact ratio of each group, with the bootstrap interval for biased statistics, and its mean with shuffled groups.
+
+    Args:
+        counts: ``[groups, 2, 2]`` of the groups that are compared, two or more.
+        confidence: of the intervals, between 0 and 1.
+        seed: of both simulations.
+    """
+    values = to_highest(counts)
+    if not np.isfinite(values).all():
+        nothing = not_measured("no case of any group got the favourable prediction", confidence)
+        return [(nothing, None) for _ in counts]
+    null = to_highest(shuffled(counts, False, seed))
+    top = int(np.argmax(selection_rates(counts)))
+    told: list[tuple[Estimate, float | None]] = []
+    for place, value in enumerate(values.tolist()):
+
+        def ratio(tables: IntArray, place: int = place) -> FloatArray:
+            return np.asarray(to_highest(tables)[..., place])
+
+        found = bootstrap_counts(counts, ratio, confidence, RESAMPLES, seed, biased=True)
+        if found.low is None or found.high is None:
+            low, high = _by_wilson(counts[[place, top]], IMPACT, confidence)
+            method = "Wilson ends of the two groups (no variation between resamples)"
+        else:
+            low, high, method = found.low, found.high, found.method
+        low, high = min(max(0.0, low), value), max(min(1.0, high), value)
+        estimate = replace(found, value=value, low=low, high=high, n=int(counts[place].sum()), method=method)
+        told.append((estimate, float(null[:, place].mean())))
+    return told
 
 
 def _wilson(row: IntArray, confidence: float) -> tuple[float, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from probes.bias import dataset_prediction
 from probes.misinformation import fabrication
 
 
@@ -30,4 +32,22 @@ def _kappa_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if hasattr(fabrication, "cohen_kappa_score"):
             patch.setattr(fabrication, "cohen_kappa_score", quick_kappa)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _predictions_once() -> Iterator[None]:
+    """Trees on the same few hundred rows are the same trees; fitting them is a second in each of the catalogue's tests."""
+    kept: dict[tuple[Any, ...], Any] = {}
+    fitted = dataset_prediction.out_of_fold
+
+    @wraps(fitted)
+    def once(given: Any, truth: Any, seed: int, balanced: bool) -> Any:
+        key = (given.shape, given.tobytes(), truth.tobytes(), seed, balanced)
+        if key not in kept:
+            kept[key] = fitted(given, truth, seed, balanced)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset_prediction, "out_of_fold", once)
         yield

@@ -93,7 +93,7 @@ def test_facts(place: Path) -> None:
     )
     assert facts.weights_sha256 == file_hash([Path("m.skops")])
     assert file_hash([Path("cases.csv")]) in facts.notes[0]
-    assert facts.capabilities == [Capability.TABULATE]
+    assert facts.capabilities == [Capability.PREDICT, Capability.TABULATE]
 
 
 def test_the_fingerprint_follows_model_and_table(place: Path) -> None:
@@ -194,3 +194,10 @@ def test_asking_in_batches_gives_the_table(place: Path) -> None:
     found: dict[Any, Any] = {}
     ask(opened(), [Tabulate()], found)
     assert isinstance(found[Tabulate()], Tabulated)
+
+
+def test_the_whole_table_holds_the_features(place: Path) -> None:
+    [whole] = opened().tabulate([Tabulate(whole=True)])
+    assert isinstance(whole, Tabulated)
+    assert {"income", "town"} <= set(whole.columns)
+    assert not {"sex", "y_true"} & set(whole.columns)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from audit.models import Capability, ModelError, Tabulate, Tabulated, answer, decode, encode
+from audit.models import Capability, Failure, ModelError, SaysWhyNot, Tabulate, Tabulated, answer, decode, encode
 from audit.models.opening import open_model
 from audit.models.options import Options, TableOptions
 from audit.models.source import file_hash
-from audit.models.table import read_table
+from audit.models.table import read_data_set, read_table
 
 GOOD = "y_true,y_pred,y_score,race,sex\n1,1,0.9,a,f\n0,0,0.2,b,m\n1,0,0.4,b,f\n0,1,0.6,a,m\n"
 SENSITIVE = ("race", "sex")
@@ -141,7 +142,11 @@ MISTAKES: dict[str, tuple[str | bytes, TableOptions, str]] = {
     "nothing sensitive": (GOOD, TableOptions(), "model.sensitive must name the columns .*it has y_true, y_pred"),
     "sensitive mistyped": (GOOD, TableOptions(sensitive=("Rcae",)), "no column Rcae, .*did you mean race"),
     "renamed mistyped": (GOOD, TableOptions(sensitive=("race",), columns={"y_pred": "pred"}), "no column pred"),
-    "no prediction": ("y_true,race\n1,a\n", TableOptions(sensitive=("race",)), "neither a column y_pred nor y_score"),
+    "no prediction by the look of it": (
+        "y_true,y_prd,race\n1,1,a\n",
+        TableOptions(sensitive=("race",)),
+        "neither a column y_pred nor y_score.*did you mean y_prd",
+    ),
     "twice": ("y_true,y_pred,race,race\n1,1,a,b\n", TableOptions(sensitive=("race",)), "more than one column race"),
     "score too large": (GOOD.replace("0.4", "40"), TableOptions(sensitive=SENSITIVE), "row 3 is 40, not a probability"),
     "score below 0": (GOOD.replace("0.4", "-0.4"), TableOptions(sensitive=SENSITIVE), "row 3 is -0.4, not a prob"),
@@ -194,7 +199,7 @@ def options(**table_options: object) -> Options:
 def test_a_table_is_opened_as_a_model(place: Path) -> None:
     Path("Loans.CSV").write_text(GOOD, encoding="utf-8")
     model = open_model("Loans.CSV", None, None, None, options(), {"owner": "us"})
-    assert model.capabilities == {Capability.TABULATE}
+    assert model.capabilities == {Capability.TABULATE, Capability.PREDICT}
     facts = model.facts
     assert (facts.kind, facts.name, facts.pinned, facts.chat_template) == ("tabular", "Loans", True, False)
     assert facts.weights_sha256 == file_hash([Path("Loans.CSV")])
@@ -227,3 +232,62 @@ def test_what_is_no_table_is_refused(place: Path, source: str, task: str | None,
     Path("t.csv").write_text(GOOD, encoding="utf-8")
     with pytest.raises(ModelError, match=told):
         open_model(source, None, None, task, options(), {})
+
+
+DATA_SET = "label,income,town,race,sex\n1,10,x,a,f\n0,,y,b,m\n1,30,x,b,f\n"
+
+
+def test_a_table_without_predictions_is_a_data_set(place: Path) -> None:
+    Path("t.csv").write_text(DATA_SET, encoding="utf-8")
+    model = open_model("t.csv", None, None, None, options(columns={"y_true": "label"}), {})
+    assert model.capabilities == {Capability.TABULATE}
+    assert isinstance(model, SaysWhyNot)
+    assert "no predictions" in model.lacks[Capability.PREDICT]
+    assert model.facts.capabilities == ["tabulate"]
+    assert "only the data set itself is audited" in " ".join(model.facts.notes)
+    [[plain, whole]] = [answer(model, [Tabulate(), Tabulate(whole=True)])]
+    assert isinstance(plain, Tabulated)
+    assert (plain.truth, plain.predicted, plain.columns) == (("1", "0", "1"), (), ())
+    assert isinstance(whole, Tabulated)
+    assert whole.columns == ("income", "town")
+    assert whole.values == (("10", None, "30"), ("x", "y", "x"))
+    assert decode(encode(whole)) == whole
+    assert replace(whole, columns=(), values=()) == plain
+
+
+def test_the_whole_table_has_no_column_that_has_a_role_or_is_there_twice(place: Path) -> None:
+    Path("t.csv").write_text("y_true,y_pred,y_score,text,race,age,town,town\n1,1,0.9,hi,a,5,x,y\n", encoding="utf-8")
+    model = open_model("t.csv", None, None, None, Options(table=TableOptions(sensitive=("race",))), {})
+    [whole] = answer(model, [Tabulate(whole=True)])
+    assert isinstance(whole, Tabulated)
+    assert whole.columns == ("age",)
+    assert "more than once (town)" in " ".join(whole.notes)
+
+
+def test_a_table_that_was_changed_meanwhile_is_no_answer(place: Path) -> None:
+    Path("t.csv").write_text(DATA_SET, encoding="utf-8")
+    model = open_model("t.csv", None, None, None, options(columns={"y_true": "label"}), {})
+    Path("t.csv").write_text(DATA_SET + "1,5,z,a,f\n", encoding="utf-8")
+    assert answer(model, [Tabulate(whole=True)]) == [Failure("failed", "t.csv was changed while it was audited.")]
+    Path("t.csv").unlink()
+    [gone] = answer(model, [Tabulate(whole=True)])
+    assert isinstance(gone, Failure)
+    assert "was not found" in gone.reason
+    assert isinstance(answer(model, [Tabulate()])[0], Tabulated)
+
+
+def test_a_column_that_looks_a_little_like_a_prediction_is_none(place: Path) -> None:
+    assert table("y_true,v_score_text,race\n1,low,a\n0,high,b\n", ("race",)).predicted == ()
+
+
+def test_texts_need_no_sensitive_column(place: Path) -> None:
+    found = table("text\nHello.\nBye.\n", ())
+    assert (found.texts, found.attributes, found.truth) == (("Hello.", "Bye."), (), (None, None))
+
+
+def test_a_data_set_is_read_whole(place: Path) -> None:
+    Path("t.csv").write_text(DATA_SET, encoding="utf-8")
+    found = read_data_set(TableOptions(None, SENSITIVE, {"y_true": "label"}), "t.csv")
+    assert (found.columns, found.truth, found.predicted) == (("income", "town"), ("1", "0", "1"), ())
+    Path("t.csv").write_text(GOOD, encoding="utf-8")
+    assert read_data_set(TableOptions(None, SENSITIVE), "t.csv").columns == ()  # predictions are none of its columns

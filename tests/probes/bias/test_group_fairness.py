@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import runpy
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from fairlearn.metrics import (
     demographic_parity_ratio,
     equal_opportunity_difference,
     equalized_odds_difference,
+    equalized_odds_ratio,
+    false_negative_rate,
     false_positive_rate,
     selection_rate,
     true_positive_rate,
@@ -36,8 +37,19 @@ from audit.models.table import read_table
 from probes.base import Outcome
 from probes.bias import group_fairness
 from probes.bias.group_fairness import GroupFairness
-from probes.bias.group_fairness_statistics import IMPACT, ODDS, PARITY, balanced_accuracy, compared, shuffled
-from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
+from probes.bias.group_fairness_scores import calibration_error
+from probes.bias.group_fairness_statistics import (
+    IMPACT,
+    ODDS,
+    ODDS_RATIO,
+    PARITY,
+    Gap,
+    balanced_accuracy,
+    compared,
+    ratios_to_highest,
+    shuffled,
+)
+from tests.probes.harness import finding, interval, number, outlooks, problems, published, run_probe, value
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 GAP = {"north": 0.0, "south": 0.2}
@@ -332,13 +344,16 @@ class TestStatistics:
         assert ODDS.statistic(self.counts) == pytest.approx(
             equalized_odds_difference(truth, predicted, sensitive_features=groups)
         )
+        assert ODDS_RATIO.statistic(self.counts) == pytest.approx(
+            equalized_odds_ratio(truth, predicted, sensitive_features=groups)
+        )
         assert balanced_accuracy(self.counts.sum(axis=0)) == pytest.approx(
             (np.mean(predicted[truth == 1]) + 1 - np.mean(predicted[truth == 0])) / 2
         )
 
     def test_many_tables_at_once_give_what_each_gives(self) -> None:
         many = np.stack([self.counts, self.counts[::-1], self.counts + 1])
-        for gap in (PARITY, IMPACT, ODDS):
+        for gap in (PARITY, IMPACT, ODDS, ODDS_RATIO):
             assert gap.statistic(many) == pytest.approx([float(gap.statistic(one)) for one in many])
 
     @pytest.mark.parametrize("within", [True, False])
@@ -382,6 +397,32 @@ class TestStatistics:
         assert held >= 186
         assert small <= 18 if planted == 0 else small > 120
 
+    @pytest.mark.parametrize(
+        ("gap", "true"),
+        [(PARITY, 0.2), (IMPACT, 0.6), (ODDS, 0.2), (ODDS_RATIO, 0.1 / 0.3)],
+        ids=["parity", "ratio", "odds", "odds_ratio"],
+    )
+    def test_a_classifier_with_a_known_gap_is_measured_at_it(self, gap: Gap, true: float) -> None:
+        """Two groups of 400; of those with a favourable outcome 0.7 and 0.5 are selected, of the others 0.3 and 0.1.
+
+        Over 100 samples no fewer than 90 intervals hold the true value, and none holds the value of no difference.
+        """
+        stream = np.random.default_rng(2)
+        chances = np.array([[0.3, 0.7], [0.1, 0.5]])
+        held = 0
+        for seed in range(100):
+            favourable = stream.binomial(400, 0.5, size=2)
+            sizes = np.stack([400 - favourable, favourable], axis=1)
+            selected = stream.binomial(sizes, chances)
+            counts = np.stack([sizes - selected, selected], axis=-1).astype(np.intp)
+            estimate, _ = compared(counts, gap, float(gap.statistic(counts)), 0.95, seed)
+            assert estimate.low is not None
+            assert estimate.high is not None
+            held += estimate.low <= true <= estimate.high
+            assert estimate.p_value is not None
+            assert estimate.p_value < 0.05
+        assert held >= 90
+
 
 def test_the_example_shows_the_gap_that_was_planted_in_it() -> None:
     written = runpy.run_path(str(EXAMPLES / "make_predictions.py"))
@@ -394,19 +435,90 @@ def test_the_example_shows_the_gap_that_was_planted_in_it() -> None:
     assert not {"selection.sex", "errors.sex"} & set(problems(outcome))
 
 
-@cache
-def compas() -> Path:
-    folder = os.environ.get("FAIRWITNESS_DATA")
-    path = Path(folder or "") / "compas" / "compas-scores-two-years.csv"
-    if not folder or not path.is_file():
-        pytest.skip("set FAIRWITNESS_DATA to a folder with compas/compas-scores-two-years.csv")
-    return path
+def scored(many: int = 3000) -> Tabulated:
+    """Probabilities on a scale, which are lower in the south; the outcome follows a probability that is not."""
+    table = made(many, scored=False)
+    chances = [noise(f"chance {i}") for i in range(many)]
+    score = tuple(0.8 * c if r == "south" else c for c, r in zip(chances, table.groups[0], strict=True))
+    truth = tuple(str(int(noise(f"outcome {i}") < c)) for i, c in enumerate(chances))
+    return replace(table, truth=truth, predicted=tuple(str(int(s >= 0.5)) for s in score), score=score)
+
+
+class TestScores:
+    def test_scoring_rates_are_those_above_the_median(self) -> None:
+        table, outcome = scored(), run(scored())
+        above = np.array(table.score) > np.median(np.array(table.score))
+        region = np.array(table.groups[0])
+        rates = {r: float(above[region == r].mean()) for r in ("north", "south")}
+        for r, expected in rates.items():
+            assert value(number(outcome, "scoring_rate", f"region: {r}")) == pytest.approx(expected, abs=1e-12)
+        ratio = number(outcome, "scoring_impact_ratio", "region")
+        assert value(ratio) == pytest.approx(rates["south"] / rates["north"], abs=1e-12)
+        assert interval(ratio)[1] < 1
+        assert interval(number(outcome, "scoring_impact_ratio", "sex"))[1] == 1
+
+    def test_calibration_error_shows_the_group_whose_chances_are_understated(self) -> None:
+        outcome = run(scored())
+        south, north = (number(outcome, "calibration_error", f"region: {r}") for r in ("south", "north"))
+        assert interval(south)[0] > 0.05
+        assert interval(north)[0] == 0
+        assert north.chance is not None
+        assert value(north) < 2 * north.chance
+        assert value(south) == pytest.approx(-value(number(outcome, "calibration_gap", "region: south")), abs=0.03)
+
+    def test_calibration_error_is_the_mean_distance_of_bins(self) -> None:
+        score = np.repeat([0.2, 0.6], [10, 30])
+        truth = np.array([1] * 4 + [0] * 6 + [1] * 15 + [0] * 15)
+        estimate, chance = calibration_error(score, truth, 0.95, 0)
+        assert estimate.value == pytest.approx((10 * 0.2 + 30 * 0.1) / 40)
+        assert chance is not None
+        assert 0.03 < chance < 0.15
+        sure, _ = calibration_error(np.full(50, 0.9), np.ones(50, dtype=int), 0.95, 0)
+        assert sure.low is not None
+        assert sure.low < 0.1 < (sure.high or 0)
+
+    def test_without_scores_and_with_equal_ones_nothing_is_measured(self) -> None:
+        outcome = run(made(scored=False))
+        for name in ("scoring_rate", "scoring_impact_ratio", "calibration_error"):
+            assert number(outcome, name).reason == "there is no y_score"
+        equal = run(replace(made(), score=(0.5,) * 3000))
+        assert number(equal, "scoring_impact_ratio", "region").reason == "no score is above the median"
+
+
+class TestImpactRatios:
+    def test_each_group_is_set_against_the_most_selected(self) -> None:
+        outcome = run(made(gap=GAP))
+        south, north = (number(outcome, "impact_ratio", f"region: {r}") for r in ("south", "north"))
+        assert value(south) == value(number(outcome, "impact_ratio", "region"))
+        assert value(north) == 1
+        low, high = interval(south)
+        assert low < 0.6 < high < 0.8
+        assert south.n == 1500
+        assert interval(north)[0] > 0.85
+
+    def test_ratios_without_any_selection_and_without_variation(self) -> None:
+        none, some = np.zeros((2, 2, 2), dtype=np.intp), np.zeros((2, 2, 2), dtype=np.intp)
+        none[:, 0, 0] = 40
+        assert [e.value for e, _ in ratios_to_highest(none, 0.95, 0)] == [None, None]
+        some[0, 0, 1] = some[1, 0, 0] = 40
+        [(first, _), (second, _)] = ratios_to_highest(some, 0.95, 0)
+        assert (first.value, second.value) == (1, 0)
+        assert second.high is not None
+        assert 0.05 < second.high < 0.15
+
+    def test_a_false_negative_rate_is_what_is_left_of_the_true_positive_one(self) -> None:
+        outcome = run(made(gap=GAP))
+        for r in ("north", "south"):
+            rates = [value(number(outcome, f"{n}_rate", f"region: {r}")) for n in ("false_negative", "true_positive")]
+            assert sum(rates) == pytest.approx(1)
 
 
 @pytest.mark.slow
 def test_compas_figures_are_fairlearns(tmp_path: Path) -> None:
-    """Favourable (1): not predicted to offend again, and did not. Angwin et al. 2016, with their filter."""
-    with compas().open(encoding="utf-8", newline="") as file:
+    """Predicted to offend again: a score that is not low. Angwin et al. 2016, with their filter."""
+    with (published("compas/compas-scores-two-years.csv") / "compas" / "compas-scores-two-years.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         rows = list(csv.DictReader(file))  # the columns that are there twice are the same twice
     kept = [
         r
@@ -421,49 +533,77 @@ def test_compas_figures_are_fairlearns(tmp_path: Path) -> None:
     names = ("race", "sex", "age_cat")
     with (tmp_path / "p.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["y_true", "y_pred", *names])
+        writer.writerow(["y_true", "y_pred", "y_score", *names])
         for r in kept:
-            favourable = [1 - int(r["two_year_recid"]), int(int(r["decile_score"]) < 5)]
-            writer.writerow([*favourable, *(r[name] for name in names)])
+            said = [r["two_year_recid"], int(r["score_text"] != "Low"), int(r["decile_score"]) / 10]
+            writer.writerow([*said, *(r[name] for name in names)])
     table = read_table(TableOptions(sensitive=names), str(tmp_path / "p.csv"))
     start = time.process_time()
     outcome = run(table)
     assert time.process_time() - start < 20
     truth, predicted = (np.array([int(v or 0) for v in column]) for column in (table.truth, table.predicted))
-    for name, column in zip(names, table.groups, strict=True):
-        groups = np.array(column)
-        frame = MetricFrame(
-            metrics={
-                "selection_rate": selection_rate,
-                "true_positive_rate": true_positive_rate,
-                "false_positive_rate": false_positive_rate,
-                "accuracy": accuracy_score,
-            },
-            y_true=truth,
-            y_pred=predicted,
-            sensitive_features=groups,
-        ).by_group
-        for metric in frame.columns:
-            for group, expected in frame[metric].items():
-                assert value(number(outcome, metric, f"{name}: {group}")) == pytest.approx(expected, abs=1e-15)
-
-        def large(groups: Any = groups, true_classes: tuple[int, ...] = ()) -> Any:
-            sizes = [{g: int(((groups == g) & (truth == c)).sum()) for g in set(groups)} for c in true_classes]
-            sizes = sizes or [{g: int((groups == g).sum()) for g in set(groups)}]
-            return np.isin(groups, [g for g in set(groups) if all(size[g] >= 30 for size in sizes)])
-
-        for metric, reference, classes in (
-            ("demographic_parity_difference", demographic_parity_difference, ()),
-            ("impact_ratio", demographic_parity_ratio, ()),
-            ("equalized_odds_difference", equalized_odds_difference, (0, 1)),
-            ("equal_opportunity_difference", equal_opportunity_difference, (1,)),
-        ):
-            kept_rows = large(true_classes=classes)
-            expected = reference(truth[kept_rows], predicted[kept_rows], sensitive_features=groups[kept_rows])
-            assert value(number(outcome, metric, name)) == expected
-    # The published contrast: false positive rates of the risk score are 1 - true positive rates here.
-    denied = {
-        g: 1 - value(number(outcome, "true_positive_rate", f"race: {g}")) for g in ("African-American", "Caucasian")
+    score = np.array([v or 0.0 for v in table.score])
+    above = (score > np.median(score)).astype(int)
+    assert value(number(outcome, "accuracy")) == pytest.approx(accuracy_score(truth, predicted), abs=1e-12)
+    columns = dict(zip(names, (np.array(column) for column in table.groups), strict=True))
+    crossed = {f"{a} x {b}": np.char.add(np.char.add(columns[a], ", "), columns[b]) for a, b in combinations(names, 2)}
+    for name, groups in {**columns, **crossed}.items():
+        _rates_are_fairlearns(outcome, name, groups, truth, predicted, above)
+        _gaps_are_fairlearns(outcome, name, groups, truth, predicted, above)
+    # The published contrast of Angwin et al.: those who did not offend again and were predicted to.
+    wrongly = {
+        g: value(number(outcome, "false_positive_rate", f"race: {g}")) for g in ("African-American", "Caucasian")
     }
-    assert denied == pytest.approx({"African-American": 0.423, "Caucasian": 0.220}, abs=0.001)
+    assert wrongly == pytest.approx({"African-American": 0.423, "Caucasian": 0.220}, abs=0.001)
     assert "errors.race" in problems(outcome)
+
+
+def _large(groups: Any, truth: Any, true_classes: tuple[int, ...]) -> Any:
+    """Whether a case is of a group that has 30 cases, of each of the true classes if any are named."""
+    masks = [truth == c for c in true_classes] or [np.ones(len(truth), dtype=bool)]
+    return np.isin(groups, [g for g in set(groups) if all((mask & (groups == g)).sum() >= 30 for mask in masks)])
+
+
+def _rates_are_fairlearns(outcome: Outcome, name: str, groups: Any, truth: Any, predicted: Any, above: Any) -> None:
+    large = _large(groups, truth, ())
+    shown = np.ones(len(groups), dtype=bool) if " x " not in name else large
+    how = {
+        "selection_rate": selection_rate,
+        "true_positive_rate": true_positive_rate,
+        "false_positive_rate": false_positive_rate,
+        "false_negative_rate": false_negative_rate,
+        "accuracy": accuracy_score,
+    }
+    frame = MetricFrame(
+        metrics=how, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=groups[shown]
+    ).by_group
+    for metric in how:
+        for group, expected in frame[metric].items():
+            found = number(outcome, metric, f"{name}: {group}").value
+            if found is not None:  # no case of that true outcome: fairlearn says 0
+                assert found == pytest.approx(expected, abs=1e-12), (metric, group)
+    scores = MetricFrame(
+        metrics=selection_rate, y_true=above[shown], y_pred=above[shown], sensitive_features=groups[shown]
+    )
+    for group, expected in scores.by_group.items():
+        assert value(number(outcome, "scoring_rate", f"{name}: {group}")) == pytest.approx(expected, abs=1e-12)
+    chosen = MetricFrame(
+        metrics=selection_rate, y_true=truth[large], y_pred=predicted[large], sensitive_features=groups[large]
+    ).by_group
+    for group, rate in chosen.items():  # Local Law 144: over the rate of the most selected category
+        ratio = value(number(outcome, "impact_ratio", f"{name}: {group}"))
+        assert ratio == pytest.approx(rate / chosen.max(), abs=1e-12)
+
+
+def _gaps_are_fairlearns(outcome: Outcome, name: str, groups: Any, truth: Any, predicted: Any, above: Any) -> None:
+    for metric, reference, classes, said in (
+        ("demographic_parity_difference", demographic_parity_difference, (), predicted),
+        ("impact_ratio", demographic_parity_ratio, (), predicted),
+        ("equalized_odds_difference", equalized_odds_difference, (0, 1), predicted),
+        ("equalized_odds_ratio", equalized_odds_ratio, (0, 1), predicted),
+        ("equal_opportunity_difference", equal_opportunity_difference, (1,), predicted),
+        ("scoring_impact_ratio", demographic_parity_ratio, (), above),
+    ):
+        kept = _large(groups, truth, classes)
+        expected = reference(truth[kept], said[kept], sensitive_features=groups[kept])
+        assert value(number(outcome, metric, name)) == pytest.approx(expected, abs=1e-12), (metric, name)

@@ -24,6 +24,7 @@ class Contract:
         other_units: metrics whose n counts something else than the planned records, and what.
         rightness: shares of right answers: what must never be had for nothing.
         sliced: metrics whose slices by a field of the records share out the whole.
+        aggregate: whether its records are sums over the cases of one table, which is answered whole or not at all.
         of_the_audit: metrics that do not depend on the model: they measure the audit's own rule.
     """
 
@@ -32,6 +33,7 @@ class Contract:
     other_units: Mapping[str, str] = field(default_factory=dict)
     rightness: tuple[str, ...] = ()
     sliced: tuple[str, ...] = ()
+    aggregate: bool = False
     of_the_audit: tuple[str, ...] = ()
 
 
