@@ -27,11 +27,13 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
+from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 
 __all__ = [
+    "Effects",
     "Estimate",
     "ReliabilityBin",
     "TopKOverlap",
@@ -49,8 +51,10 @@ __all__ = [
     "gain_over_random",
     "holm",
     "kendall_tau",
+    "largest_effect",
     "mean",
     "mean_distance",
+    "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
     "not_measured",
@@ -62,6 +66,8 @@ __all__ = [
     "reliability_table",
     "rollout",
     "sink_mass",
+    "standardised",
     "sufficiency",
     "top_k_overlap",
+    "within_effects",
 ]

@@ -23,6 +23,7 @@ ASKED = {
     "counterfactual_groups": ("terms",),
     "counterfactual_templates": ("text",),
     "counterfactual_statements": ("text",),
+    "clear_decisions": ("text",),
     "decisions": ("prompt",),
     "known_facts": ("question",),
     "claims": ("true", "false"),
