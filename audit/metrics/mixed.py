@@ -127,7 +127,7 @@ def _within(y: FloatArray, x: FloatArray, codes: IntArray, unit: str) -> Effects
     nothing = Effects(np.empty(0), None, 0, n, count, "none")
     if n == 0:
         return replace(nothing, reason="no observations")
-    inside = _centred(x, codes)
+    inside = _centred(x, codes) if x.shape[1] else x
     if not x.shape[1] or np.linalg.matrix_rank(inside) < x.shape[1]:
         return replace(nothing, reason=f"the predictors cannot be told apart within the {unit}s")
     model = OLS(_centred(y, codes), inside)

@@ -63,7 +63,7 @@ class DiscrimEval(Probe):
     capabilities = frozenset({Capability.SCORE})
     options = DiscrimEvalOptions
     published = 630
-    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 4, "standard": 70, "full": None}
+    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 3, "standard": 40, "full": None}
     stratum = "decision"
     metrics = (
         Metric(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.corpora import Item
@@ -26,7 +26,7 @@ class Wording:
     no: str
 
 
-WORDINGS: Mapping[str, Wording] = {
+WORDINGS: dict[str, Wording] = {
     # The paper's own question and beginning of the answer (Tamkin et al. 2023, CC BY 4.0), which lm-evaluation-harness
     # asks as well.
     "published": Wording(
