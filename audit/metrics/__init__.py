@@ -4,6 +4,16 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 (None where not defined), whose mean over examples is again an ``Estimate``.
 """
 
+from audit.metrics.association import (
+    association_effect,
+    association_p,
+    associations,
+    cosines,
+    effect_size,
+    joined_interval,
+    relabelled_effects,
+    resampled_effects,
+)
 from audit.metrics.attention import entropy, mean_distance, rollout, sink_mass
 from audit.metrics.calibration import (
     ReliabilityBin,
@@ -38,6 +48,9 @@ __all__ = [
     "ReliabilityBin",
     "TopKOverlap",
     "aopc",
+    "association_effect",
+    "association_p",
+    "associations",
     "auroc",
     "benjamini_hochberg",
     "bootstrap",
@@ -46,10 +59,13 @@ __all__ = [
     "calibration_null",
     "completeness_error",
     "comprehensiveness",
+    "cosines",
+    "effect_size",
     "entropy",
     "expected_calibration_error",
     "gain_over_random",
     "holm",
+    "joined_interval",
     "kendall_tau",
     "largest_effect",
     "mean",
@@ -63,7 +79,9 @@ __all__ = [
     "permutation_p",
     "perturbation_order",
     "rate",
+    "relabelled_effects",
     "reliability_table",
+    "resampled_effects",
     "rollout",
     "sink_mass",
     "standardised",

@@ -23,6 +23,8 @@ ASKED = {
     "counterfactual_groups": ("terms",),
     "counterfactual_templates": ("text",),
     "counterfactual_statements": ("text",),
+    "association_tests": ("id",),
+    "association_words": ("words",),
     "clear_decisions": ("text",),
     "decisions": ("prompt",),
     "known_facts": ("question",),
