@@ -17,7 +17,7 @@ from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
-from probes.bias.embedding_association_answers import Answered, answered, asks, tests
+from probes.bias.embedding_association_answers import Answered, answered, asks, word_tests
 from probes.bias.embedding_association_findings import findings
 from probes.bias.embedding_association_items import own_tests, published_tests
 from probes.bias.embedding_association_measures import level_of, measurements
@@ -118,11 +118,11 @@ class EmbeddingAssociation(Probe):
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """A vector for every word of the tests and controls in every text."""
-        return list(dict.fromkeys(request for test in tests(items) for request in asks(test)))
+        return list(dict.fromkeys(request for test in word_tests(items) for request in asks(test)))
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         """Effects and findings, with a record for every word of a group in every text."""
-        all_answered = [answered(test, answers) for test in tests(items)]
+        all_answered = [answered(test, answers) for test in word_tests(items)]
         found = measurements(all_answered, context.confidence, context.seed, self.measurement)
         smallest = options_of(context, EmbeddingAssociationOptions).smallest_effect
         records = [record for one in all_answered for record in _records(one)]

@@ -20,10 +20,8 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Test:
+class WordTest:
     """A test of association; ``item`` is the drawn item to which its records belong."""
-
-    __test__ = False  # no test of ours, whatever its name
 
     item: str
     name: str
@@ -48,7 +46,7 @@ class Test:
 class Answered:
     """A test with the model's vectors, by text and word; those that did not come have a status instead."""
 
-    test: Test
+    test: WordTest
     vectors: dict[tuple[str, str], FloatArray]
     statuses: dict[tuple[str, str], ItemStatus]
 
@@ -96,7 +94,7 @@ class Answered:
         return dict(zip(targets, associations(table, len(a)).tolist(), strict=True))
 
 
-def tests(items: Sequence[Item]) -> Iterator[Test]:
+def word_tests(items: Sequence[Item]) -> Iterator[WordTest]:
     """The drawn tests, and the controls, which are asked whatever the sample; their records belong to the first item."""
     for item in items:
         yield _test(item, str(item["id"]))
@@ -104,8 +102,8 @@ def tests(items: Sequence[Item]) -> Iterator[Test]:
         yield _test(item, str(items[0]["id"]))
 
 
-def _test(item: Item, owner: str) -> Test:
-    return Test(
+def _test(item: Item, owner: str) -> WordTest:
+    return WordTest(
         item=owner,
         name=str(item["id"]),
         kind=str(item["kind"]),
@@ -117,7 +115,7 @@ def _test(item: Item, owner: str) -> Test:
     )
 
 
-def asks(test: Test) -> Iterator[Embed]:
+def asks(test: WordTest) -> Iterator[Embed]:
     """A vector for each word in each text."""
     for text in test.texts:
         for part in PARTS:
@@ -125,7 +123,7 @@ def asks(test: Test) -> Iterator[Embed]:
                 yield test.embed(text, word)
 
 
-def answered(test: Test, answers: Responses) -> Answered:
+def answered(test: WordTest, answers: Responses) -> Answered:
     """The test with the model's vectors. A vector of zeros has no direction and does not count."""
     vectors: dict[tuple[str, str], FloatArray] = {}
     statuses: dict[tuple[str, str], ItemStatus] = {}
