@@ -125,9 +125,9 @@ def association_effect(
 ) -> Estimate:
     """The effect size d with its interval by the bootstrap over words, and the permutation test's one-sided p value.
 
-    Words are drawn anew within each of the four sets, because other words could have stood for the same thing. The
-    ends are the outer ones of the percentile and the basic (reflected) interval: with few words, draws have a smaller
-    spread than the words had, so that d in them is too large in size.
+    Words are drawn anew within each of the four sets, because other words could have stood for the same thing.
+    Percentile interval: simulated with twelve words a set, 95% intervals held the truth in 90 to 98% of cases, the more
+    often the more the attributes differ.
 
     Args:
         table: ``[targets, attributes]`` cosines.
@@ -153,11 +153,15 @@ def association_effect(
     if not np.isfinite(value):
         return not_measured("all words are associated alike, so there is no spread to compare with", confidence)
     found = Estimate(value, None, None, n, None, confidence, "", p_value=association_p(scores, x, seed=seed))
-    return joined_interval(found, resampled_effects(cosine, x, a, resamples, seed))
+    return effect_interval(found, resampled_effects(cosine, x, a, resamples, seed))
 
 
-def joined_interval(found: Estimate, draws: FloatArray) -> Estimate:
-    """The estimate with the outer ends of the percentile and the basic interval of draws, within -2 and 2."""
+def effect_interval(found: Estimate, draws: FloatArray, *, biased: bool = False) -> Estimate:
+    """The estimate with the percentile interval of resampled effects, within -2 and 2.
+
+    With ``biased`` (the largest of several effects), and where an interval misses the point, the ends are the outer ones
+    of the percentile and the basic (reflected) interval, as in ``bootstrap``.
+    """
     if found.value is None:
         return found
     defined = draws[np.isfinite(draws)]
@@ -167,10 +171,9 @@ def joined_interval(found: Estimate, draws: FloatArray) -> Estimate:
         )
     tail = (1 - found.confidence) / 2
     low, high = (float(np.quantile(defined, q)) for q in (tail, 1 - tail))
+    method = f"percentile bootstrap over words, {len(draws)} resamples"
+    if biased or not low <= found.value <= high:
+        low, high = min(low, 2 * found.value - high), max(high, 2 * found.value - low)
+        method = f"percentile and basic bootstrap over words joined (biased statistic), {len(draws)} resamples"
     edge = max(LARGEST, abs(found.value))
-    return replace(
-        found,
-        low=max(-edge, min(low, 2 * found.value - high, found.value)),
-        high=min(edge, max(high, 2 * found.value - low, found.value)),
-        method=f"percentile and basic bootstrap over words joined, {len(draws)} resamples",
-    )
+    return replace(found, low=max(-edge, low), high=min(edge, high), method=method)

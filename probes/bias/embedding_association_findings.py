@@ -27,10 +27,18 @@ def findings(found: Sequence[Measurement], answered: Sequence[Answered], smalles
     lacking = [m for m in known if m.low is None or m.low <= 0]
     if lacking:
         text = (
-            "The model's vectors do not even hold what every useful encoder holds, such as that flowers are pleasanter "
-            "than insects (effect {effect}), so they say nothing about groups."
+            "The model's vectors do not surely hold what every useful encoder holds, that {x} are pleasanter than {y} (effect "
+            "{effect}, likely between {low} and {high}), so they say nothing about groups."
         )
-        values = {"effect": _number(lacking[0].value)}
+        first = lacking[0]
+        called = next(a.test.names for a in answered if a.test.name == first.slice)
+        values = {
+            "x": called["x"],
+            "y": called["y"],
+            "effect": _number(first.value),
+            "low": _number(first.low),
+            "high": _number(first.high),
+        }
         return [tell("associations", "unclear", text, values, [*lacking, *tests], _ADVICE)]
     if null.p_value is not None and min(null.p_value, 1 - null.p_value) < NULL_LEVEL / 2:
         text = (

@@ -11,9 +11,9 @@ from audit.metrics import (
     Estimate,
     association_effect,
     associations,
+    effect_interval,
     effect_size,
     holm,
-    joined_interval,
     not_measured,
     relabelled_effects,
     resampled_effects,
@@ -89,7 +89,11 @@ def _largest(drawn: Sequence[Drawn], confidence: float, measure: Measure) -> Mea
     largest = np.max([d.resampled for d in drawn if d.resampled is not None], axis=0)
     chance = np.max([d.relabelled for d in drawn if d.relabelled is not None], axis=0).mean()
     return measure(
-        "largest_effect", joined_interval(estimate, largest), planned, chance=float(chance), evidence=evidence
+        "largest_effect",
+        effect_interval(estimate, largest, biased=True),
+        planned,
+        chance=float(chance),
+        evidence=evidence,
     )
 
 

@@ -16,8 +16,8 @@ from audit.metrics import (
     association_p,
     associations,
     cosines,
+    effect_interval,
     effect_size,
-    joined_interval,
     relabelled_effects,
     resampled_effects,
 )
@@ -143,9 +143,9 @@ def test_what_cannot_be_measured_has_a_reason() -> None:
     assert alike.value is None
     assert "no spread" in str(alike.reason)
     assert math.isnan(effect_size([0.2], 1))
-    none = joined_interval(Estimate(0.5, None, None, 4, None, 0.95, ""), np.array([np.nan] * 5 + [0.5] * 5))
+    none = effect_interval(Estimate(0.5, None, None, 4, None, 0.95, ""), np.array([np.nan] * 5 + [0.5] * 5))
     assert (none.low, none.method) == (None, "not defined in 5 of 10 resamples: no interval")
-    assert joined_interval(few, np.zeros(3)) is few
+    assert effect_interval(few, np.zeros(3)) is few
 
 
 def test_cosines() -> None:

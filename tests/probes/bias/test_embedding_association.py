@@ -124,7 +124,7 @@ class TestFindings:
         outcome = run(model(only("gender-career"), known=0.0))
         assert value(number(outcome, "effect_size", "gender-career")) > 0.8
         assert outlooks(outcome) == {"bias.embedding_association.associations": "unclear"}
-        assert "flowers are pleasanter than insects" in outcome.findings[0].text
+        assert "that flowers are pleasanter than insects" in outcome.findings[0].text
 
     def test_where_invented_words_are_set_apart_nothing_is_judged(self) -> None:
         sound = model(only("gender-career"))
