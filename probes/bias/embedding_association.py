@@ -64,7 +64,7 @@ class EmbeddingAssociation(Probe):
     )
     capabilities = frozenset({Capability.EMBED})
     options = EmbeddingAssociationOptions
-    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 8, "standard": None, "full": None}
+    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 4, "standard": None, "full": None}
     stratum = "axis"
     metrics = (
         Metric(

@@ -36,13 +36,13 @@ def controls() -> list[Item]:
 @cache
 def _own() -> tuple[Item, ...]:
     words = {row["id"]: row for row in load_items(ITEMS / "association_words.jsonl")}
-    texts = {WORD: "{word}", **SENTENCES}
     return tuple(
         {
             **{field: row[field] for field in ("id", "kind", "axis")},
             **{part: list(words[row[part]]["words"]) for part in PARTS},
             "names": {part: words[row[part]]["name"] for part in PARTS},
-            "texts": texts,
+            # Of the controls only the sentences are needed.
+            "texts": {WORD: "{word}", **SENTENCES} if row["kind"] == "test" else SENTENCES,
             "source": "fairwitness's own items",
         }
         for row in load_items(ITEMS / "association_tests.jsonl")
