@@ -4,6 +4,16 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 (None where not defined), whose mean over examples is again an ``Estimate``.
 """
 
+from audit.metrics.association import (
+    association_effect,
+    association_p,
+    associations,
+    cosines,
+    effect_interval,
+    effect_size,
+    relabelled_effects,
+    resampled_effects,
+)
 from audit.metrics.attention import entropy, mean_distance, rollout, sink_mass
 from audit.metrics.calibration import (
     ReliabilityBin,
@@ -27,15 +37,20 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
+from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 
 __all__ = [
+    "Effects",
     "Estimate",
     "ReliabilityBin",
     "TopKOverlap",
     "aopc",
+    "association_effect",
+    "association_p",
+    "associations",
     "auroc",
     "benjamini_hochberg",
     "bootstrap",
@@ -44,13 +59,18 @@ __all__ = [
     "calibration_null",
     "completeness_error",
     "comprehensiveness",
+    "cosines",
+    "effect_interval",
+    "effect_size",
     "entropy",
     "expected_calibration_error",
     "gain_over_random",
     "holm",
     "kendall_tau",
+    "largest_effect",
     "mean",
     "mean_distance",
+    "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
     "not_measured",
@@ -59,9 +79,13 @@ __all__ = [
     "permutation_p",
     "perturbation_order",
     "rate",
+    "relabelled_effects",
     "reliability_table",
+    "resampled_effects",
     "rollout",
     "sink_mass",
+    "standardised",
     "sufficiency",
     "top_k_overlap",
+    "within_effects",
 ]

@@ -1,4 +1,4 @@
-"""A causal language model opened from its weights: scores, generates, shows attention, explains decisions."""
+"""A causal language model opened from its weights: scores, generates, embeds, shows attention, explains decisions."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from audit.models.requests import (
     Attributed,
     Capability,
     Decision,
+    Embed,
+    Embedded,
     Failure,
     Generate,
     Generated,
@@ -36,6 +38,7 @@ from audit.models.requests import (
 )
 from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
+from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import TextEncoder
 
 CODE_VERSION = "3"  # part of the fingerprint; raise it when the same request would get another response
@@ -52,7 +55,9 @@ class CausalModel:
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
-    capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE})
+    capabilities = frozenset(
+        {Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE, Capability.EMBED}
+    )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         tokenizer, self._model = load(AutoModelForCausalLM, weights, source, options, "a causal language model")
@@ -62,11 +67,13 @@ class CausalModel:
         self.encoder = TextEncoder(tokenizer, options.chat_template)
         self.scorer = Scorer(self._model, options.batch_tokens or tokens_per_pass(self._model))
         ends = _end_tokens(self._model, tokenizer)
-        self._generator = Generator(self._model, ends, tokenizer.pad_token_id or (ends[0] if ends else 0))
+        self._pad = int(tokenizer.pad_token_id or (ends[0] if ends else 0))
+        self._batch_tokens = options.batch_tokens
+        self._generator = Generator(self._model, ends, self._pad)
         self._context_length = context_length(self._model.config)
         template = self.encoder.template_hash
         self.facts = describe(self._model, weights, source, "causal-lm", options, declared, self.capabilities, template)
-        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
     def fingerprint(self) -> str:
@@ -83,6 +90,8 @@ class CausalModel:
         if isinstance(ordered[0], Generate):
             tasks = [r for r in ordered if isinstance(r, Generate)]
             return self._generate_batches(tasks)
+        if isinstance(ordered[0], Embed):
+            return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         return chunks(ordered, 1)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:
@@ -159,6 +168,19 @@ class CausalModel:
             tokens = len(answer.ids) + answer.ended
             results.append(Generated(text, tokens, answer.logprob, "stop" if answer.ended else "length"))
         return results
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
+        """Vectors, float32 ``[width]``: the mean of the last hidden states over the text's tokens."""
+        rows = [self._row(r.text) for r in requests]
+        failures = [unfit(len(row), self._context_length) for row, _ in rows]
+        fitting = [row for row, failure in zip(rows, failures, strict=True) if failure is None]
+        found = iter(text_vectors(self._model, fitting, self._pad, self._batch_tokens))
+        return [failure or next(found) for failure in failures]
+
+    def _row(self, text: str) -> tuple[tuple[int, ...], range]:
+        """The tokens of a text after the one that stands before every raw text, and their places."""
+        before, own = self.encoder.pair("", text)
+        return (*before, *own), range(len(before), len(before) + len(own))
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:

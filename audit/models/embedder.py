@@ -18,12 +18,9 @@ from audit.models.masked_rows import longest_input
 from audit.models.options import Options
 from audit.models.requests import Capability, Embed, Embedded, Failure, Request
 from audit.models.source import Weights
+from audit.models.states import BATCH_TOKENS, EMPTY, NOT_FINITE, by_length, padded, passes
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
-BATCH_TOKENS = 4096
-SAVE_TOKENS = 32768  # tokens whose vectors are handed to the cache together
-
-_EMPTY = Failure("failed", "The text has no tokens.")
 
 Pool = Literal["mean", "cls", "max"]
 _FLAGS: dict[str, Pool] = {
@@ -94,28 +91,19 @@ class Embedder:
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests in the order of length, in groups for one call each; equal sets of requests give equal groups."""
-        sized = [(len(self._ids(r.text)), r.key, r) for r in requests if isinstance(r, Embed)]
-        groups: list[list[Request]] = []
-        size = 0
-        for tokens, _, request in sorted(sized, key=lambda s: s[:2]):
-            if not groups or size >= SAVE_TOKENS:
-                groups.append([])
-                size = 0
-            groups[-1].append(request)
-            size += tokens
-        return groups
+        return by_length([(len(self._ids(r.text)), r) for r in requests if isinstance(r, Embed)])
 
     def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
         """Vectors, float32 ``[width]``."""
         rows = [self._ids(r.text) for r in requests]
         results: list[Embedded | Failure] = []
-        failures = [unfit(len(row), self._longest) if row else _EMPTY for row in rows]
+        failures = [unfit(len(row), self._longest) if row else EMPTY for row in rows]
         found = self._vectors([row for row, failure in zip(rows, failures, strict=True) if failure is None])
         for row, failure in zip(rows, failures, strict=True):
             if failure is not None:
                 results.append(failure)
             elif not bool(torch.isfinite(found[row]).all()):
-                results.append(Failure("not_a_number", "The vector is not finite."))
+                results.append(NOT_FINITE)
             else:
                 results.append(Embedded(found[row].numpy()))
         return results
@@ -126,24 +114,13 @@ class Embedder:
     @torch.inference_mode()
     def _vectors(self, rows: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], Tensor]:
         """The vector of each distinct row."""
-        ordered = sorted(set(rows), key=lambda row: (len(row), row))
         table: dict[tuple[int, ...], Tensor] = {}
-        while ordered:
-            size = 1
-            while size < len(ordered) and (size + 1) * len(ordered[size]) <= self._budget:
-                size += 1
-            group, ordered = ordered[:size], ordered[size:]
+        for group in passes(rows, self._budget):
             table.update(zip(group, self._together(group), strict=True))
         return table
 
     def _together(self, rows: Sequence[tuple[int, ...]]) -> Tensor:
-        longest = max(map(len, rows))
-        pad = self._tokenizer.pad_token_id or 0
-        ids = torch.full((len(rows), longest), pad, dtype=torch.long)
-        mask = torch.zeros((len(rows), longest), dtype=torch.long)
-        for n, row in enumerate(rows):
-            ids[n, : len(row)] = torch.tensor(row)
-            mask[n, : len(row)] = 1
+        ids, mask = padded(rows, self._tokenizer.pad_token_id or 0)
         mask = mask.to(self._model.device)
         states = self._model(input_ids=ids.to(self._model.device), attention_mask=mask).last_hidden_state.float()
         return pooled(states, mask, self._pooling).cpu()

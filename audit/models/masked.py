@@ -23,6 +23,8 @@ from audit.models.requests import (
     Attributed,
     Capability,
     Decision,
+    Embed,
+    Embedded,
     Failure,
     Infill,
     Request,
@@ -30,6 +32,7 @@ from audit.models.requests import (
     Scored,
 )
 from audit.models.source import Weights
+from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import Units
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
@@ -49,15 +52,17 @@ class MaskedModel:
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
-    capabilities = frozenset({Capability.SCORE, Capability.INFILL, Capability.ATTENTION, Capability.ATTRIBUTE})
+    capabilities = frozenset(
+        {Capability.SCORE, Capability.INFILL, Capability.ATTENTION, Capability.ATTRIBUTE, Capability.EMBED}
+    )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         tokenizer, self._model = load(AutoModelForMaskedLM, weights, source, options, "a masked language model")
         self.encoder = MaskedEncoder(tokenizer, options.chat_template, source)
-        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.encoder.mask
-        budget = options.batch_tokens or BATCH_TOKENS
+        self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.encoder.mask)
+        self._budget = options.batch_tokens or BATCH_TOKENS
         try:
-            self.scorer = MaskedScorer(self._model, int(pad), self.encoder.mask, budget)
+            self.scorer = MaskedScorer(self._model, self._pad, self.encoder.mask, self._budget)
         except (AttributeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise ModelError(f"{source} cannot be asked as a masked language model: {error}") from None
         self._longest = longest_input(self._model, tokenizer, context_length(self._model.config))
@@ -66,7 +71,7 @@ class MaskedModel:
         self.facts = facts.model_copy(
             update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
         )
-        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
+        self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
     def fingerprint(self) -> str:
@@ -76,6 +81,8 @@ class MaskedModel:
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests of one kind in groups for one call each; equal sets of requests give equal groups."""
         ordered = sorted(requests, key=lambda r: r.key)
+        if ordered and isinstance(ordered[0], Embed):
+            return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         if not ordered or not isinstance(ordered[0], Score | Infill):
             return chunks(ordered, 1)
         asked = {r: self._asked(r) for r in ordered if isinstance(r, Score | Infill)}
@@ -124,6 +131,19 @@ class MaskedModel:
             parts = [next(found) for _ in one]
             results.append(failure or _sum(parts))
         return results
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
+        """Vectors, float32 ``[width]``: the mean of the last hidden states over the text's tokens, nothing masked."""
+        rows = [self._row(r.text) for r in requests]
+        failures = [unfit(len(row), self._longest) for row, _ in rows]
+        fitting = [row for row, failure in zip(rows, failures, strict=True) if failure is None]
+        found = iter(text_vectors(self._model, fitting, self._pad, self._budget))
+        return [failure or next(found) for failure in failures]
+
+    def _row(self, text: str) -> tuple[tuple[int, ...], list[int]]:
+        """The tokens of a text with the special ones, and the places of its own."""
+        encoded = self.encoder.encode(text)
+        return encoded.ids, [i for i, word in enumerate(encoded.words) if word is not None]
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:

@@ -122,7 +122,12 @@ def expected(model: MaskedModel, by_hand: MaskedByHand, text: str, first: int) -
 
 def test_what_it_is(model: MaskedModel) -> None:
     assert model.facts.kind == "masked-lm"
-    assert model.capabilities == {Capability.SCORE, Capability.INFILL, Capability.ATTENTION, Capability.ATTRIBUTE}
+    assert model.capabilities == {*Capability} - {
+        Capability.GENERATE,
+        Capability.CLASSIFY,
+        Capability.CROSS_ATTENTION,
+        Capability.TABULATE,
+    }
     assert model.facts.context_length == LONGEST
     assert model.scorer.gathers
     assert any("pseudo-log-likelihoods" in note for note in model.facts.notes)
