@@ -28,7 +28,7 @@ from audit.replica import Opening
 from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
-from reports.render import CARD_FILE, REPORT_FILE, render_html
+from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,11 @@ def draw(folder: Path, result: AuditResult) -> None:
     """Draw every report of a result folder: card, report, and the formats that other tools read."""
     render_html(folder)
     write_exports(folder, result, result.manifest.config_file)
+
+
+def draw_mitigation(folder: Path) -> Path | None:
+    """Draw the page of the remedies from ``mitigation.json`` alone; None where none were tried."""
+    return render_mitigation(folder)
 
 
 def option_problems(

@@ -27,6 +27,7 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
+from audit.metrics.mover import mover_difference, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
@@ -53,7 +54,9 @@ __all__ = [
     "mean_distance",
     "more_items_for_mean",
     "more_items_for_rate",
+    "mover_difference",
     "not_measured",
+    "p_from_interval",
     "paired_mean_difference",
     "paired_rate_difference",
     "permutation_p",

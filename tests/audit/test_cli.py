@@ -30,7 +30,7 @@ from probes.registry import ProbeError, find_probes
 from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny, without_collecting
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep")
+COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep", "mitigate")
 
 
 @dataclass(frozen=True)
