@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from audit.results.mitigation import FrontierPoint
 from reports.charts import Scale, Tick
-from reports.text import number
 
 HEIGHT = 300  # of the drawing without its axis
 LEFT, RIGHT = 13.0, 97.0  # percent; what stands left of it are the numbers of the upright axis
@@ -120,7 +119,7 @@ def _label(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[in
 def percentages(point: FrontierPoint) -> tuple[str, str]:
     """Accuracy and gap with their ranges, in points of 100, for the table beside the chart."""
     return tuple(  # type: ignore[return-value]
-        f"{number(round(100 * value, 1))} ({number(round(100 * low, 1))} – {number(round(100 * high, 1))})"
+        f"{100 * value:.1f} ({100 * low:.1f} – {100 * high:.1f})"
         for value, low, high in (
             (point.accuracy, point.accuracy_low, point.accuracy_high),
             (point.disparity, point.disparity_low, point.disparity_high),

@@ -14,7 +14,7 @@ from reports.page import assets
 from reports.text import cleaned, number
 
 LONGEST_TEXT = 1200
-MOST_IN_BOX = 8
+MOST_IN_BOX = 6
 
 
 class EffectWords:
@@ -57,6 +57,9 @@ class EffectWords:
 
     def verdict(self, effect: Effect) -> str:
         """How the change is read."""
+        outside = effect.low is not None and effect.high is not None and not effect.low <= 0 <= effect.high
+        if effect.change == "no_difference_shown" and outside and effect.p_adjusted is not None:
+            return self._("no difference shown, once all aims of the remedy are counted together")
         return {
             "better": self._("better"),
             "worse": self._("worse"),
@@ -111,6 +114,7 @@ class Told:
     remedy: Remedy
     conclusion: str
     headline: Effect | None
+    price: Effect | None
     blocks: list[Block]
     chart: Frontier | None
     rows: list[tuple[str, str]]
@@ -125,6 +129,7 @@ def told_remedies(mitigation: Mitigation) -> list[Told]:
             remedy=remedy,
             conclusion=remedy.conclusion,
             headline=_headline(remedy),
+            price=_price(remedy),
             blocks=_blocks(remedy),
             chart=frontier_chart(remedy.frontier),
             rows=[percentages(point) for point in remedy.frontier],
@@ -142,9 +147,17 @@ def _headline(remedy: Remedy) -> Effect | None:
     return next((e for e in targets if e.change == wanted), targets[0] if targets else None)
 
 
+def _price(remedy: Remedy) -> Effect | None:
+    """The cost that a summary names where a remedy helped at one: of all cases rather than of a part of them."""
+    if remedy.conclusion != "helped_at_a_cost":
+        return None
+    worse = [e for e in remedy.effects if e.role == "harm" and e.change == "worse"]
+    return min(worse, key=lambda e: (e.against != "audited", e.slice is not None))
+
+
 def _blocks(remedy: Remedy) -> list[Block]:
     found = []
-    for against in ("audited", "without_remedy"):
+    for against in ("audited", "without_remedy"):  # what a user has today comes first
         effects = [e for e in remedy.effects if e.against == against]
         harms = [e for e in effects if e.role == "harm"]
         if effects:

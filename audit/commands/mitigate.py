@@ -23,7 +23,7 @@ from audit.results import Conclusion, Mitigation, to_json, write_mitigation
 WORDS: dict[Conclusion, str] = {
     "helped": "helped",
     "helped_at_a_cost": "helped, at a cost",
-    "did_not_help": "did not help",
+    "did_not_help": "no help shown",
     "made_it_worse": "made it worse",
     "not_tried": "not tried",
 }

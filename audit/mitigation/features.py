@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,10 +62,10 @@ def read_features(
         result: the audit, whose table must be the one that is found now.
         halves: the cases.
         attributes: the sensitive ones whose groups are the cases'.
-        wanted: only these columns; all that fit where empty.
+        wanted: only these columns (see ``check_columns``); all that fit where empty.
 
     Raises:
-        NoFeaturesError: where there is no such table or no such column, or none is left.
+        NoFeaturesError: where there is no such table, or no column is left.
     """
     table = model.source if is_table(model.source) else model.table
     if table is None:
@@ -72,17 +73,10 @@ def read_features(
     try:
         file = open_table(table)
         _check_same(file, model, result, halves, attributes)
-        taken = {*model.sensitive, *(model.columns.get(role, role) for role in ("y_true", "y_pred", "y_score", "text"))}
-        names = [name for name in dict.fromkeys(file.names) if name not in taken]
-        for name in wanted:
-            file.require(name, "which --column names")
-            if name in taken:
-                raise NoFeaturesError(
-                    f"The column {name} is an outcome, a prediction, a text or a group, and cannot be learnt from."
-                )
-        names = [name for name in names if name in wanted] if wanted else names
+        taken = _taken(model)
+        names = [name for name in dict.fromkeys(file.names) if name not in taken and (not wanted or name in wanted)]
         if not names:
-            raise NoFeaturesError(f"{table} has no columns besides outcome, prediction and groups.")
+            raise NoFeaturesError(f"{table} has no columns besides outcome, prediction and groups to learn from.")
         twice = [name for name in names if file.names.count(name) > 1]
         names = [name for name in names if name not in twice]
         columns = file.columns(names) if names else {}
@@ -90,6 +84,30 @@ def read_features(
         raise NoFeaturesError(str(error)) from None
     left_out = {"left out, because the table has them twice": twice} if twice else {}
     return _encoded(columns, halves, left_out, table)
+
+
+def check_columns(model: ModelConfig, wanted: Sequence[str]) -> None:
+    """Check the columns that a user wants to be learnt from.
+
+    Raises:
+        ModelError: where there is no table, or no such column, or it is the outcome, a prediction, a text or a group.
+    """
+    if not wanted:
+        return
+    table = model.source if is_table(model.source) else model.table
+    if table is None:
+        raise ModelError("--column goes with a table of cases, and there is none with this model.")
+    file = open_table(table)
+    for name in wanted:
+        file.require(name, "which --column names")
+        if name in _taken(model):
+            raise ModelError(f"The column {name} is an outcome, a prediction, a text or a group; it is not learnt from.")
+
+
+def _taken(model: ModelConfig) -> set[str]:
+    """The columns that have a role of their own."""
+    roles: tuple[Literal["y_true", "y_pred", "y_score", "text"], ...] = ("y_true", "y_pred", "y_score", "text")
+    return {*model.sensitive, *(model.columns.get(role, role) for role in roles)}
 
 
 def _check_same(

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from audit.config import AuditConfig, ConfigError, Problem, load_config
 from audit.manifest import now, tool_version
+from audit.mitigation.features import check_columns
 from audit.mitigation.settings import Settings
 from audit.mitigation.tables import table_remedies
 from audit.planning import catalogue
@@ -28,7 +29,9 @@ def mitigate(folder: Path, result: AuditResult, config: AuditConfig, settings: S
 
     Raises:
         ResultError: where the records cannot be read.
+        ModelError: where a column that the user wants to be learnt from is not there.
     """
+    check_columns(config.model, settings.columns)
     flagged = problems(result)
     return Mitigation(
         tool_version=tool_version(),

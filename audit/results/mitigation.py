@@ -62,7 +62,7 @@ class Effect(Stored):
 
 
 class FrontierPoint(Stored):
-    """One setting of a remedy: how right it is and how far groups differ, both on held-out cases.
+    """One setting of a remedy: how right it is and how far groups differ, shares from 0 to 1 of the held-out cases.
 
     ``kind``: the model as it was audited, a simple model without the remedy, or the remedy.
     """
@@ -105,7 +105,7 @@ class Remedy(Stored):
 
     @property
     def conclusion(self) -> Conclusion:
-        """What the effects say.
+        """What the effects say; ``did_not_help`` where no help was shown, which is no proof that there is none.
 
         Helped needs a target that got better against everything that it was compared with, and none that got worse
         against anything.
@@ -125,10 +125,16 @@ class Remedy(Stored):
 
     @property
     def levelled_down(self) -> bool:
-        """Whether a gap closed by taking away: some group got the favourable prediction less often, none more often."""
-        shares = {e.change for e in self.effects if _SELECTION in e.metric and e.against == "audited"}
+        """Whether a gap closed by taking away.
+
+        That is where some group surely gets the favourable prediction less often, and of all favourable predictions
+        that changed at least nine in ten were taken away.
+        """
+        shares = [e for e in self.effects if _SELECTION in e.metric and e.against == "audited"]
+        moved = [e.n * e.difference for e in shares if e.difference is not None]
+        given, taken = sum(m for m in moved if m > 0), -sum(m for m in moved if m < 0)
         closed = any(e.change == "better" for e in self.effects if e.role == "target")
-        return closed and "lower" in shares and "higher" not in shares
+        return closed and any(e.change == "lower" for e in shares) and given <= taken / 9
 
 
 class Flagged(Stored):
