@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 
 from audit.results.mitigation import Effect, Mitigation, Remedy
-from reports.amounts import kind
+from reports.amounts import factor, kind
 from reports.environment import build_environment
 from reports.frontier import Frontier, frontier_chart, percentages
 from reports.page import assets
@@ -27,6 +27,8 @@ class EffectWords:
         """A value before or after: ``24 points`` for shares and gaps, the bare number otherwise."""
         if value is None:
             return self._("not measured")
+        if kind(effect.unit) == "odds":
+            return self._("{x} times the odds").format(x=factor(value))
         return self._("{x} points").format(x=_points(value)) if _share(effect) else _plain(effect, value)
 
     def both(self, effect: Effect) -> str:
@@ -38,6 +40,8 @@ class EffectWords:
         """``21 points less``, or why it is not known."""
         if effect.difference is None:
             return effect.reason or self._("not measured")
+        if kind(effect.unit) == "odds":
+            return self._("a change by a factor of {x}").format(x=factor(effect.difference))
         return self._step(effect, effect.difference)
 
     def range(self, effect: Effect) -> str:
@@ -46,6 +50,9 @@ class EffectWords:
             return ""
         if effect.low is None or effect.high is None:
             return self._("how sure we can be is not known")
+        if kind(effect.unit) == "odds":
+            words = self._("likely between {low} and {high} times")
+            return words.format(low=factor(effect.low), high=factor(effect.high))
         if effect.low < 0 < effect.high:
             words = self._("likely between {low} and {high}")
             return words.format(low=self._step(effect, effect.low), high=self._step(effect, effect.high))
@@ -76,7 +83,7 @@ class EffectWords:
         return words.format(x=self.value(effect, abs(difference)))
 
     def _bare(self, effect: Effect, value: float) -> str:
-        return _points(value) if _share(effect) else _plain(effect, value)
+        return _points(value) if _share(effect) else number(value)
 
 
 def _share(effect: Effect) -> bool:

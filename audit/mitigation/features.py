@@ -101,7 +101,9 @@ def check_columns(model: ModelConfig, wanted: Sequence[str]) -> None:
     for name in wanted:
         file.require(name, "which --column names")
         if name in _taken(model):
-            raise ModelError(f"The column {name} is an outcome, a prediction, a text or a group; it is not learnt from.")
+            raise ModelError(
+                f"The column {name} is an outcome, a prediction, a text or a group; it is not learnt from."
+            )
 
 
 def _taken(model: ModelConfig) -> set[str]:
@@ -155,8 +157,8 @@ def _column(
     different = set(known)
     if len(different) < 2:
         return "because they have one value alone", None
-    numbers = _numbers(learn), _numbers(held)
-    if numbers[0] is None or numbers[1] is None:
+    first, second = _numbers(learn), _numbers(held)
+    if first is None or second is None:
         if len(different) > MOST_CATEGORIES:
             return f"because they are words of more than {MOST_CATEGORIES} different values", None
         pair = _one_hot(learn, held)
@@ -165,7 +167,7 @@ def _column(
     else:
         if len(different) == len(learn) and all(float(c).is_integer() for c in different):
             return "because they have a different whole number for each case", None
-        pair = _scaled(*numbers)
+        pair = _scaled(first, second)
     if any(_gives_away(column, cases) for column in pair[0].T):
         return "because one of them alone all but gives the outcome away", None
     return "", pair

@@ -64,11 +64,11 @@ class _Stated(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
-    def fit(self, X: Any, y: Any) -> _Stated:
+    def fit(self, X: Any, y: Any) -> _Stated:  # noqa: N803 - the name that scikit-learn calls it by
         """Nothing is learnt."""
         return self
 
-    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803
         """The one column."""
         return np.asarray(X)[:, 0]
 
@@ -76,7 +76,7 @@ class _Stated(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def thresholds(halves: Halves, kind: Kind, seed: int) -> list[Trial]:
     """Thresholds on the stated probabilities that differ by group (Hardt et al. 2016, arXiv:1610.02413)."""
     learn, held = halves.learn, halves.held
-    trials = []
+    trials: list[Trial] = []
     for constraint, tolerance, words in _THRESHOLDS[kind]:
         model = ThresholdOptimizer(
             estimator=_Stated(), constraints=constraint, prefit=True, predict_method="predict", tol=tolerance
@@ -99,7 +99,7 @@ def plain(features: Features, halves: Halves) -> Trial:
 def reductions(features: Features, halves: Halves, kind: Kind, seed: int) -> list[Trial]:
     """A simple model learnt under a constraint (Agarwal et al. 2018, arXiv:1803.02453)."""
     constraint = DemographicParity if kind == "selection" else EqualizedOdds
-    trials = []
+    trials: list[Trial] = []
     for bound, known in _BOUNDS:
         learn, held = _with_groups(features, halves) if known else (features.learn, features.held)
         model = ExponentiatedGradient(_simple(), constraint(difference_bound=bound))
@@ -115,7 +115,7 @@ def reductions(features: Features, halves: Halves, kind: Kind, seed: int) -> lis
 def correlations(features: Features, halves: Halves) -> list[Trial]:
     """A simple model on columns from which what goes along with the group, in a straight line, was taken out."""
     first, second = _with_groups(features, halves)
-    trials = []
+    trials: list[Trial] = []
     for alpha in _ALPHAS:
         remover = CorrelationRemover(sensitive_feature_ids=list(range(len(halves.names) - 1)), alpha=alpha)
         with _quiet():

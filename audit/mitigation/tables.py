@@ -129,9 +129,7 @@ class _Bench:
     def _learnt(self) -> tuple[Halves, Features, Trial] | NoFeaturesError:
         found = self.halves()
         try:
-            features = read_features(
-                self.config.model, self.result, found, self.task.attributes, self.settings.columns
-            )
+            features = read_features(self.config.model, self.result, found, self.task.attributes, self.settings.columns)
         except NoFeaturesError as error:
             return error
         return found, features, plain(features, found)
@@ -175,7 +173,9 @@ class _Bench:
 def _for_task(bench: _Bench) -> list[Remedy]:
     task = bench.task
     found = [
-        _tried(bench, f"threshold_optimizer.{GAPS[kind][0]}", THRESHOLDS[kind], (kind,), partial(bench.thresholds, kind))
+        _tried(
+            bench, f"threshold_optimizer.{GAPS[kind][0]}", THRESHOLDS[kind], (kind,), partial(bench.thresholds, kind)
+        )
         for kind in task.kinds
     ]
     found += [

@@ -43,7 +43,8 @@ REDUCTIONS = {
         "decisions are drawn by lot.",
         "fairlearn ExponentiatedGradient (Agarwal et al. 2018, arXiv:1803.02453), constraint DemographicParity with "
         "difference_bound 0.01, over scikit-learn's LogisticRegression. One draw of its randomised decisions is judged. "
-        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression without the constraint.",
+        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression "
+        "without the constraint.",
     ),
     "errors": Text(
         "A new model that must make errors equally often",
@@ -52,7 +53,8 @@ REDUCTIONS = {
         "are drawn by lot.",
         "fairlearn ExponentiatedGradient (Agarwal et al. 2018, arXiv:1803.02453), constraint EqualizedOdds with "
         "difference_bound 0.01, over scikit-learn's LogisticRegression. One draw of its randomised decisions is judged. "
-        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression without the constraint.",
+        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression "
+        "without the constraint.",
     ),
 }
 CORRELATIONS = Text(

@@ -179,7 +179,9 @@ def read_mitigation(folder: Path) -> Mitigation | None:
         raise ResultError(f"{path} is not readable JSON: {error}.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if str(version).split(".")[0] != MITIGATION_VERSION.split(".")[0]:
-        raise ResultError(f"{path} has schema version {version}; this version of fairwitness reads {MITIGATION_VERSION}.")
+        raise ResultError(
+            f"{path} has schema version {version}; this version of fairwitness reads {MITIGATION_VERSION}."
+        )
     try:
         return Mitigation.model_validate(content)
     except ValidationError as error:

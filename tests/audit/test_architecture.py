@@ -210,7 +210,11 @@ def test_the_table_follows_the_design() -> None:
     assert ALLOWED["audit.metrics"] == ALLOWED["audit.results"] == set()
     assert [u for u, targets in ALLOWED.items() if "reports" in targets] == ["audit.api"]
     assert [u for u, targets in ALLOWED.items() if "audit.engine" in targets] == ["audit.api"]
-    assert [u for u, targets in ALLOWED.items() if "audit.api" in targets] == ["audit.sweep", "audit.commands", "audit.cli"]
+    assert [u for u, targets in ALLOWED.items() if "audit.api" in targets] == [
+        "audit.sweep",
+        "audit.commands",
+        "audit.cli",
+    ]
     tuple(TopologicalSorter(ALLOWED).static_order())
 
 

@@ -77,7 +77,12 @@ def table(seed: int, less: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     stream = np.random.default_rng(seed)
     group, truth = np.repeat([0, 1], 800), stream.integers(0, 2, 1600)
     luck = stream.random(1600)
-    return group, truth, (luck < np.where(group == 1, 0.65, 0.35)) * 1, (luck < np.where(group == 1, 0.35 + less, 0.35)) * 1
+    return (
+        group,
+        truth,
+        (luck < np.where(group == 1, 0.65, 0.35)) * 1,
+        (luck < np.where(group == 1, 0.35 + less, 0.35)) * 1,
+    )
 
 
 def counted(group: np.ndarray, truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -148,7 +153,8 @@ def test_what_is_best_at_zero_is_read_by_its_distance(
     before: tuple[float, float, float], after: tuple[float, float, float], change: Change
 ) -> None:
     one, two = (
-        measurement(unit="nats", direction="zero_is_better", value=v, low=low, high=high) for v, low, high in (before, after)
+        measurement(unit="nats", direction="zero_is_better", value=v, low=low, high=high)
+        for v, low, high in (before, after)
     )
     effect = measured(one, two, "target")
     assert effect.change == change

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
-import audit
 from audit.mitigation.cases import Halves, halves, read_cases
-from audit.mitigation.run import config_of, mitigate, problems
-from audit.mitigation.settings import Settings
-from audit.progress import Silent
-from audit.results import AuditResult, Effect, Mitigation, Remedy, to_json
+from audit.mitigation.methods import plain
+from audit.mitigation.run import problems
+from audit.results import Effect, Mitigation, Remedy, to_json
 from probes.base import derived_seed
+from tests.audit.mitigation.tables import Audited, Row, applicants, audited
 from tests.audit.support import without_collecting
 from tests.probes.harness import published
-
-HEADER = ["region", "y_true", "y_pred", "y_score", "skill", "luck", "colour"]
-Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,63 +26,18 @@ def no_collecting() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def two_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def two_bounds() -> Iterator[None]:
     """Of the reduction, one setting besides the one that is judged: learning under a constraint takes its time."""
-    monkeypatch.setattr("audit.mitigation.methods._BOUNDS", ((0.01, False), (0.01, True)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit.mitigation.methods._BOUNDS", ((0.01, False), (0.01, True)))
+        yield
 
 
-def applicants(many: int = 1600, gap: float = 1.5, signal: float = 1.2, merited: float = 0.5, seed: int = 0) -> list[Row]:
-    """Cases whose score is a noisy view of the true outcome, with ``gap`` taken off the log-odds of the south.
-
-    ``skill`` is another view of the outcome, from which ``gap`` is missing; ``colour`` goes along with the region alone.
-    """
-    stream = np.random.default_rng(seed)
-    rows = []
-    for i in range(many):
-        south, truth = i % 2 == 1, bool(stream.random() < merited)
-        view = signal * (1 if truth else -1)
-        odds = view + stream.normal() - (gap if south else 0.0) + math.log(merited / (1 - merited))
-        score = round(1 / (1 + math.exp(-odds)), 3)
-        rows.append(
-            {
-                "region": "south" if south else "north",
-                "y_true": int(truth),
-                "y_pred": int(score >= 0.5),
-                "y_score": score,
-                "skill": round(view + stream.normal() - (gap if south else 0.0), 3),
-                "luck": round(stream.normal(), 3),
-                "colour": "red" if stream.random() < (0.8 if south else 0.2) else "blue",
-            }
-        )
-    return rows
-
-
-@dataclass
-class Audited:
-    """An audited table, ready for remedies."""
-
-    folder: Path
-    result: AuditResult
-
-    def remedied(self, **changes: Any) -> Mitigation:
-        config = config_of(self.result, None)
-        settings = Settings(0, 0.95, None, 10, Path("unused"), Path("unused"), Silent())
-        return mitigate(self.folder, self.result, config, replace(settings, **changes))
-
-
-def audited(place: Path, rows: list[Row], columns: list[str] | None = None, **model: Any) -> Audited:
-    """The audit of these cases with only ``bias.group_fairness``."""
-    place.mkdir(parents=True, exist_ok=True)
-    names = columns or list(rows[0])
-    with (place / "table.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    source = {"source": str(place / "table.csv"), "sensitive": ["region"], "positive": "1", **model}
-    (place / "model.yaml").write_text(yaml.safe_dump({"model": source, "probes": {"bias.group_fairness": {}}}))
-    found = audit.run(place / "model.yaml", output=place / "out")
-    return Audited(found.folder, found.data)
+@pytest.fixture
+def unreduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simple model in the place of the reduction, for tests that are not about what it learns."""
+    monkeypatch.setattr("audit.mitigation.tables.reductions", lambda features, found, *_: [plain(features, found)])
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +106,13 @@ def test_before_is_what_fairlearn_gives_for_the_audited_predictions(tried: Mitig
     south = held.groups == "south"
     assert effect(found, "selection_rate[region: south]").before == pytest.approx(float(held.predicted[south].mean()))
     merited = south & (held.truth == 1)
-    assert effect(found, "true_positive_rate[region: south]").before == pytest.approx(float(held.predicted[merited].mean()))
+    assert effect(found, "true_positive_rate[region: south]").before == pytest.approx(
+        float(held.predicted[merited].mean())
+    )
     wrong = south & (held.truth == 0)
-    assert effect(found, "false_positive_rate[region: south]").before == pytest.approx(float(held.predicted[wrong].mean()))
+    assert effect(found, "false_positive_rate[region: south]").before == pytest.approx(
+        float(held.predicted[wrong].mean())
+    )
 
 
 def cut(of: Audited) -> Halves:
@@ -223,6 +174,7 @@ def test_no_gap_no_remedy_and_none_helps_when_asked_for(tmp_path: Path) -> None:
         assert each.addresses == []
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_scores_that_know_nothing_gain_nothing_in_accuracy(tmp_path: Path) -> None:
     """Outcomes drawn anew: a gap in who is favoured can be closed, but no remedy makes the predictions any good."""
     rows = applicants(seed=5)
@@ -238,6 +190,7 @@ def test_scores_that_know_nothing_gain_nothing_in_accuracy(tmp_path: Path) -> No
         assert abs(balanced - 0.5) < 0.06
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_levelling_down_is_seen(tmp_path: Path) -> None:
     """The favourable outcome is rare and the score weak, so that being right most often means to favour nobody."""
     rows = applicants(many=2000, gap=0.0, signal=0.15, merited=0.15, seed=6)
@@ -269,6 +222,7 @@ def test_without_scores_and_without_other_columns_nothing_can_be_tried(tmp_path:
     assert reasons[-1].endswith("has no columns besides outcome, prediction and groups to learn from.")
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_cases_without_a_score_are_left_out_of_the_thresholds_alone(tmp_path: Path) -> None:
     rows = applicants()
     for row in rows[:200]:
@@ -278,6 +232,7 @@ def test_cases_without_a_score_are_left_out_of_the_thresholds_alone(tmp_path: Pa
     assert sizes == {"threshold_optimizer": 1400, "exponentiated_gradient": 1600, "correlation_remover": 1600}
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_a_group_that_is_too_small_for_two_halves_is_named(tmp_path: Path) -> None:
     rows = applicants()
     for row in rows[:40]:
@@ -299,6 +254,7 @@ def test_two_groups_are_needed(tmp_path: Path) -> None:
     assert "Fewer than two groups by region" in str(found.remedies[0].reason)
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_a_table_that_was_changed_or_is_gone_is_not_learnt_from(tmp_path: Path) -> None:
     of = audited(tmp_path, applicants(many=400))
     table = tmp_path / "table.csv"
@@ -306,15 +262,24 @@ def test_a_table_that_was_changed_or_is_gone_is_not_learnt_from(tmp_path: Path) 
     table.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
     changed = of.remedied()
     assert remedy(changed, "threshold_optimizer.demographic").status == "done"  # it needs the records alone
-    assert str(remedy(changed, "correlation_remover").reason).endswith("is not the table that was audited: it was changed since.")
+    assert str(remedy(changed, "correlation_remover").reason).endswith(
+        "is not the table that was audited: it was changed since."
+    )
     table.unlink()
     assert "was not found" in str(remedy(of.remedied(), "correlation_remover").reason)
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_columns_that_are_no_use_are_left_out_by_name(tmp_path: Path) -> None:
     rows = applicants()
     for i, row in enumerate(rows):
-        row |= {"id": i + 1, "name": f"person {i}", "same": 1, "answer": row["y_true"] * 2.5, "holes": "" if i % 3 else 4 + i % 5}
+        row |= {
+            "id": i + 1,
+            "name": f"person {i}",
+            "same": 1,
+            "answer": row["y_true"] * 2.5,
+            "holes": "" if i % 3 else 4 + i % 5,
+        }
     of = audited(tmp_path, rows)
     settings = remedy(of.remedied(), "correlation_remover").settings
     assert settings["columns"] == "skill, luck, colour, holes"
@@ -324,6 +289,7 @@ def test_columns_that_are_no_use_are_left_out_by_name(tmp_path: Path) -> None:
     assert chosen.settings["columns"] == "skill, luck"
 
 
+@pytest.mark.usefixtures("unreduced")
 def test_a_crossing_is_tried_only_where_neither_attribute_is(tmp_path: Path) -> None:
     """Favoured: women of the north and men of the south, so that neither region nor sex alone shows anything."""
     rows = applicants(many=1600, gap=0.0)
@@ -345,7 +311,9 @@ def test_the_same_seed_gives_the_same_bytes(planted: Audited, tried: Mitigation)
 
     assert fixed(planted.remedied()) == fixed(tried)
     other = remedy(planted.remedied(seed=1), "threshold_optimizer.demographic")
-    assert effect(other, "accuracy").before != effect(remedy(tried, "threshold_optimizer.demographic"), "accuracy").before
+    assert (
+        effect(other, "accuracy").before != effect(remedy(tried, "threshold_optimizer.demographic"), "accuracy").before
+    )
 
 
 def test_what_a_library_cannot_learn_is_a_failure_of_that_remedy_alone(
@@ -362,6 +330,7 @@ def test_what_a_library_cannot_learn_is_a_failure_of_that_remedy_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unreduced")
 def test_compas(tmp_path: Path) -> None:
     """Favourable: not predicted to offend again. Closing the gap by race costs the white defendants' true positives."""
     path = published("compas/compas-scores-two-years.csv") / "compas" / "compas-scores-two-years.csv"
