@@ -23,7 +23,7 @@ from probes.bias.group_fairness_cases import MISSING_GROUP
 FloatArray = NDArray[np.float64]
 MOST_CATEGORIES = 20  # more are names, dates or numbers of a register: a simple model learns them by heart
 RARE = 10  # cases with a value below which it counts as 'other'
-GIVES_AWAY = 0.99
+GIVES_AWAY = 0.95  # area under the ROC curve of one column alone; features of people's lives stay far below
 _MOST_NAMED = 8
 
 
@@ -55,7 +55,7 @@ def read_features(
 
     Encodings are learnt from the one half alone. Numbers are centred and scaled, with the median for missing ones;
     words of few different values become one column a value. Left out are words of many different values, columns with a
-    different value in each case, constant ones, and those that alone all but give the outcome away.
+    different value in each case, constant ones, and those that alone all but give the outcome away, unless asked for.
 
     Args:
         model: names the table and its columns.
@@ -83,7 +83,7 @@ def read_features(
     except ModelError as error:
         raise NoFeaturesError(str(error)) from None
     left_out = {"left out, because the table has them twice": twice} if twice else {}
-    return _encoded(columns, halves, left_out, table)
+    return _encoded(columns, halves, left_out, table, bool(wanted))
 
 
 def check_columns(model: ModelConfig, wanted: Sequence[str]) -> None:
@@ -129,12 +129,16 @@ def _check_same(
             raise other
 
 
-def _encoded(columns: dict[str, list[Cell]], halves: Halves, left_out: dict[str, list[str]], table: str) -> Features:
+def _encoded(
+    columns: dict[str, list[Cell]], halves: Halves, left_out: dict[str, list[str]], table: str, asked_for: bool
+) -> Features:
     parts: list[tuple[FloatArray, FloatArray]] = []
     used: list[str] = []
     for name, cells in columns.items():
         learn, held = ([cells[row] for row in cases.rows] for cases in (halves.learn, halves.held))
-        why, pair = _column(learn, held, halves.learn)
+        why, pair = _column(learn, held)
+        if pair is not None and not asked_for and any(_gives_away(column, halves.learn) for column in pair[0].T):
+            why, pair = "because one of them alone all but gives the outcome away", None
         if pair is None:
             left_out.setdefault(f"left out, {why}", []).append(name)
         else:
@@ -149,9 +153,7 @@ def _encoded(columns: dict[str, list[Cell]], halves: Halves, left_out: dict[str,
     return Features(np.hstack([p[0] for p in parts]), np.hstack([p[1] for p in parts]), tuple(used), left_out)
 
 
-def _column(
-    learn: Sequence[Cell], held: Sequence[Cell], cases: Cases
-) -> tuple[str, tuple[FloatArray, FloatArray] | None]:
+def _column(learn: Sequence[Cell], held: Sequence[Cell]) -> tuple[str, tuple[FloatArray, FloatArray] | None]:
     """One column as numbers for both halves, or why it is left out."""
     known = [cell for cell in learn if cell is not None]
     different = set(known)
@@ -168,8 +170,6 @@ def _column(
         if len(different) == len(learn) and all(float(c).is_integer() for c in different):
             return "because they have a different whole number for each case", None
         pair = _scaled(first, second)
-    if any(_gives_away(column, cases) for column in pair[0].T):
-        return "because one of them alone all but gives the outcome away", None
     return "", pair
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from sklearn.linear_model import LogisticRegression
 
 from audit.mitigation.cases import Halves, halves, read_cases
 from audit.mitigation.methods import plain
@@ -287,6 +289,7 @@ def test_columns_that_are_no_use_are_left_out_by_name(tmp_path: Path) -> None:
     assert sorted(left_out.values()) == ["answer", "id", "name", "same"]
     chosen = remedy(of.remedied(columns=("luck", "skill")), "correlation_remover")
     assert chosen.settings["columns"] == "skill, luck"
+    assert remedy(of.remedied(columns=("answer",)), "correlation_remover").settings["columns"] == "answer"
 
 
 @pytest.mark.usefixtures("unreduced")
@@ -329,10 +332,25 @@ def test_what_a_library_cannot_learn_is_a_failure_of_that_remedy_alone(
     assert remedy(found, "correlation_remover").status == "done"
 
 
+@pytest.mark.usefixtures("unreduced")
+def test_a_saved_model_is_remedied_from_its_records_and_its_table(tmp_path: Path) -> None:
+    skops = pytest.importorskip("skops.io")
+    rows = applicants()
+    frame = pd.DataFrame(rows)
+    model = LogisticRegression().fit(frame[["skill", "luck"]], frame["y_true"])
+    skops.dump(model, tmp_path / "model.skops")
+    source = {"source": str(tmp_path / "model.skops"), "table": str(tmp_path / "table.csv")}
+    found = audited(tmp_path, rows, ["region", "y_true", "skill", "luck"], **source).remedied()
+    assert {r.status for r in found.remedies} == {"done"}
+    assert remedy(found, "correlation_remover").settings["columns"] == "skill, luck"
+    thresholds = remedy(found, "threshold_optimizer.demographic")
+    assert effect(thresholds, "demographic_parity_difference[region]").change == "better"
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("unreduced")
 def test_compas(tmp_path: Path) -> None:
-    """Favourable: not predicted to offend again. Closing the gap by race costs the white defendants' true positives."""
+    """Favourable: not predicted to offend again. The gap by race closes at the cost of white defendants' true positives."""
     path = published("compas/compas-scores-two-years.csv") / "compas" / "compas-scores-two-years.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [r for r in csv.DictReader(file) if kept(r)]
@@ -348,7 +366,6 @@ def test_compas(tmp_path: Path) -> None:
     gap = effect(each, "demographic_parity_difference[region]")
     assert gap.before == pytest.approx(0.33, abs=0.04)
     assert gap.change == "better"
-    assert effect(each, "accuracy").change == "worse"
     assert effect(each, "true_positive_rate[region: African-American]").change == "better"
     assert effect(each, "true_positive_rate[region: Caucasian]").change == "worse"
 
