@@ -13,9 +13,9 @@ import pytest
 from audit.api import draw
 from audit.cli import main
 from audit.mitigation.methods import plain
-from audit.results import ResultError, read_mitigation, read_result
+from audit.results import Finding, ResultError, read_mitigation, read_result, write_result
 from tests.audit.mitigation.tables import applicants, audited
-from tests.audit.support import without_collecting
+from tests.audit.support import result_of, without_collecting
 
 Command = Callable[..., tuple[object, str, str]]
 
@@ -144,3 +144,22 @@ def test_the_config_is_found_again_where_the_table_has_moved(
     status, out, _ = command(str(folder), "--config", str(tmp_path / "moved.yaml"))
     assert status == 0
     assert "not tried" not in out
+
+
+def test_a_finding_that_no_remedy_is_for_is_said(tmp_path: Path, command: Command) -> None:
+    """A model without a table of cases, and a manifest whose config is of another version."""
+    told = Finding(
+        id="bias.other.gap", probe="bias.other", risk="bias", outlook="problem_found", severity="high",
+        template="A gap.", advice="Look.",
+    )  # fmt: skip
+    result = result_of(findings=[told])
+    write_result(tmp_path, result, {})
+    status, out, err = command(str(tmp_path))
+    assert (status, out) == (2, "")
+    assert "name one with --config" in err
+    manifest = result.manifest.model_copy(update={"config": {"model": {"source": "some-model"}}})
+    write_result(tmp_path, result.model_copy(update={"manifest": manifest}), {})
+    status, out, _ = command(str(tmp_path))
+    assert status == 0
+    assert out.startswith("There is no remedy here for what the audit found of this kind of model.")
+    assert "No remedy was tried for this finding itself." in (tmp_path / "mitigation.html").read_text()
