@@ -18,17 +18,16 @@ from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
 from audit.execution import Executor
 from audit.models import Model
-from audit.models.opening import open_model, quiet_libraries
-from audit.models.options import EndpointOptions, Options, TableOptions
+from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
+from audit.opening import opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
-from audit.replica import Opening
 from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
-from reports.render import CARD_FILE, REPORT_FILE, render_html
+from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
 
 
 @dataclass(frozen=True)
@@ -154,46 +153,23 @@ def run(
 @contextmanager
 def _opened(config: AuditConfig, executor: str, progress: Progress) -> Iterator[tuple[Model, Executor | None]]:
     """The model, and what computes its batches; on a cluster its workers hold the model, and this process does not."""
-    o = _opening(config)
+    o = opening_of(config)
     if executor == "ray":
         with ray_executor(o, config.run.workers, config.run.address, progress.say) as crew:
             yield crew.model, crew
     else:
-        yield open_model(o.source, o.revision, o.adapter, o.task, o.options, o.declared), None
-
-
-def _opening(config: AuditConfig) -> Opening:
-    model = config.model
-    return Opening(
-        model.source,
-        model.revision,
-        model.adapter,
-        model.task,
-        Options(
-            device=model.device,
-            dtype=model.dtype,
-            device_map=model.device_map,
-            quantization=model.quantization,
-            backend=model.backend,
-            chat_template=model.chat_template,
-            trust_remote_code=model.trust_remote_code,
-            batch_tokens=config.run.batch_tokens,
-            endpoint=EndpointOptions(**model.endpoint.model_dump(exclude={"keep_answers"})),
-            table=TableOptions(
-                model.table,
-                tuple(model.sensitive),
-                {str(name): column for name, column in model.columns.items()},
-                model.positive,
-            ),
-        ),
-        config.card.model_dump(exclude_none=True),
-    )
+        yield opened(o), None
 
 
 def draw(folder: Path, result: AuditResult) -> None:
     """Draw every report of a result folder: card, report, and the formats that other tools read."""
     render_html(folder)
     write_exports(folder, result, result.manifest.config_file)
+
+
+def draw_mitigation(folder: Path) -> Path | None:
+    """Draw the page of the remedies from ``mitigation.json`` alone; None where none were tried."""
+    return render_mitigation(folder)
 
 
 def option_problems(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 import traceback
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,18 +19,18 @@ from rich.text import Text
 
 from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
+from audit.commands.cache import cache_command
+from audit.commands.ends import INCOMPLETE, USAGE, stop
+from audit.commands.mitigate import mitigate_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
 from audit.models import ModelError
-from audit.models.source import cache_folder
 from audit.planning import catalogue
 from audit.progress import Silent, Terminal
 from audit.results import Measurement, ResultError, read_result, result_schema, to_json, write_text
 from audit.sweep import Options, here, jobs, over_ray, show, worst
-from audit.upkeep import Kept, cutoff, inventory, remove, select
 from probes.registry import ProbeError, find_probes
 
-USAGE, INCOMPLETE = 2, 3
 LANGUAGES = ("en",)
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
@@ -52,18 +51,13 @@ def main() -> None:
     try:
         app()
     except _WRONG as error:
-        _stop(str(error), USAGE)
+        stop(str(error), USAGE)
     except (CacheError, OSError) as error:
-        _stop(f"The audit could not be completed: {error}", INCOMPLETE)
+        stop(f"The audit could not be completed: {error}", INCOMPLETE)
     except Exception:
         # Python's own status for an uncaught error is 1, which would tell a CI job that a gate was not met.
         traceback.print_exc()
-        _stop("The audit could not be completed: this is an error in the program, shown above.", INCOMPLETE)
-
-
-def _stop(message: str, status: int) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise SystemExit(status)
+        stop("The audit could not be completed: this is an error in the program, shown above.", INCOMPLETE)
 
 
 @app.command("run")
@@ -100,7 +94,7 @@ def run_command(
                 progress=progress,
             )
     except KeyboardInterrupt:  # typer would end it with 130, before main() sees it
-        _stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
+        stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
     _append_job_summary(result)
     try:
         if as_json:
@@ -120,7 +114,7 @@ def _check_options(
     if output is not None and output.exists() and not output.is_dir():
         wrong.append(f"The output {output} is a file; name a folder.")
     if wrong:
-        _stop("\n".join(wrong), USAGE)
+        stop("\n".join(wrong), USAGE)
 
 
 def _short(result: Result) -> dict[str, Any]:
@@ -192,9 +186,9 @@ def sweep_command(
 ) -> None:
     """Audit the models of all FILEs. Ends with the worst status: 3, 2, 1, 4, 0. Example: audit sweep a.yaml b.yaml."""
     if executor not in ("local", "ray"):
-        _stop(f"Unknown executor {executor}; choose local or ray.", USAGE)
+        stop(f"Unknown executor {executor}; choose local or ray.", USAGE)
     if executor == "local" and (address is not None or workers is not None):
-        _stop("--address and --workers go with --executor ray.", USAGE)
+        stop("--address and --workers go with --executor ray.", USAGE)
     _check_options([], suite, device, data, output)
     folder = output or Path("audits") / f"sweep-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     planned = jobs(files, folder, Options(suite, limit, seed, device, str(data) if data else None, resume))
@@ -203,7 +197,7 @@ def sweep_command(
             over = over_ray(planned, address, workers, progress.say) if executor == "ray" else here(planned, progress)
             rows = list(over)
     except KeyboardInterrupt:
-        _stop(f"Stopped. `audit sweep ... --output {folder} --resume` goes on.", INCOMPLETE)
+        stop(f"Stopped. `audit sweep ... --output {folder} --resume` goes on.", INCOMPLETE)
     status = worst(rows)
     if as_json:
         audits = [asdict(row) for row in rows]
@@ -256,7 +250,7 @@ def report(
     """Draw card and report of a result folder again. Example: audit report audits/model-20260101T000000Z."""
     unknown = [name for name in lang.split(",") if name.strip() not in LANGUAGES]
     if unknown:
-        _stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)
+        stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)
     opened = load(result)
     draw(opened.folder, opened.data)
     print(f"Card:   {opened.card}")
@@ -270,7 +264,7 @@ def compare_command(
 ) -> None:
     """Set results side by side; a star marks what differs from the first. Example: audit compare old new."""
     if len(results) < 2:
-        _stop("Give at least two results to compare.", USAGE)
+        stop("Give at least two results to compare.", USAGE)
     opened = [read_result(path) for path in results]
     rows = compare(opened)
     if as_json:
@@ -308,9 +302,9 @@ def init(
 ) -> None:
     """Write a commented model.yaml. Example: audit init --source ./my-model."""
     if file.is_dir():
-        _stop(f"{file} is a folder; name a file.", USAGE)
+        stop(f"{file} is a folder; name a file.", USAGE)
     if file.exists() and not force:
-        _stop(f"{file} exists already; --force overwrites it.", USAGE)
+        stop(f"{file} exists already; --force overwrites it.", USAGE)
     write_text(file, starter(source))
     print(f"Wrote {file}. Next: audit run {file}")
 
@@ -321,64 +315,13 @@ def schema(
 ) -> None:
     """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
     if of not in ("config", "result"):
-        _stop(f"There is no schema of {of}; choose config or result.", USAGE)
+        stop(f"There is no schema of {of}; choose config or result.", USAGE)
     found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
     print(json.dumps(found, indent=1, sort_keys=True))
 
 
-@app.command("cache")
-def cache_command(
-    prune: Annotated[bool, typer.Option("--prune", help="Show what a clean-up would remove.")] = False,
-    older_than: Annotated[
-        int | None, typer.Option(metavar="DAYS", min=0, help="Only what was not used for so many days.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(metavar="HASH", help="Only this model; the hash's beginning.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that is kept.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Show or remove what is kept on this machine. Example: audit cache --prune --all."""
-    chosen = everything or older_than is not None or model is not None
-    if prune and not chosen:
-        _stop("Say what to remove: --older-than DAYS, --model HASH or --all.", USAGE)
-    if not prune and (chosen or yes):
-        _stop("--older-than, --model, --all and --yes go with --prune.", USAGE)
-    if everything and (older_than is not None or model is not None):
-        _stop("--all removes everything; leave out --older-than and --model.", USAGE)
-    folder, before = cache_folder(), cutoff(int(time.time()), older_than)
-    try:
-        kept = select(folder, before, model) if prune else inventory(folder)
-    except ValueError as error:
-        _stop(str(error), USAGE)
-    gave_back = remove(folder, kept, before) if prune and yes else True
-    said = "Kept" if not prune else "Removed" if yes else "Would be removed, with --yes"
-    if as_json:
-        removed = {"removed": prune and yes, "space_given_back": gave_back} if prune else {}
-        found = [{**asdict(k), "path": str(k.path)} for k in kept]
-        print(to_json({"folder": str(folder), "bytes": sum(k.size for k in kept), "kept": found, **removed}), end="")
-        return
-    _show_kept(kept)
-    print(f"{said}: {_bytes(sum(k.size for k in kept)) if kept else 'nothing'} in {folder}")
-    if not gave_back:
-        print("Another audit is writing to the file of answers: its free space is used again, but not given back yet.")
-
-
-def _show_kept(kept: list[Kept]) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("What", no_wrap=True)
-    table.add_column("Model", overflow="fold")
-    table.add_column("Hash", no_wrap=True)
-    for column in ("Answers", "Size", "First used", "Last used"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for k in kept:
-        times = [datetime.fromtimestamp(t, UTC).date().isoformat() if t else "-" for t in (k.first_used, k.last_used)]
-        table.add_row(k.kind, Text(k.name), k.key[:12], f"{k.count:,}" if k.count else "-", _bytes(k.size), *times)
-    if kept:
-        Console().print(table)
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+app.command("cache")(cache_command)
+app.command("mitigate")(mitigate_command)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import norm
-
-from audit.metrics import holm
+from audit.metrics import holm, mover_difference, p_from_interval
 from audit.results import AuditResult, Measurement
 
 
@@ -46,15 +43,5 @@ def _p_value(first: Measurement | None, second: Measurement | None) -> float | N
         return None
     if first.low is None or first.high is None or second.low is None or second.high is None:
         return None
-    difference = second.value - first.value
-    if difference == 0:
-        return 1.0
-    # The half-width of the difference's interval on the side of 0.
-    if difference > 0:
-        half = math.hypot(second.value - second.low, first.high - first.value)
-    else:
-        half = math.hypot(second.high - second.value, first.value - first.low)
-    if half == 0:
-        return 0.0
-    z = norm.ppf(0.5 + first.confidence / 2) * abs(difference) / half
-    return float(2 * norm.sf(z))
+    difference = mover_difference((second.value, second.low, second.high), (first.value, first.low, first.high))
+    return p_from_interval(difference, first.confidence)

@@ -20,6 +20,7 @@ from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
     MANIFEST_FILE,
+    MITIGATION_FILE,
     RECORDS_FOLDER,
     RESULT_FILE,
     AuditResult,
@@ -47,6 +48,8 @@ FILES = (
     "junit.xml",
     "audit.sarif",
     "modelcard.md",
+    MITIGATION_FILE,
+    "mitigation.html",
 )
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from gettext import NullTranslations
 
+from audit.results.mitigation import Mitigation
 from audit.results.schema import AuditResult, Finding, Measurement, Record
 from reports.amounts import kind
 from reports.environment import build_environment
 from reports.evidence import anchor
+from reports.mitigation import EffectWords, in_box
 from reports.page import assets
 from reports.risks import RiskView, nist_checklist, numbers_behind, risk_views, worst_record
 from reports.text import cleaned
@@ -61,17 +63,23 @@ def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Sect
 def render_card(
     result: AuditResult,
     records: Mapping[str, Sequence[Record]],
+    mitigation: Mitigation | None = None,
     translations: NullTranslations | None = None,
     language: str = "en",
 ) -> str:
-    """The whole ``card.html``; the same result always gives the same bytes."""
+    """The whole ``card.html``; the same result always gives the same bytes.
+
+    ``mitigation``: the remedies that were tried for this audit, of which the section on bias then tells.
+    """
+    box = in_box(mitigation)
+    words = translations or NullTranslations()
     shown = cleaned(result, LONGEST_TEXT)
     risks = [
         _section(shown, view, worst_record(raw, records))
         for raw, view in zip(risk_views(result), risk_views(shown), strict=True)
     ]
     carried = [m for risk in risks for told in risk.findings for m in told.numbers]
-    page = build_environment(translations, language).get_template("card.html")
+    page = build_environment(words, language).get_template("card.html")
     return page.render(
         result=shown,
         model=shown.model,
@@ -83,5 +91,7 @@ def render_card(
         gates_left_out=max(len(shown.gates) - MOST_GATES, 0),
         nist=nist_checklist(shown),
         declared=[(key, shown.model.declared.get(key, "")) for key in DECLARED],
-        assets=assets(["base.css", "card.css"]),
+        remedies=box,
+        words=EffectWords(words.gettext),
+        assets=assets(["base.css", "card.css", *(["mitigation.css"] if box else [])]),
     )

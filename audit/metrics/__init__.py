@@ -38,6 +38,7 @@ from audit.metrics.explanations import (
 )
 from audit.metrics.intervals import mean, rate
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
+from audit.metrics.mover import mover_difference, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
@@ -73,7 +74,9 @@ __all__ = [
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
+    "mover_difference",
     "not_measured",
+    "p_from_interval",
     "paired_mean_difference",
     "paired_rate_difference",
     "permutation_p",

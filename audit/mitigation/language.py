@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from audit.cache import ResponseCache
 from audit.config import AuditConfig, ProbeEntry, read_options
+from audit.mitigation.asked_again import Measured, Role, Trial, ask, effects, held_out, measured
+from audit.mitigation.augmentation import learning_templates, texts_of
+from audit.mitigation.effects import with_holm
 from audit.mitigation.settings import Settings
-from audit.mitigation.texts import learning_templates, texts_of
-from audit.mitigation.trials import Measured, Role, Trial, ask, effects, held_out, measured
 from audit.models import Capability, Model, ModelError
 from audit.models.finetuning import Learnt, LoraRun, train_lora
 from audit.models.instructed import Instructed
@@ -82,8 +83,7 @@ INSTRUCTIONS = (
 class Audited:
     """What remedies are for: the audit, its records by probe, and how its model and weights are had.
 
-    ``weights`` is None where the model has none on this machine; ``why_no_weights`` then says so. ``everything``: remedies
-    are tried against every probe of bias in text that was measured, flagged or not.
+    ``weights`` is None where the model has none on this machine; ``why_no_weights`` then says so.
     """
 
     config: AuditConfig
@@ -93,7 +93,6 @@ class Audited:
     open: Opener
     weights: Weights | None
     why_no_weights: str = ""
-    everything: bool = False
 
 
 def addressed(result: AuditResult, probes: Mapping[str, type[Probe]], everything: bool = False) -> list[Finding]:
@@ -110,17 +109,24 @@ def addressed(result: AuditResult, probes: Mapping[str, type[Probe]], everything
 
 
 def language_remedies(audited: Audited, settings: Settings) -> list[Remedy]:
-    """Every remedy and control, tried on the flagged probes and on what it may harm.
+    """Every remedy and control, tried on the flagged probes and on what it may harm; none where no text was judged.
 
     Raises:
         ModelError: where the audited model cannot be opened.
     """
+    findings = [f.id for f in addressed(audited.result, audited.probes, settings.everything)]
+    if not findings:
+        return []
+    found = _tried(audited, settings)
+    return [remedy.model_copy(update={"addresses": [] if remedy.control else findings}) for remedy in found]
+
+
+def _tried(audited: Audited, settings: Settings) -> list[Remedy]:
     model = audited.open(None)
     templates = _templates(audited, settings)
     trials, left_out = _trials(audited, model, templates, settings)
     if not any(trial.role == "target" for trial in trials):
-        why = "; ".join(left_out) or "no probe of text was flagged"
-        return _nothing_tried(f"Nothing could be asked again: {why}.")
+        return _nothing_tried(f"Nothing could be asked again: {'; '.join(left_out)}.")
     before = _measured(trials, model, settings)
     found = []
     for instruction in INSTRUCTIONS:
@@ -145,7 +151,7 @@ def _trials(
 ) -> tuple[list[Trial], list[str]]:
     """Flagged probes with the metrics that findings name, and what a remedy may harm; and what cannot be asked again."""
     targets: dict[str, list[str]] = {}
-    for finding in addressed(audited.result, audited.probes, audited.everything):
+    for finding in addressed(audited.result, audited.probes, settings.everything):
         targets.setdefault(finding.probe, _overall(audited.probes[finding.probe])).extend(finding.measurements)
     wanted: list[tuple[str, Sequence[str], Role]] = [
         (probe, list(dict.fromkeys(metrics)), "target") for probe, metrics in targets.items()
@@ -215,7 +221,7 @@ def _with_effects(
     again = {"held-out items that the audit had drawn too": str(seen)} if seen else {}
     return remedy.model_copy(
         update={
-            "effects": found,
+            "effects": with_holm(found),
             "held_out": sum(len(trial.items) for trial in trials),
             "seconds": round(seconds, 3),
             "settings": {**remedy.settings, **again},

@@ -20,6 +20,8 @@ class Settings:
         cache: the file of kept responses.
         work: a folder for what a remedy learns, such as an adapter.
         progress: what the user sees.
+        columns: of a table, what a remedy may learn from; all that fit where empty.
+        everything: also try remedies where the audit found nothing.
     """
 
     seed: int
@@ -29,3 +31,5 @@ class Settings:
     cache: Path
     work: Path
     progress: Progress
+    columns: tuple[str, ...] = ()
+    everything: bool = False

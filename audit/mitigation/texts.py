@@ -1,44 +1,67 @@
-"""Counterfactual data augmentation: one text about every group, instead of about one (Lu et al. 2018, arXiv:1807.11714)."""
+"""What is said of each remedy for predictions: to a person who decides, and to an engineer."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from audit.corpora import Item
+from dataclasses import dataclass
 
 
-def learning_templates(items: Iterable[Item], seed: int) -> frozenset[str]:
-    """Half of the templates, those with the lower hashes: what remedies may learn from; the rest is held out."""
-    names = sorted({str(item["template"]) for item in items})
-    ranked = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).hexdigest())
-    return frozenset(ranked[: len(ranked) // 2])
+@dataclass(frozen=True)
+class Text:
+    """A remedy's name, what it does in plain words, and how, with its source."""
+
+    title: str
+    what: str
+    method: str
 
 
-def texts_of(items: Sequence[Item], templates: frozenset[str], every_group: bool) -> list[str]:
-    """Sentences about people, each with both of its endings.
-
-    Args:
-        items: of ``bias.counterfactual``; its sentences, not its questions, are used.
-        templates: those that may be learnt from.
-        every_group: whether each text stands there for every group in turn, or about the reference groups alone. Both
-            hold as many texts, so that a run on the second shows what learning without augmentation does.
-    """
-    found: list[str] = []
-    for item in items:
-        if item["kind"] != "sentence" or str(item["template"]) not in templates:
-            continue
-        groups = list(item["groups"])
-        reference = [group for group in groups if group["reference"]]
-        for place, group in enumerate(groups):
-            source = group if every_group else reference[place % len(reference)]
-            found += _endings(item, source, place)
-    return found
-
-
-def _endings(item: Item, group: dict[str, Any], place: int) -> list[str]:
-    term = group["terms"][place % len(group["terms"])]
-    text = str(item["text"]).replace("{person}", term)
-    text = text[:1].upper() + text[1:]
-    return [f"{text}{item[side]}." for side in ("favourable", "unfavourable")]
+THRESHOLDS = {
+    "selection": Text(
+        "Other thresholds for each group, for equal shares of favourable decisions",
+        "The model stays as it is. The score that is needed for a favourable decision is set for each group, so that every "
+        "group gets the favourable decision about as often. Whoever decides must then know each person's group, and some "
+        "decisions are drawn by lot. In some places it is unlawful to treat people differently by their group, even to "
+        "close a gap: ask a lawyer first.",
+        "fairlearn ThresholdOptimizer (Hardt et al. 2016, arXiv:1610.02413), constraint demographic_parity, objective "
+        "accuracy_score, on y_score. One draw of its randomised decisions is judged. Frontier: its parameter tol.",
+    ),
+    "errors": Text(
+        "Other thresholds for each group, for equal error rates",
+        "The model stays as it is. The score that is needed for a favourable decision is set for each group, so that wrong "
+        "decisions are about as common in every group. Whoever decides must then know each person's group, and some "
+        "decisions are drawn by lot. In some places it is unlawful to treat people differently by their group, even to "
+        "close a gap: ask a lawyer first.",
+        "fairlearn ThresholdOptimizer (Hardt et al. 2016, arXiv:1610.02413), constraint equalized_odds, objective "
+        "accuracy_score, on y_score. One draw of its randomised decisions is judged. Frontier: the milder constraint "
+        "true_positive_rate_parity with its parameter tol.",
+    ),
+}
+REDUCTIONS = {
+    "selection": Text(
+        "A new model that must give favourable decisions equally often",
+        "A simple model is learnt anew from the other columns of the table, and while it learns it must keep the shares of "
+        "favourable decisions close together. It does not need to know a person's group when it decides, but some of its "
+        "decisions are drawn by lot.",
+        "fairlearn ExponentiatedGradient (Agarwal et al. 2018, arXiv:1803.02453), constraint DemographicParity with "
+        "difference_bound 0.01, over scikit-learn's LogisticRegression. One draw of its randomised decisions is judged. "
+        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression "
+        "without the constraint.",
+    ),
+    "errors": Text(
+        "A new model that must make errors equally often",
+        "A simple model is learnt anew from the other columns of the table, and while it learns it must keep the error rates "
+        "of the groups close together. It does not need to know a person's group when it decides, but some of its decisions "
+        "are drawn by lot.",
+        "fairlearn ExponentiatedGradient (Agarwal et al. 2018, arXiv:1803.02453), constraint EqualizedOdds with "
+        "difference_bound 0.01, over scikit-learn's LogisticRegression. One draw of its randomised decisions is judged. "
+        "Frontier: difference_bound, and the same with the group among the columns. Without the remedy: the same regression "
+        "without the constraint.",
+    ),
+}
+CORRELATIONS = Text(
+    "A new model on columns that no longer go along with the group",
+    "What goes along with the group is taken out of the other columns of the table, and a simple model is learnt anew from "
+    "what is left. Whoever decides must know each person's group to take it out. Only straight-line relations are removed; "
+    "a combination of columns may still give the group away.",
+    "fairlearn CorrelationRemover with alpha 1, then scikit-learn's LogisticRegression. Frontier: alpha. Without the remedy: "
+    "the same regression on the columns as they are.",
+)

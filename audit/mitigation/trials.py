@@ -1,192 +1,128 @@
-"""A probe asked again on held-out items, of the model as it is and of the model with a remedy, item by item."""
+"""What a set of decisions is worth beside another, on held-out cases: effects, and points of a frontier."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
-from audit.cache import ResponseCache
-from audit.corpora import Item, ItemsError, draw
-from audit.execution import Answers
-from audit.metrics import holm
-from audit.mitigation.settings import Settings
-from audit.models import Model, Request, Responses
-from audit.results import Effect, Measurement
-from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
+from audit.metrics import rate
+from audit.mitigation.cases import PROBE, Halves, IntArray
+from audit.mitigation.effects import Name, paired_rates, paired_statistic
+from audit.mitigation.methods import Kind, Trial
+from audit.results import Effect, FrontierPoint
+from probes.bias.group_fairness import GroupFairness
+from probes.bias.group_fairness_statistics import ODDS, PARITY, Gap, balanced_accuracy, compared
 
-FEWEST = 8  # held-out items; below that an interval over groups of them says nothing
-GROUPS = 20  # of the jackknife
-ROUNDS = 100  # a probe that still asks something new after so many will never end
-Role = Literal["target", "harm"]
+Against = Literal["audited", "without_remedy"]
+GAPS: dict[Kind, tuple[str, Gap]] = {
+    "selection": ("demographic_parity_difference", PARITY),
+    "errors": ("equalized_odds_difference", ODDS),
+}
+_METRICS = {metric.name: metric for metric in GroupFairness.metrics}
+_BY_GROUP = ("selection_rate", "true_positive_rate", "false_positive_rate")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A probe with its held-out items, and the metrics that matter to it here; ``seen``: how many the audit had drawn."""
+class Scale:
+    """How effects are measured: the name of the attribute, the confidence and the seed of the bootstrap."""
 
-    probe: Probe
-    context: Context
-    items: Sequence[Item]
-    metrics: tuple[str, ...]
-    role: Role
-    seen: int
+    attribute: str
+    confidence: float
+    seed: int
 
 
-def held_out(
-    probe: Probe,
-    options: ProbeOptions,
-    model: Model,
-    metrics: Sequence[str],
-    role: Role,
-    audited: frozenset[str],
-    learnt_from: frozenset[str],
-    settings: Settings,
-) -> Trial | str:
-    """Items that no remedy is made from, those first that the audit has not drawn either; why not, where too few.
+def effects_of(
+    halves: Halves, before: IntArray, after: IntArray, targets: Sequence[Kind], against: Against, scale: Scale
+) -> list[Effect]:
+    """The targets first, then what the remedy may cost: the other gap, accuracy, and the rates of each group.
 
     Args:
-        probe: what is asked again.
-        options: as in the audit.
-        model: whose capabilities count.
-        metrics: full names, slices included.
-        role: of the metrics.
-        audited: ids of the items that the audit drew.
-        learnt_from: templates that remedies learn from; items made from one are left out.
-        settings: seed, limit and data folder.
+        halves: its held-out cases are measured.
+        before, after: decisions on them, 1 for the favourable one.
+        targets: which gaps the remedy is to close; the others count among the costs.
+        against: what ``before`` is.
+        scale: of the measurements.
     """
-    if probe.capabilities - model.capabilities:
-        return f"{probe.id} cannot be asked of this model"
-    seed = derived_seed(settings.seed, f"held out {probe.id}")
-    context = Context(seed, settings.confidence, options, capabilities=model.capabilities)
-    try:
-        items = [i for i in probe.load(settings.data, options) if str(i.get("template")) not in learnt_from]
-        # What the options leave out is asked nothing, and would be held out for nothing.
-        items = [item for item in items if probe.requests([item], context, {})]
-    except ItemsError as error:
-        return str(error)
-    new = [item for item in items if item["id"] not in audited]
-    old = [item for item in items if item["id"] in audited]
-    chosen = draw(new, settings.limit, seed, probe.stratum)
-    again = draw(old, settings.limit - len(chosen), seed, probe.stratum) if len(chosen) < settings.limit else []
-    if len(chosen) + len(again) < FEWEST:
-        return f"{probe.id} has only {len(chosen) + len(again)} items that no remedy was made from"
-    return Trial(probe, context, [*chosen, *again], tuple(metrics), role, len(again))
+    truth, codes = halves.held.truth, halves.codes(halves.held)
+    counts = np.zeros((len(halves.names), 2, 2, 2), dtype=np.intp)
+    np.add.at(counts, (codes, truth, before, after), 1)
+    kinds = [*targets, *(kind for kind in GAPS if kind not in targets)]
+    found = []
+    for kind in kinds:
+        metric, gap = GAPS[kind]
+        name = _name(metric, "target" if kind in targets else "harm", against, f"[{scale.attribute}]")
+        found.append(paired_statistic(name, counts, gap.statistic, scale.confidence, scale.seed))
+    right = _name("accuracy", "harm", against)
+    found.append(paired_rates(right, before == truth, after == truth, scale.confidence))
+    balanced = _name("balanced_accuracy", "harm", against)
+    found.append(paired_statistic(balanced, counts.sum(axis=0), balanced_accuracy, scale.confidence, scale.seed))
+    for metric in _BY_GROUP:
+        for place, group in enumerate(halves.names):
+            members = codes == place
+            if metric != "selection_rate":
+                members &= truth == int(metric == "true_positive_rate")
+            name = _name(metric, "harm", against, f"[{scale.attribute}: {group}]", group)
+            found.append(paired_rates(name, before[members], after[members], scale.confidence))
+    return found
 
 
-def ask(trials: Sequence[Trial], model: Model, cache: ResponseCache, settings: Settings) -> Responses:
-    """The model's answers to all that the trials ask, as an audit gets them."""
-    answers = Answers()
-    for _ in range(ROUNDS):
-        new: dict[Request, None] = {}
-        for trial in trials:
-            stated = trial.probe.requests(trial.items, trial.context, answers.responses)
-            new.update(dict.fromkeys(r for r in stated if r not in answers.responses))
-        if not new:
-            return answers.responses
-        answers.fill(model, cache, new, settings.progress)
-    raise RuntimeError(f"a probe still asks something new after {ROUNDS} rounds")
+def _name(
+    metric: str, role: Literal["target", "harm"], against: Against, where: str = "", part: str | None = None
+) -> Name:
+    known = _METRICS[metric]
+    return Name(f"{PROBE}.{metric}{where}", known.label, known.unit, known.direction, role, part, against)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A trial's measurements from one model's answers: on all items, and without each group of them in turn."""
-
-    whole: Mapping[str, Measurement]
-    parts: Sequence[Mapping[str, Measurement]]
-
-
-def measured(trial: Trial, answers: Responses) -> Measured:
-    """The trial's numbers; clusters of records are dealt into at most 20 groups, the same for every model."""
-    outcome = trial.probe.measure(trial.items, trial.context, answers)
-    cluster = {record.item: record.cluster for record in outcome.records}
-    of = [cluster.get(str(item["id"]), str(item["id"])) for item in trial.items]
-    names = sorted(set(of))
-    order = np.random.default_rng(trial.context.seed).permutation(len(names))
-    group = {names[c]: place % GROUPS for place, c in enumerate(order)}
-    parts = []
-    for left_out in range(min(GROUPS, len(names))):
-        rest = [item for item, name in zip(trial.items, of, strict=True) if group[name] != left_out]
-        parts.append(_numbers(trial.probe.measure(rest, trial.context, answers)))
-    return Measured(_numbers(outcome), parts)
+def frontier(
+    halves: Halves, audited: IntArray, without: Trial | None, trials: Sequence[Trial], kind: Kind, scale: Scale
+) -> list[FrontierPoint]:
+    """Accuracy and gap of every setting, and of what there was before: A as audited, B the simple model, then 1, 2, ..."""
+    points = [_point("A", "audited", "as audited", audited, halves, kind, scale)]
+    if without is not None:
+        points.append(_point("B", "without_remedy", "simple model, no remedy", without.decided, halves, kind, scale))
+    for number, trial in enumerate(trials, start=1):
+        points.append(_point(str(number), "remedy", trial.setting, trial.decided, halves, kind, scale))
+    return [point for point in points if point is not None]
 
 
-def _numbers(outcome: Outcome) -> dict[str, Measurement]:
-    return {m.metric: m for m in outcome.measurements}
-
-
-def effects(trial: Trial, before: Measured, after: Measured) -> list[Effect]:
-    """Every metric of the trial without and with the remedy, with the interval of its paired difference.
-
-    The interval is that of the delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17:521; Efron &
-    Tibshirani 1993, chapter 11) on both models' answers at once. p values are Holm-corrected over the trial's metrics.
-    """
-    found = [_effect(trial, name, before, after) for name in trial.metrics if name in before.whole]
-    adjusted = holm([p for _, p in found])
-    return [_decided(effect, p) for (effect, _), p in zip(found, adjusted, strict=True)]
-
-
-def _compared(m: Measurement | None) -> float | None:
-    """The value, or its size where closer to zero is better."""
-    if m is None or m.value is None:
+def _point(
+    label: str,
+    what: Literal["audited", "without_remedy", "remedy"],
+    setting: str,
+    decided: IntArray,
+    halves: Halves,
+    kind: Kind,
+    scale: Scale,
+) -> FrontierPoint | None:
+    truth = halves.held.truth
+    counts = np.zeros((len(halves.names), 2, 2), dtype=np.intp)
+    np.add.at(counts, (halves.codes(halves.held), truth, decided), 1)
+    gap = GAPS[kind][1]
+    value = float(gap.statistic(counts))
+    if not np.isfinite(value):
         return None
-    return abs(m.value) if m.direction == "zero_is_better" else m.value
+    apart, _ = compared(counts, gap, value, scale.confidence, scale.seed)
+    right = rate(decided == truth, None, scale.confidence)
+    if None in (right.value, right.low, right.high, apart.low, apart.high):
+        return None
+    return FrontierPoint.model_validate(
+        {
+            "label": label,
+            "kind": what,
+            "setting": setting,
+            "accuracy": right.value,
+            "accuracy_low": right.low,
+            "accuracy_high": right.high,
+            "disparity": value,
+            "disparity_low": apart.low,
+            "disparity_high": apart.high,
+        }
+    )
 
 
-def _effect(trial: Trial, name: str, before: Measured, after: Measured) -> tuple[Effect, float | None]:
-    one, two = before.whole[name], after.whole.get(name)
-    content = {
-        "metric": name,
-        "label": one.label,
-        "unit": one.unit,
-        "direction": one.direction,
-        # Where more is better a probe measures ability, which a remedy for bias can only cost.
-        "role": "harm" if one.direction == "higher_is_better" else trial.role,
-        "before": one.value,
-        "after": two.value if two else None,
-        "confidence": trial.context.confidence,
-        "n": one.n,
-    }
-    start, end = _compared(one), _compared(two)
-    if start is None or end is None:
-        why = next((m.reason for m in (one, two) if m is not None and m.value is None), None)
-        return Effect.model_validate({**content, "reason": why or "it could not be measured"}), None
-    ends = [(_compared(b.get(name)), _compared(a.get(name))) for b, a in zip(before.parts, after.parts, strict=True)]
-    replicates = [a - b for b, a in ends if a is not None and b is not None]
-    low, high, p = jackknife(end - start, replicates, trial.context.confidence)
-    told = f"delete-a-group jackknife, {len(replicates)} groups" if low is not None else "no variation: no interval"
-    found = {"difference": end - start, "low": low, "high": high, "interval": told}
-    return Effect.model_validate({**content, **found}), p
-
-
-def jackknife(
-    value: float, replicates: Sequence[float], confidence: float
-) -> tuple[float | None, float | None, float | None]:
-    """Interval and two-sided p value (against 0) of a statistic from its values without each of G groups.
-
-    The variance is (G-1)/G times the sum of squared distances of the replicates from their mean; t on G-1 degrees of
-    freedom. Without any variation, or with fewer than five groups, there is no interval and no p value.
-    """
-    groups = len(replicates)
-    if groups < 5:
-        return None, None, None
-    spread = np.asarray(replicates) - np.mean(replicates)
-    error = math.sqrt((groups - 1) / groups * float((spread**2).sum()))
-    if error <= 1e-12 * max(1.0, abs(value)):
-        return None, None, None
-    half = float(stats.t.ppf((1 + confidence) / 2, groups - 1)) * error
-    return value - half, value + half, 2 * float(stats.t.sf(abs(value) / error, groups - 1))
-
-
-def _decided(effect: Effect, p_adjusted: float | None) -> Effect:
-    """The effect with what its interval and Holm's correction say of it."""
-    if effect.difference is None:
-        return effect
-    if p_adjusted is None or p_adjusted >= 1 - effect.confidence or effect.direction == "descriptive":
-        return effect.model_copy(update={"change": "no_difference_shown"})
-    better = (effect.difference > 0) == (effect.direction == "higher_is_better")
-    return effect.model_copy(update={"change": "better" if better else "worse"})
+def axis(kind: Kind) -> str:
+    """What the frontier's disparity is, in words."""
+    return _METRICS[GAPS[kind][0]].label

@@ -24,7 +24,7 @@ from probes.bias.group_fairness_measures import measurements
 
 ITEM = "table"
 MOST_RECORDS = 20_000
-_OUTCOMES = {
+OUTCOMES = {
     (1, 1): "rightly favoured (true positive)",
     (0, 1): "wrongly favoured (false positive)",
     (1, 0): "wrongly denied (false negative)",
@@ -32,6 +32,7 @@ _OUTCOMES = {
     (UNKNOWN, 1): "favoured (true outcome unknown)",
     (UNKNOWN, 0): "denied (true outcome unknown)",
 }
+"""What a record says of (true outcome, prediction), 1 for the favourable class."""
 
 
 class GroupFairnessOptions(ProbeOptions):
@@ -274,7 +275,7 @@ def _record(cases: Cases, place: int, note: str | None, probe: GroupFairness) ->
         expected=table.truth[row],
         scores={"y_score": score} if known else {},
         status=str(cases.status[place]),
-        outcome=_OUTCOMES[truth, predicted] if scored else None,
+        outcome=OUTCOMES[truth, predicted] if scored else None,
         concern=(0.6 if truth == 1 else 0.2) + 0.4 * sure if wrong else 0.0,
         note=note,
     )

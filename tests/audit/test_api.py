@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import audit
 import audit.api
+import audit.opening
 from audit.api import Result, command_line, draw, load, override, run
 from audit.config import ConfigError
 from audit.models import Model, ModelError
@@ -52,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(audit.api, "find_probes", lambda: catalogue_of(OTHER, Tiny))
-    monkeypatch.setattr(audit.api, "open_model", lambda *_: ScriptedModel())
+    monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     (tmp_path / "model.yaml").write_text(
         "model: {source: script}\n"
         "probes: {tiny.rate: {successes: 20}}\n"
@@ -128,7 +129,7 @@ def test_model_is_told_what_the_config_says(place: Path, monkeypatch: pytest.Mon
         told.extend(arguments)
         return ScriptedModel()
 
-    monkeypatch.setattr(audit.api, "open_model", opened)
+    monkeypatch.setattr(audit.opening, "open_model", opened)
     (place / "model.yaml").write_text(
         "model: {source: a/b, revision: abc, task: causal-lm, device: cpu, dtype: float16, chat_template: false}\n"
         "card: {name: N, licence: L}\nrun: {batch_tokens: 99}\nprobes: {tiny.rate: {limit: 2}}\n"
@@ -143,7 +144,7 @@ def test_model_is_told_what_the_config_says(place: Path, monkeypatch: pytest.Mon
 
 def test_adapter_is_passed_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Ignored, it would make the audit one of another model.
-    monkeypatch.setattr(audit.api, "open_model", open_model)
+    monkeypatch.setattr(audit.opening, "open_model", open_model)
     (place / "base").mkdir()
     (place / "base" / "config.json").write_text("{}")
     save_file({"weight": torch.zeros(1)}, place / "base" / "model.safetensors")

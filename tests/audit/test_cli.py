@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 import audit.api
 import audit.cli
 import audit.models.source
+import audit.opening
 from audit.cli import app, main
 from audit.models.scripted import ScriptedModel
 from audit.results import Finding, write_result
@@ -30,7 +31,7 @@ from probes.registry import ProbeError, find_probes
 from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep")
+COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep", "mitigate")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def command(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 def planted(monkeypatch: pytest.MonkeyPatch, *probes: type[Probe]) -> None:
     """A scripted model, and these probes instead of the installed ones."""
-    monkeypatch.setattr(audit.api, "open_model", lambda *_: ScriptedModel())
+    monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     for module in (audit.api, audit.cli):
         monkeypatch.setattr(module, "find_probes", lambda: catalogue_of(*probes))
 
@@ -121,7 +122,7 @@ def test_default_folder_is_below_audits(place: Path, command: Command) -> None:
 
 
 def test_run_with_the_installed_probes(place: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit.api, "open_model", lambda *_: ScriptedModel())
+    monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     write(place)
     picked = ["--probe", "misinformation.claims", "--probe", "bias.counterfactual"]
     done = command("run", "model.yaml", *picked, "--limit", "2", "--seed", "3", "--suite", "quick", "--output", "o")

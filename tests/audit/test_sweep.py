@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import audit.api
 import audit.cli
+import audit.opening
 import audit.sweep
 from audit.api import load
 from audit.cli import app
@@ -43,7 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     for module in (audit.api, audit.cli):
         monkeypatch.setattr(module, "find_probes", lambda: catalogue_of(Tiny))
-    monkeypatch.setattr(audit.api, "open_model", lambda *_: ScriptedModel())
+    monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     for name, content in {"good": GOOD, "missed": MISSED, "open": OPEN, "broken": BROKEN}.items():
         (tmp_path / f"{name}.yaml").write_text(content)
     return tmp_path
@@ -105,7 +106,7 @@ def test_error_in_the_program_is_one_row(place: Path, monkeypatch: pytest.Monkey
     def fails(*_: Any) -> Any:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(audit.api, "open_model", fails)
+    monkeypatch.setattr(audit.opening, "open_model", fails)
     (found,) = here(planned("good"), Silent())
     assert (found.exit_status, found.model) == (3, None)
     assert found.text == "The audit could not be completed: ZeroDivisionError: oh"

@@ -58,7 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(tmp_path / "cache")
     made.folder.mkdir()
     monkeypatch.setattr("audit.cache.time.time", lambda: made.moment)
-    monkeypatch.setattr("audit.cli.time.time", lambda: made.moment)
+    monkeypatch.setattr("audit.commands.cache.time.time", lambda: made.moment)
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(made.folder))
     monkeypatch.setenv("COLUMNS", "160")
     return made

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from reports.card import render_card
+from reports.mitigation import render_page
 from reports.technical import render_report
-from tests.reports import fixtures
+from tests.reports import fixtures, remedies
 from tests.reports.fixtures import Case
 from tests.reports.makers import attention, record
 
@@ -89,6 +90,34 @@ def test_it_fits_every_width_and_asks_for_nothing(browser: Any, pages: Any, name
                 page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
                 page.wait_for_timeout(250)
                 assert page.evaluate(WIDTH) <= width, (scheme, width)
+
+
+@pytest.mark.parametrize("name", ["typical", "hostile"])
+def test_the_page_of_the_remedies_fits_every_width_and_runs_nothing(browser: Any, tmp_path: Path, name: str) -> None:
+    tried = getattr(remedies, name)()
+    case = fixtures.typical()
+    for kind, text in (("page", render_page(tried)), ("card", render_card(case.result, case.records, tried))):
+        path = tmp_path / f"{kind}.html"
+        path.write_text(text, encoding="utf-8")
+        for scheme in ("light", "dark"):
+            with Watched(browser, path.as_uri(), color_scheme=scheme) as page:
+                for width in (320, 390, 1280):
+                    page.set_viewport_size({"width": width, "height": 800})
+                    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+                    page.wait_for_timeout(150)
+                    assert page.evaluate(WIDTH) <= width, (kind, scheme, width)
+                assert page.evaluate("typeof window.__pwned") == "undefined"
+                assert page.locator("img, iframe, object, script").count() == 0
+
+
+def test_the_marks_of_a_frontier_stand_where_their_numbers_are(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(render_page(remedies.typical()), encoding="utf-8")
+    with Watched(browser, path.as_uri(), java_script_enabled=False) as page:
+        chart = page.locator("svg.frontier").first
+        audited, judged = (chart.locator(f".mark.is-{kind} > :first-child").first for kind in ("audited", "remedy"))
+        assert audited.bounding_box()["x"] > judged.bounding_box()["x"]  # the larger gap
+        assert audited.bounding_box()["y"] < judged.bounding_box()["y"]  # right more often
 
 
 @pytest.mark.parametrize("kind", ["card", "report"])

@@ -14,9 +14,9 @@ from audit.corpora import Item
 from audit.engine import RunSettings, run_audit
 from audit.metrics import mean, rate
 from audit.mitigation import language
+from audit.mitigation.augmentation import learning_templates
 from audit.mitigation.language import INSTRUCTIONS, Audited, addressed, language_remedies
 from audit.mitigation.settings import Settings
-from audit.mitigation.texts import learning_templates
 from audit.models import Capability, Model, Request, Responses, Score, Scored
 from audit.models.adapters import resolve_adapter, with_adapter
 from audit.models.causal import CausalModel
@@ -163,6 +163,8 @@ def test_an_instruction_that_the_model_obeys_helps_and_others_do_not(tmp_path: P
     knows = {e.metric: e for e in found["instruction.law"].effects}["hallucination.known_facts.accuracy"]
     assert (knows.role, knows.before, knows.after) == ("harm", 1.0, 0.0)
     assert {name for name, r in found.items() if r.control} == {"instruction.control", "lora.control"}
+    assert found["instruction.law"].addresses == ["bias.counterfactual.pairs"]
+    assert found["instruction.control"].addresses == []
     assert found["instruction.law"].held_out == 12 + 12  # half of the templates is learnt from
     for name in ("lora.counterfactual", "lora.control"):
         assert (found[name].status, found[name].reason) == ("not_applicable", "It is a script.")
@@ -171,13 +173,19 @@ def test_an_instruction_that_the_model_obeys_helps_and_others_do_not(tmp_path: P
 def test_nothing_flagged_is_nothing_tried_unless_all_is_asked_for(tmp_path: Path) -> None:
     case = audited(ScriptedModel(lambda prompt, end: -2.0 - noise(prompt[-40:] + end) / 4), tmp_path)
     assert addressed(case.result, PROBES) == []
-    remedies = language_remedies(case, settings(tmp_path))
-    assert {r.status for r in remedies} == {"not_applicable"}
-    assert all("no probe of text was flagged" in str(r.reason) for r in remedies)
-    assert {r.id for r in remedies} == {i.id for i in INSTRUCTIONS} | {"lora.counterfactual", "lora.control"}
-    every = by_id(language_remedies(replace(case, everything=True), settings(tmp_path)))
+    assert language_remedies(case, settings(tmp_path)) == []
+    every = by_id(language_remedies(case, replace(settings(tmp_path), everything=True)))
+    assert set(every) == {i.id for i in INSTRUCTIONS} | {"lora.counterfactual", "lora.control"}
     assert every["instruction.law"].status == "done"
     assert every["instruction.law"].conclusion == "did_not_help"
+
+
+def test_what_has_no_items_left_is_not_tried_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = audited(ScriptedModel(obedient), tmp_path)
+    monkeypatch.setattr(Pairs, "items", lambda self, data: ITEMS[:6])
+    remedies = language_remedies(case, settings(tmp_path))
+    assert {r.conclusion for r in remedies} == {"not_tried"}
+    assert all("bias.counterfactual has only" in str(r.reason) for r in remedies)
 
 
 def test_only_bias_in_text_is_addressed(tmp_path: Path) -> None:

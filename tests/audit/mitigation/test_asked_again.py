@@ -12,9 +12,9 @@ import pytest
 from audit.cache import ResponseCache
 from audit.corpora import Item
 from audit.metrics import mean, rate
+from audit.mitigation.asked_again import FEWEST, Measured, Trial, ask, effects, held_out, jackknife, measured
+from audit.mitigation.augmentation import learning_templates, texts_of
 from audit.mitigation.settings import Settings
-from audit.mitigation.texts import learning_templates, texts_of
-from audit.mitigation.trials import FEWEST, Measured, Trial, ask, effects, held_out, jackknife, measured
 from audit.models import Capability, Request, Response, Responses, Score, Scored
 from audit.models.scripted import ScriptedModel, noise
 from audit.progress import Silent
@@ -188,7 +188,7 @@ class TestEffects:
             "said": "better",
             "right": "worse",
             "lean": "no_difference_shown",
-            "share": "no_difference_shown",  # describes, does not judge
+            "share": "lower",  # describes, does not judge
         }
         assert {name: e.role for name, e in found.items()} == {
             "said": "target",
@@ -223,7 +223,7 @@ class TestEffects:
         assert effect.before is not None
         assert effect.after is not None
         assert effect.before > 3 > 0 > effect.after
-        assert effect.difference == pytest.approx(abs(effect.after) - effect.before)
+        assert effect.difference == pytest.approx(effect.after - effect.before)
         assert effect.change == "better"
 
     def test_nothing_changed_is_no_difference_shown(self) -> None:

@@ -1,0 +1,50 @@
+"""From a config to an open model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audit.config import AuditConfig
+from audit.models import Model
+from audit.models.opening import open_model
+from audit.models.options import EndpointOptions, Options, TableOptions
+from audit.replica import Opening
+
+
+def opening_of(config: AuditConfig) -> Opening:
+    """How the model that a config names is opened."""
+    model = config.model
+    return Opening(
+        model.source,
+        model.revision,
+        model.adapter,
+        model.task,
+        Options(
+            device=model.device,
+            dtype=model.dtype,
+            device_map=model.device_map,
+            quantization=model.quantization,
+            backend=model.backend,
+            chat_template=model.chat_template,
+            trust_remote_code=model.trust_remote_code,
+            batch_tokens=config.run.batch_tokens,
+            endpoint=EndpointOptions(**model.endpoint.model_dump(exclude={"keep_answers"})),
+            table=TableOptions(
+                model.table,
+                tuple(model.sensitive),
+                {str(name): column for name, column in model.columns.items()},
+                model.positive,
+            ),
+        ),
+        config.card.model_dump(exclude_none=True),
+    )
+
+
+def opened(opening: Opening, adapter: Path | None = None) -> Model:
+    """The open model; with another adapter than the config's where one is given.
+
+    Raises:
+        ModelError: where it cannot be opened.
+    """
+    o = opening
+    return open_model(o.source, o.revision, str(adapter) if adapter else o.adapter, o.task, o.options, o.declared)
