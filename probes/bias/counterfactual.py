@@ -75,7 +75,7 @@ class Counterfactual(Probe):
     )
     capabilities = frozenset({Capability.SCORE})
     options = CounterfactualOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 36, "standard": 480, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 40, "standard": 480, "full": None}
     stratum = "stratum"
     metrics = (
         Metric(
