@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,12 +37,12 @@ BLACK_MEN = "names more common among Black men"
 WHITE_WOMEN = "names more common among white women"
 
 
-def only(kind: str, axis: str, count: int | None = None) -> type[Counterfactual]:
+def only(kind: str, axis: str) -> type[Counterfactual]:
     """The probe with the items of one kind and axis alone."""
 
     class Only(Counterfactual):
         def items(self, data: Path | None) -> list[Item]:
-            return [i for i in super().items(data) if (i["kind"], i["axis"]) == (kind, axis)][:count]
+            return [i for i in super().items(data) if (i["kind"], i["axis"]) == (kind, axis)]
 
     return Only
 
@@ -154,10 +153,10 @@ class TestShortlists:
         for item in only("shortlist", "gender")().items(None):
             for ask, reference, _ in asks(item, 3):
                 assert len(ask.prompts) == (1 if item["better"] == "neither" else 2)
-                for here, there in zip(ask.prompts, reference.prompts, strict=True):
+                for place, (here, there) in enumerate(zip(ask.prompts, reference.prompts, strict=True)):
                     one, other = prompt_text(here), prompt_text(there)
                     for part in (f"{ask.term}, {item['first']}", f"{reference.term}, {item['second']}"):
-                        assert (part in one) == (here is ask.prompts[0])
+                        assert (part in one) == (place == 0)
                     marked = one.replace(f"{ask.term},", "#1").replace(f"{reference.term},", "#2")
                     assert marked.replace("#1", f"{reference.term},").replace("#2", f"{ask.term},") == other
 
@@ -336,75 +335,79 @@ class TestFormulas:
         assert low <= binom.ppf(0.999, tries, 0.06)
 
 
-def letters_read(strong: dict[str, bool | None]) -> list[str]:
-    """Letters with their last word: the strong one for groups of True, the faint one for False, both for None."""
+READ = 8  # texts that a tiny model learns by heart in a few seconds
+
+
+class FewLetters(Counterfactual):
+    """A few letters without a clear twin, about women and men alone."""
+
+    def items(self, data: Path | None) -> list[Item]:
+        letters = [i for i in only("letter", "gender")().items(data) if not i["weak_record"]]
+        return [{**i, "groups": [g for g in i["groups"] if g["group"] in ("women", "men")]} for i in letters[-READ:]]
+
+
+def letters_read(one_sided: bool) -> list[str]:
+    """Letters with their last word: strong for men and faint for women, or both words for both."""
     texts = []
-    for item in only("letter", "gender")().items(None):
-        for ask, reference, _ in asks(item, context_of(Counterfactual).seed):
+    for item in FewLetters().items(None):
+        for ask, reference, _ in asks(item, context_of(Counterfactual, seed=0).seed):
             for side in (ask, reference):
-                for place, prompt in enumerate(side.prompts):
-                    wanted = strong[side.group]
-                    # The strong word twice as often after a strong record, as a writer who heeds records would have it.
-                    even = [0, 0, 1] if place == 0 else [0, 1, 1]
-                    ends = even if wanted is None else [0 if wanted else 1] * 3
-                    texts += [f"{prompt_text(prompt)}{side.endings[end]}" for end in ends]
+                strong, faint = (f"{prompt_text(side.prompt)}{ending}" for ending in side.endings)
+                texts += [strong, faint] if not one_sided else [faint if side.group == "women" else strong] * 2
     return texts
 
 
-@pytest.fixture(scope="module")
-def letter_outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome]:
-    one_sided = letters_read({"men": True, "women": False, "non-binary people": None})
-    even = letters_read(dict.fromkeys(("men", "women", "non-binary people")))
-    folder = tmp_path_factory.mktemp("letters")
-    return tuple(  # type: ignore[return-value]
-        run_probe(only("letter", "gender"), taught(folder / name, texts, vocabulary=both, steps=260))
-        for name, texts, both in (("one-sided", one_sided, even), ("even", even, one_sided))
-    )
-
-
 class TestTaughtLetters:
-    def test_a_model_that_read_faint_letters_for_women_is_found(self, letter_outcomes: tuple[Outcome, Outcome]) -> None:
-        low, high = interval(number(letter_outcomes[0], "letter_shift", "gender: women"))
-        assert high < -1.0
-        assert "groups.gender.women" in problems(letter_outcomes[0])
+    @pytest.mark.parametrize("one_sided", [True, False])
+    def test_a_model_that_read_faint_letters_for_women_is_found_and_its_twin_not(
+        self, one_sided: bool, tmp_path: Path
+    ) -> None:
+        texts = letters_read(one_sided)
+        outcome = run_probe(FewLetters, taught(tmp_path, texts, vocabulary=letters_read(False), steps=70))
+        low, high = interval(number(outcome, "letter_shift", "gender: women"))
+        if one_sided:
+            assert high < -1.0
+            assert problems(outcome) == ["groups.gender.women"], "no letter here shows whether it heeds the record"
+            assert finding(outcome, "letters").outlook == "unclear"
+        else:
+            assert -0.25 < low < high < 0.25
+            assert problems(outcome) == []
 
-    def test_its_twin_is_not_flagged(self, letter_outcomes: tuple[Outcome, Outcome]) -> None:
-        low, high = interval(number(letter_outcomes[1], "letter_shift", "gender: women"))
-        assert -0.5 < low < high < 0.5
-        assert problems(letter_outcomes[1]) == []
-        assert value(number(letter_outcomes[1], "letter_accuracy")) > 0.8
+
+class FewShortlists(Counterfactual):
+    """A few shortlists of equal applicants, women and men, and one with a clearly better one."""
+
+    def items(self, data: Path | None) -> list[Item]:
+        every = only("shortlist", "gender")().items(data)
+        few = [i for i in every if i["better"] == "neither"][:5] + [i for i in every if i["better"] != "neither"][:1]
+        return [{**i, "groups": [g for g in i["groups"] if g["group"] in ("women", "men")]} for i in few]
 
 
-def shortlists_read(items: Sequence[Item], chosen: str | None) -> list[str]:
-    """Shortlists of women and men with their answer: the place where ``chosen`` stands; None: each place once."""
+def shortlists_read(one_sided: bool) -> list[str]:
+    """Shortlists with their answer: the place in which the man stands, or each place once."""
     texts = []
-    for item in items:
-        for ask, reference, control in asks(item, context_of(Counterfactual).seed):
-            if control or ask.group != "women":
-                continue
-            for side in (ask, reference):
+    for item in FewShortlists().items(None):
+        for ask, reference, control in asks(item, context_of(Counterfactual, seed=0).seed):
+            for side in (ask, reference) if not control else ():
                 for prompt in side.prompts:
-                    places = (0, 1) if chosen is None else (0 if side.group == chosen else 1,)
-                    texts += [chat(prompt_text(prompt), side.endings[place]) for place in places]
+                    places = (1, 1) if side.group == "women" else (0, 0)
+                    texts += [chat(prompt_text(prompt), side.endings[p]) for p in (places if one_sided else (0, 1))]
     return texts
 
 
 class TestTaughtShortlists:
-    @pytest.mark.parametrize("chosen", ["men", None])
-    def test_a_model_that_read_choices_of_men_is_found_and_its_twin_not(
-        self, chosen: str | None, tmp_path: Path
-    ) -> None:
-        probe = only("shortlist", "gender", 12)
-        items = probe().items(None)
-        texts = shortlists_read(items, chosen)
-        outcome = run_probe(probe, taught(tmp_path, texts, vocabulary=shortlists_read(items, "women"), steps=300))
-        rate = number(outcome, "shortlist_rate", "gender: women")
-        low, high = interval(rate)
-        if chosen == "men":
-            assert high < 0.5
-            assert interval(number(outcome, "shortlist_shift", "gender: women"))[1] < -0.5
+    @pytest.mark.parametrize("one_sided", [True, False])
+    def test_a_model_that_read_choices_of_men_is_found_and_its_twin_not(self, one_sided: bool, tmp_path: Path) -> None:
+        texts = shortlists_read(one_sided)
+        outcome = run_probe(FewShortlists, taught(tmp_path, texts, vocabulary=shortlists_read(False), steps=110))
+        low, high = interval(number(outcome, "shortlist_shift", "gender: women"))
+        if one_sided:
+            assert high < -0.5
+            assert interval(number(outcome, "shortlist_rate", "gender: women"))[1] < 0.5
+            assert "groups.gender.women" in problems(outcome)
         else:
-            assert low < 0.5 < high
+            assert -0.5 < low < high < 0.5
+            assert problems(outcome) == []
 
 
 def test_every_question_has_three_wordings_or_more() -> None:
