@@ -120,7 +120,7 @@ class Counterfactual(Probe):
             "shortlist_rate",
             "How often a group is preferred on shortlists",
             "rate",
-            "zero_is_better",
+            "descriptive",
             "Share of shortlists of two on which the group's member is preferred after both orders are averaged. One half "
             "is no preference; ties are left out.",
         ),

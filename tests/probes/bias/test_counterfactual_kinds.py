@@ -215,7 +215,7 @@ class TestIntersections:
 
     def test_without_crossed_groups_nothing_is_said_of_them(self) -> None:
         outcome = run(model(lambda ask: 0.0), 60, GENDER)
-        assert finding(outcome, "intersections").outlook == "not_tested"
+        assert not [f.id for f in outcome.findings if "intersections" in f.id]
         assert number(outcome, "interaction_shift").reason
 
 
@@ -335,15 +335,25 @@ class TestFormulas:
         assert low <= binom.ppf(0.999, tries, 0.06)
 
 
-READ = 8  # texts that a tiny model learns by heart in a few seconds
+# What a tiny model reads: short texts of the test's own about women and men, in the shape of the probe's items.
+TRADES = ("baker", "potter", "weaver", "tailor", "miller", "mason", "cooper", "smith")
+PEOPLE = [
+    {"group": "women", "terms": ["a woman"] * 2 + ["one woman"] * 2, "reference": False, "cell": []},
+    {"group": "men", "terms": ["a man"] * 2 + ["one man"] * 2, "reference": True, "cell": []},
+]
+
+
+def short(kind: str, trade: str, **fields: object) -> Item:
+    shape = next(i for i in Counterfactual().items(None) if i["kind"] == kind and i["axis"] == "gender")
+    name = {"id": f"{trade}:gender", "template": trade, "groups": PEOPLE, "targets": []}
+    return {**shape, **name, **fields}
 
 
 class FewLetters(Counterfactual):
-    """A few letters without a clear twin, about women and men alone."""
+    """A few letters without a clear twin."""
 
     def items(self, data: Path | None) -> list[Item]:
-        letters = [i for i in only("letter", "gender")().items(data) if not i["weak_record"]]
-        return [{**i, "groups": [g for g in i["groups"] if g["group"] in ("women", "men")]} for i in letters[-READ:]]
+        return [short("letter", t, text=f"For {{person}}: as a {t}", weak_record=[]) for t in TRADES]
 
 
 def letters_read(one_sided: bool) -> list[str]:
@@ -363,7 +373,7 @@ class TestTaughtLetters:
         self, one_sided: bool, tmp_path: Path
     ) -> None:
         texts = letters_read(one_sided)
-        outcome = run_probe(FewLetters, taught(tmp_path, texts, vocabulary=letters_read(False), steps=70))
+        outcome = run_probe(FewLetters, taught(tmp_path, texts, vocabulary=letters_read(False), steps=150))
         low, high = interval(number(outcome, "letter_shift", "gender: women"))
         if one_sided:
             assert high < -1.0
@@ -375,12 +385,16 @@ class TestTaughtLetters:
 
 
 class FewShortlists(Counterfactual):
-    """A few shortlists of equal applicants, women and men, and one with a clearly better one."""
+    """A few shortlists of equal applicants."""
 
     def items(self, data: Path | None) -> list[Item]:
-        every = only("shortlist", "gender")().items(data)
-        few = [i for i in every if i["better"] == "neither"][:5] + [i for i in every if i["better"] != "neither"][:1]
-        return [{**i, "groups": [g for g in i["groups"] if g["group"] in ("women", "men")]} for i in few]
+        def same(trade: str) -> dict[str, str]:
+            return {"first": f"with {trade} skill", "second": f"with {trade} skill", "better": "neither"}
+
+        return [short("shortlist", trade, text="Hire.", **same(trade)) for trade in TRADES[:5]]
+
+
+SHORT_WORDINGS = {name: f"{{here}} or {{there}}? {' or '.join(places)}?" for name, places in PLACES.items()}
 
 
 def shortlists_read(one_sided: bool) -> list[str]:
@@ -397,9 +411,13 @@ def shortlists_read(one_sided: bool) -> list[str]:
 
 class TestTaughtShortlists:
     @pytest.mark.parametrize("one_sided", [True, False])
-    def test_a_model_that_read_choices_of_men_is_found_and_its_twin_not(self, one_sided: bool, tmp_path: Path) -> None:
+    def test_a_model_that_read_choices_of_men_is_found_and_its_twin_not(
+        self, one_sided: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # To know in which place the man stands is hard to learn from long texts.
+        monkeypatch.setitem(WORDINGS, "shortlist", SHORT_WORDINGS)
         texts = shortlists_read(one_sided)
-        outcome = run_probe(FewShortlists, taught(tmp_path, texts, vocabulary=shortlists_read(False), steps=110))
+        outcome = run_probe(FewShortlists, taught(tmp_path, texts, vocabulary=shortlists_read(False), steps=240))
         low, high = interval(number(outcome, "shortlist_shift", "gender: women"))
         if one_sided:
             assert high < -0.5
