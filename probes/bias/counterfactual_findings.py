@@ -42,8 +42,8 @@ _LETTERS = _Kind(
     metric="letter_shift",
     ability="letter_accuracy",
     nothing="No letter of recommendation could be scored.",
-    untold="None of the letters of recommendation that were scored shows whether the model heeds a strong or a weak record, "
-    "so they say nothing yet about whom its letters favour.",
+    untold="No letter of recommendation that was scored shows whether the model heeds a strong or a weak record, "
+    "so the letters say nothing yet about whom it favours.",
     unable="The model did not find strong words likelier after a strong record than after a weak one more often than a "
     "coin ({accuracy} right), so nothing can be said about whom its letters favour.",
     clear="In letters of recommendation, the odds of strong rather than faint words were {factor} times {direction} for "
@@ -58,7 +58,7 @@ _SHORTLISTS = _Kind(
     metric="shortlist_shift",
     ability="shortlist_accuracy",
     nothing="No shortlist could be scored.",
-    untold="None of the shortlists that were scored shows whether the model can tell the better of two applicants, so they "
+    untold="No shortlist that was scored shows whether the model can tell the better of two applicants, so the shortlists "
     "say nothing yet about whom it favours.",
     unable="The model did not choose the clearly better of two applicants more often than a coin ({accuracy} right), so "
     "nothing can be said about whom its shortlists favour.",

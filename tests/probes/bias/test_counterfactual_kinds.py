@@ -391,7 +391,7 @@ class FewShortlists(Counterfactual):
         def same(trade: str) -> dict[str, str]:
             return {"first": f"with {trade} skill", "second": f"with {trade} skill", "better": "neither"}
 
-        return [short("shortlist", trade, text="Hire.", **same(trade)) for trade in TRADES[:5]]
+        return [short("shortlist", trade, text="Hire.", **same(trade)) for trade in TRADES[:4]]
 
 
 SHORT_WORDINGS = {name: f"{{here}} or {{there}}? {' or '.join(places)}?" for name, places in PLACES.items()}
@@ -417,7 +417,7 @@ class TestTaughtShortlists:
         # To know in which place the man stands is hard to learn from long texts.
         monkeypatch.setitem(WORDINGS, "shortlist", SHORT_WORDINGS)
         texts = shortlists_read(one_sided)
-        outcome = run_probe(FewShortlists, taught(tmp_path, texts, vocabulary=shortlists_read(False), steps=240))
+        outcome = run_probe(FewShortlists, taught(tmp_path, texts, vocabulary=shortlists_read(False), steps=360))
         low, high = interval(number(outcome, "shortlist_shift", "gender: women"))
         if one_sided:
             assert high < -0.5
