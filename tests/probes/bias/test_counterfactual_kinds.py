@@ -25,6 +25,7 @@ from probes.bias.counterfactual_statistics import (
     over_templates,
     preferred,
 )
+from probes.explainability.decisions import decisions
 from tests.probes.bias.taught import chat, taught
 from tests.probes.bias.test_counterfactual import Text, competent, for_group, model, run
 from tests.probes.harness import context_of, finding, interval, number, problems, run_probe, value
@@ -165,6 +166,14 @@ class TestShortlists:
 def hard_on_black_women() -> Outcome:
     """And on no other cell, of whatever axis."""
     return run(model(for_group(("gender_and_race", BLACK_WOMEN), -1.0)), None, (*CROSSED, "gender", "race_by_name"))
+
+
+def test_a_flagged_shortlist_is_explained_as_the_conversation_that_it_was() -> None:
+    outcome = run_probe(only("shortlist", "gender"), model(for_kind("shortlist", WOMEN, -2.0)))
+    context = replace(context_of(Counterfactual), earlier={Counterfactual.id: outcome})
+    for decision in decisions([], context, 3):
+        assert not isinstance(decision.prompt, str)
+        assert (decision.answer, decision.contrast) in PLACES.values()
 
 
 class TestIntersections:
