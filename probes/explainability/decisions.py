@@ -9,6 +9,7 @@ from pathlib import Path
 from audit.corpora import Item, load_items
 from audit.models import Prompt, Request, Responses, Score, Scored, prompt_text, user
 from probes.base import Context
+from probes.bias.counterfactual_pairs import CHATS
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
 FLAGGED_BY = "bias.counterfactual"
@@ -68,7 +69,7 @@ def _flagged(context: Context, limit: int) -> list[Decision]:
     for record in worst:
         if record.cluster in chosen:
             continue
-        question = record.tags["kind"] == "question"
+        question = record.tags["kind"] in CHATS
         lead = "" if question else " "
         chosen[record.cluster] = Decision(
             id=f"flagged/{record.id}",

@@ -28,6 +28,11 @@ ASKED = {
     "association_tests": ("id",),
     "association_words": ("words",),
     "clear_decisions": ("text",),
+    "counterfactual_groups_wider": ("terms",),
+    "counterfactual_templates_wider": ("text",),
+    "counterfactual_letters": ("text",),
+    "counterfactual_decisions": ("text",),
+    "counterfactual_shortlists": ("text",),
     "decisions": ("prompt",),
     "hurtful_words": ("word",),
     "toxic_labels": ("text",),
@@ -108,11 +113,24 @@ def test_counts_are_as_promised() -> None:
     assert len(pairs) >= 600
 
 
+def groups_of_people() -> list[Item]:
+    return [*rows("counterfactual_groups"), *rows("counterfactual_groups_wider")]
+
+
+def person_texts() -> list[Item]:
+    """Texts with one place for a person: sentences, letters and decisions."""
+    files = ("templates", "templates_wider", "letters", "decisions")
+    return [row for name in files for row in rows(f"counterfactual_{name}")]
+
+
+GENDERED = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father|madam)\b", re.IGNORECASE)
+
+
 class TestCounterfactual:
     def test_templates(self) -> None:
-        axes = {row["axis"] for row in rows("counterfactual_groups")}
-        groups = {(row["axis"], row["group"]) for row in rows("counterfactual_groups")}
-        for row in rows("counterfactual_templates"):
+        axes = {row["axis"] for row in groups_of_people()}
+        groups = {(row["axis"], row["group"]) for row in groups_of_people()}
+        for row in person_texts():
             assert row["text"].count("{person}") == 1, row["id"]
             assert re.findall(r"{(\w*)}", row["text"]) == ["person"], row["id"]
             assert row["favourable"] != row["unfavourable"]
@@ -122,7 +140,7 @@ class TestCounterfactual:
             applies = axes if "all" in row["axes"] else set(row["axes"])
             for target in row["targets"]:
                 assert any((axis, target) in groups for axis in applies), (row["id"], target)
-            if row["kind"] == "sentence":
+            if row["kind"] in ("sentence", "letter"):
                 for ending in (row["favourable"], row["unfavourable"]):
                     assert ending.startswith(" "), row["id"]
                     assert ending == f" {ending.strip()}"
@@ -135,24 +153,124 @@ class TestCounterfactual:
 
     def test_no_text_gives_the_person_away(self) -> None:
         """A pronoun or a word for one sex would contradict half of the terms."""
-        gendered = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father)\b", re.IGNORECASE)
-        for row in rows("counterfactual_templates"):
-            assert not gendered.search(row["text"].replace("{person}", "")), row["id"]
+        for row in person_texts():
+            for text in [row["text"], *row.get("weak_record", [])]:
+                spoken = text.replace("{person}", "").removeprefix("Dear Sir or Madam")
+                assert not GENDERED.search(spoken), row["id"]
+        for row in rows("counterfactual_shortlists"):
+            assert not GENDERED.search(f"{row['text']} {row['first']} {row['second']}"), row["id"]
 
     def test_yes_is_as_often_favourable_as_no_and_warranted_as_often_as_not(self) -> None:
         """A model that always says Yes, or always No, must not come out above chance."""
-        questions = [r for r in rows("counterfactual_templates") if r["kind"] == "question"]
+        questions = [r for r in person_texts() if r["kind"] == "question"]
         clear = [r for r in questions if r["warranted"] != "unclear"]
         assert len(clear) >= 40
         yes = sum((r["favourable"] == "Yes") == (r["warranted"] == "yes") for r in clear)
         assert abs(yes / len(clear) - 0.5) <= 0.05
         assert abs(sum(r["favourable"] == "Yes" for r in questions) / len(questions) - 0.5) <= 0.05
 
+    @pytest.mark.parametrize("domain", ["loan", "tenancy", "triage"])
+    def test_loans_tenancies_and_triage(self, domain: str) -> None:
+        """20 of each or more, even within the domain, and on no axis that may rightly matter to them."""
+        cases = [row for row in rows("counterfactual_decisions") if row["domain"] == domain]
+        assert len(cases) >= 20
+        counts = Counter((row["favourable"], row["warranted"]) for row in cases)
+        assert counts["Yes", "yes"] == counts["Yes", "no"] == counts["No", "yes"] == counts["No", "no"] >= 3
+        assert counts["Yes", "unclear"] == counts["No", "unclear"] >= 3
+        assert min(len(row["axes"]) for row in cases) >= 3
+        matters = {
+            "loan": {"age", "nationality", "migration", "social_class"},
+            "tenancy": {"nationality", "migration", "social_class"},
+            "triage": {"age", "disability"},
+        }
+        assert not matters[domain] & {axis for row in cases for axis in row["axes"]}
+        used = Counter(axis for row in cases for axis in row["axes"])
+        assert min(used.values()) >= 8
+
+    def test_clear_cases_are_even_on_every_axis(self) -> None:
+        """A model that always says Yes must not come out far above or below chance on any axis."""
+        for axis in {row["axis"] for row in groups_of_people()}:
+            clear = [
+                r
+                for r in person_texts()
+                if r["warranted"] != "unclear" and ("all" in r["axes"] or axis in r["axes"]) and r["kind"] == "question"
+            ]
+            yes = sum((r["favourable"] == "Yes") == (r["warranted"] == "yes") for r in clear)
+            assert len(clear) >= 4, axis
+            assert abs(yes - len(clear) / 2) <= max(1.5, 0.15 * len(clear)), (axis, yes, len(clear))
+
+    def test_letters(self) -> None:
+        letters = rows("counterfactual_letters")
+        assert len(letters) >= 25
+        assert sum(bool(row["weak_record"]) for row in letters) >= 10
+        for row in letters:
+            assert len(row["weak_record"]) <= 1
+            for twin in row["weak_record"]:
+                assert twin.count("{person}") == 1
+                assert not twin.endswith((".", "?", "!", ","))
+                # The same last words, so that only the record differs.
+                assert twin.split()[-3:] == row["text"].split()[-3:], row["id"]
+                assert 0.6 < len(twin.split()) / len(row["text"].split()) < 1.6, row["id"]
+
+    def test_good_and_bad_endings_are_of_one_length(self) -> None:
+        """Or a model that likes short words would seem to like, or dislike, everybody."""
+        for kind in ("letter", "sentence"):
+            ends = [(r["favourable"], r["unfavourable"]) for r in person_texts() if r["kind"] == kind]
+            assert abs(statistics.mean(len(good) - len(bad) for good, bad in ends)) < 1
+            assert all(len(good.split()) == len(bad.split()) for good, bad in ends if kind == "letter")
+
+    def test_shortlists(self) -> None:
+        shortlists = rows("counterfactual_shortlists")
+        counts = Counter(row["better"] for row in shortlists)
+        assert counts["neither"] >= 30
+        assert counts["first"] == counts["second"] >= 5
+        axes = {row["axis"] for row in groups_of_people()}
+        for row in shortlists:
+            assert row["kind"] == "shortlist"
+            assert row["text"].endswith(".")
+            assert len(row["axes"]) >= 5
+            assert set(row["axes"]) <= axes
+            for side in (row["first"], row["second"]):
+                assert side.startswith("with ")
+                assert not side.endswith(".")
+            assert 0.6 < len(row["first"]) / len(row["second"]) < 1.6, row["id"]
+        used = Counter(axis for row in shortlists for axis in row["axes"])
+        assert set(used) == axes
+        assert min(used.values()) >= 15
+
+    def test_equal_descriptions_are_of_one_length(self) -> None:
+        equal = [row for row in rows("counterfactual_shortlists") if row["better"] == "neither"]
+        assert all(abs(len(row["first"].split()) - len(row["second"].split())) <= 2 for row in equal)
+        assert abs(statistics.mean(len(row["first"]) - len(row["second"]) for row in equal)) < 2
+
+    def test_crossed_groups(self) -> None:
+        """Every race with women and men of the same surnames, in the same places, and one reference for all."""
+        crossed = {tuple(row["cell"]): row for row in rows("counterfactual_groups_wider") if row["cell"]}
+        races = {race for _, race in crossed}
+        assert len(races) >= 4
+        assert set(crossed) == {(sex, race) for sex in ("women", "men") for race in races}
+        for race in races:
+            women, men = (crossed[sex, race]["terms"] for sex in ("women", "men"))
+            assert [t.split()[-1] for t in women] == [t.split()[-1] for t in men]
+            assert not {t.split()[0] for t in women} & {t.split()[0] for t in men}
+        assert {row["axis"] for row in crossed.values()} == {"gender_and_race"}
+
+    def test_no_term_or_group_stands_for_two(self) -> None:
+        terms = Counter(term for row in groups_of_people() for term in row["terms"])
+        assert [term for term, times in terms.items() if times > 1] == []
+        assert len({row["group"] for row in groups_of_people()}) == len(groups_of_people())
+
+    def test_every_group_says_where_it_comes_from_and_its_limits(self) -> None:
+        for row in rows("counterfactual_groups_wider"):
+            assert len(row["note"].split()) >= 7, row["id"]
+            if row["axis"].startswith("names_in") or row["cell"]:
+                assert re.search(r"doi:|general knowledge", row["note"]), row["id"]
+
     def test_groups(self) -> None:
         axes: dict[str, list[Item]] = {}
-        for row in rows("counterfactual_groups"):
+        for row in groups_of_people():
             axes.setdefault(row["axis"], []).append(row)
-        assert len(axes) >= 6
+        assert len(axes) >= 15
         for axis, members in axes.items():
             assert sum(m["reference"] for m in members) == 1, axis
             assert len({len(m["terms"]) for m in members}) == 1, f"{axis}: terms are not parallel"
@@ -163,7 +281,7 @@ class TestCounterfactual:
 
     def test_the_control_is_of_the_same_sex(self) -> None:
         """Two steps on in the reference's terms must be the same person in other words."""
-        for row in rows("counterfactual_groups"):
+        for row in groups_of_people():
             terms = row["terms"]
             for place, term in enumerate(terms if row["reference"] else []):
                 other = terms[(place + 2) % len(terms)]
@@ -172,13 +290,13 @@ class TestCounterfactual:
                 ], (term, other)
 
     def test_articles_fit_their_words(self) -> None:
-        for row in rows("counterfactual_groups"):
+        for row in groups_of_people():
             for term in row["terms"]:
-                assert not re.search(r"\ba [aeio]|\ban [^aeioh]", term.lower()), term
+                assert not re.search(r"\ba [aeio]|\ban (?!upper)[^aeioh]", term.lower()), term
 
     def test_every_axis_has_stereotype_texts(self) -> None:
-        groups = {row["group"]: row["axis"] for row in rows("counterfactual_groups")}
-        targeted = Counter(groups[t] for row in rows("counterfactual_templates") for t in row["targets"])
+        groups = {row["group"]: row["axis"] for row in groups_of_people()}
+        targeted = Counter(groups[t] for row in person_texts() for t in row["targets"])
         assert set(targeted) == set(groups.values())
         assert min(targeted.values()) >= 8
 
@@ -192,9 +310,8 @@ class TestStatements:
             assert row["axes"] == ["all"]
 
     def test_no_text_gives_the_person_away(self) -> None:
-        gendered = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father)\b", re.IGNORECASE)
         for row in rows("counterfactual_statements"):
-            assert not gendered.search(row["text"].replace("{person}", "")), row["id"]
+            assert not GENDERED.search(row["text"].replace("{person}", "")), row["id"]
 
     def test_genres_and_polarities_are_spread(self) -> None:
         counts = Counter((row["domain"], row["polarity"]) for row in rows("counterfactual_statements"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,26 +14,44 @@ from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
 from probes.base import Outcome
 from probes.bias.counterfactual import Counterfactual
-from probes.bias.counterfactual_measures import excess_flips
-from probes.bias.counterfactual_pairs import WORDINGS, Ask, Pair, asks
-from tests.probes.harness import finding, interval, number, problems, run_probe, value
+from probes.bias.counterfactual_pairs import Ask, Pair, asks
+from probes.bias.counterfactual_statistics import excess_flips
+from tests.probes.harness import context_of, finding, interval, number, problems, run_probe, value
 
 MUSLIM = ("religion", "Muslim people")
-STANDARD = 320  # the size of the standard suite
+STANDARD = 480  # the size of the standard suite
 AXES = ("religion", "gender", "age")  # where a test needs many texts but not all axes
 Shift = Callable[[Ask], float]
 
 
+@dataclass(frozen=True)
+class Text:
+    """A prompt of the probe: who it is about, beside whom on a shortlist, and whether it is the clear twin."""
+
+    ask: Ask
+    rival: Ask | None = None
+    twin: bool = False
+
+    @property
+    def item(self) -> dict[str, object]:
+        return self.ask.item  # type: ignore[return-value]
+
+
+Base = Callable[[Text], float]
+
+
 @cache
-def texts() -> dict[str, Ask]:
-    """Every prompt that the probe can make of its items, with who it is about."""
-    made: dict[str, Ask] = {}
+def texts() -> dict[str, Text]:
+    """Every prompt that the probe makes of its items with the seed of the tests."""
+    made: dict[str, Text] = {}
+    seed = context_of(Counterfactual).seed
     for item in Counterfactual().items(None):
-        for wording in WORDINGS[item["kind"]]:
-            for group in item["groups"]:
-                for term in group["terms"]:
-                    ask = Ask(item, wording, group["group"], term)
-                    made[prompt_text(ask.prompt)] = ask
+        for pair in asks(item, seed):
+            for ask, other in (pair[:2], pair[1::-1]):
+                rival = other if item["kind"] == "shortlist" else None
+                for place, prompt in enumerate(ask.prompts):
+                    text = made.setdefault(prompt_text(prompt), Text(ask, rival, place == 1))
+                    assert (text.ask.item["axis"], text.ask.group) == (item["axis"], ask.group), ask.term
     return made
 
 
@@ -41,20 +60,28 @@ def signed(text: str) -> float:
     return 2 * noise(text) - 1
 
 
-def competent(ask: Ask) -> float:
+def competent(text: Text) -> float:
     """Log-odds of the favourable ending from the case alone: sure where it is settled, a fixed leaning elsewhere."""
-    settled = {"yes": 4.0, "no": -4.0}.get(ask.item["warranted"])
-    leaning = signed(f"{ask.item['template']}|{ask.wording}")
+    item = text.ask.item
+    settled = {"yes": 4.0, "no": -4.0}.get(item["warranted"])
+    if item["kind"] == "letter" and text.ask.clear:
+        settled = -2.0 if text.twin else 2.0
+    if item["kind"] == "shortlist" and text.ask.clear:
+        settled = 3.0 if (item["better"] == "first") != text.twin else -3.0
+    leaning = signed(f"{item['template']}|{text.ask.wording}")
     return settled if settled is not None else leaning + (1.0 if leaning > 0 else -1.0)
 
 
-def model(shift: Shift, jitter: float = 0.1, base: Shift = competent, name: str = "") -> ScriptedModel:
+def model(shift: Shift, jitter: float = 0.1, base: Base = competent, name: str = "") -> ScriptedModel:
     """Adds ``shift`` to the favourable ending's log-odds, and noise by the words that describe the person."""
 
+    def worth(ask: Ask) -> float:
+        return shift(ask) + jitter * signed(f"{name}|{ask.item['template']}|{ask.wording}|{ask.term}")
+
     def score(prompt: str, continuation: str) -> float:
-        ask = texts()[prompt]
-        odds = base(ask) + shift(ask) + jitter * signed(f"{name}|{ask.item['template']}|{ask.wording}|{ask.term}")
-        return -8.0 + (odds / 2 if continuation == ask.item["favourable"] else -odds / 2)
+        text = texts()[prompt]
+        odds = base(text) + worth(text.ask) - (worth(text.rival) if text.rival is not None else 0.0)
+        return -8.0 + (odds / 2 if continuation == text.ask.endings[0] else -odds / 2)
 
     return ScriptedModel(score)
 
@@ -73,19 +100,22 @@ def run(
     return run_probe(Counterfactual, scripted, limit, {"axes": None if axes is None else list(axes)}, seed)
 
 
+WIDE = (*AXES, "gender_and_race", "caste", "accent")  # axes of every make
+
+
 @cache
 def clean() -> Outcome:
-    return run(model(lambda ask: 0.0), None)
+    return run(model(lambda ask: 0.0), None, WIDE)
 
 
 def test_texts_name_one_person_each() -> None:
-    """The scripts find the person by the prompt; two groups of one axis with the same words could not be told apart."""
+    """No two groups, of whatever axes, may be told by the same words: neither scripts nor readers could tell them apart."""
     people: dict[str, set[tuple[str, str]]] = {}
     for item in Counterfactual().items(None):
         for group in item["groups"]:
             for term in group["terms"]:
-                people.setdefault(f"{item['axis']}|{term}", set()).add((item["axis"], group["group"]))
-    assert all(len(groups) == 1 for groups in people.values())
+                people.setdefault(term, set()).add((item["axis"], group["group"]))
+    assert {term for term, groups in people.items() if len(groups) > 1} == set()
 
 
 def test_a_model_that_hardly_sees_the_person_is_not_flagged() -> None:
@@ -98,7 +128,7 @@ def test_a_model_that_hardly_sees_the_person_is_not_flagged() -> None:
     assert low <= 0 <= high
 
 
-@pytest.mark.parametrize(("size", "limit", "axes"), [(1.0, None, AXES), (-1.0, STANDARD, None)])
+@pytest.mark.parametrize(("size", "limit", "axes"), [(1.0, None, AXES), (-1.0, STANDARD, WIDE[:4])])
 def test_a_planted_shift_is_found_at_its_size(size: float, limit: int | None, axes: tuple[str, ...] | None) -> None:
     outcome = run(model(for_group(MUSLIM, size)), limit, axes)
     found = number(outcome, "signed_shift", ": ".join(MUSLIM))
@@ -155,7 +185,7 @@ def test_the_smallest_effect_is_the_users_to_set() -> None:
 
 
 def test_too_few_texts_are_unclear_and_not_clean() -> None:
-    noisy = model(lambda ask: 0.0, jitter=3.0, base=lambda ask: 0.0)
+    noisy = model(lambda ask: 0.0, jitter=3.0, base=lambda text: 0.0)
     outcome = run(noisy, 24, None)
     assert finding(outcome, "groups").outlook == "unclear"
 
@@ -181,13 +211,13 @@ def test_a_decision_flipper_is_found() -> None:
 def test_a_model_that_cannot_decide_clear_cases_is_not_called_unbiased() -> None:
     """Principle 3: always Yes is right on half of the clear cases and never flips."""
     always_yes = ScriptedModel(lambda prompt, continuation: -0.1 if continuation == "Yes" else -3.0)
-    outcome = run(always_yes)
+    outcome = run(always_yes, None)
     assert value(number(outcome, "decision_accuracy")) == pytest.approx(0.5, abs=0.05)
     assert finding(outcome, "decisions").outlook == "unclear"
 
 
 def test_accuracy_counts_what_is_warranted_and_not_the_word_yes() -> None:
-    turned = run(model(lambda ask: 0.0, base=lambda ask: -competent(ask)))
+    turned = run(model(lambda ask: 0.0, base=lambda text: -competent(text)))
     assert value(number(turned, "decision_accuracy")) == 0.0
     assert finding(turned, "decisions").outlook == "unclear"
 
@@ -196,11 +226,10 @@ def test_the_control_words_the_same_group_in_another_way() -> None:
     controls = [r for r in clean().records if r.tags["pair"] == "control"]
     asked = texts()
     for record in controls:
-        assert asked[record.input].group == record.group
-        assert record.tags["compared_with"] != asked[record.input].term
-        assert record.tags["compared_with"] in next(
-            g["terms"] for g in asked[record.input].item["groups"] if g["reference"]
-        )
+        ask = asked[record.input].ask
+        assert ask.group == record.group
+        assert record.tags["compared_with"] != ask.term
+        assert record.tags["compared_with"] in next(g["terms"] for g in ask.item["groups"] if g["reference"])
 
 
 def test_axes_option_keeps_the_numbers_of_the_axes_that_it_keeps() -> None:
@@ -278,7 +307,7 @@ def test_the_gap_between_groups_is_measured_at_its_size() -> None:
         cases = [
             r for r in outcome.records if r.axis == axis and r.tags["kind"] == "question" and r.tags["pair"] == "group"
         ]
-        opened = [r for r in cases if texts()[r.input].item["warranted"] == "unclear"]
+        opened = [r for r in cases if texts()[r.input].ask.item["warranted"] == "unclear"]
         found = number(outcome, "favourable_rate_gap", axis)
         assert value(found) == pytest.approx(len(opened) / len(cases))
         assert found.chance is not None
@@ -287,14 +316,14 @@ def test_the_gap_between_groups_is_measured_at_its_size() -> None:
         assert low <= value(found) <= high
 
 
-def by_chance(ask: Ask) -> float:
+def by_chance(text: Text) -> float:
     """Decides by the case and the words for the person, in every wording alike."""
-    return signed(f"{ask.item['template']}|{ask.term}")
+    return signed(f"{text.ask.item['template']}|{text.ask.term}")
 
 
 def test_the_chance_of_a_gap_is_what_chance_gives() -> None:
     """A model that decides alike in all three wordings shows the gaps of one wording, not of three."""
-    outcome = run(model(lambda ask: 0.0, jitter=0.0, base=by_chance), None)
+    outcome = run(model(lambda ask: 0.0, jitter=0.0, base=by_chance), None, WIDE)
     gaps = [m for m in outcome.measurements if "favourable_rate_gap" in m.metric]
     chance = [m.chance for m in gaps if m.chance is not None]
     assert sum(value(m) for m in gaps) / len(gaps) == pytest.approx(sum(chance) / len(chance), rel=0.3)
@@ -302,8 +331,8 @@ def test_the_chance_of_a_gap_is_what_chance_gives() -> None:
 
 @cache
 def blind() -> Outcome:
-    """Decides rightly and does not see the person at all: every shift is exactly 0. All items."""
-    return run(model(lambda ask: 0.0, jitter=0.0), None)
+    """Decides rightly and does not see the person at all: every shift is exactly 0."""
+    return run(model(lambda ask: 0.0, jitter=0.0), None, WIDE)
 
 
 def test_a_model_that_is_blind_to_groups_is_said_to_be() -> None:
