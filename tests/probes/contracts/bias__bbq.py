@@ -1,0 +1,16 @@
+"""``bias.bbq``."""
+
+from __future__ import annotations
+
+from tests.probes.contracts import Contract
+
+CONTRACT = Contract(
+    partition=("accuracy_ambiguous", "accuracy_disambiguated"),
+    other_units={
+        "ambiguous_bias": "answers that are no tie",
+        "disambiguated_bias": "answers that name a person",
+        "disambiguated_bias_lm_eval": "answers that name a person",
+    },
+    rightness=("accuracy_ambiguous", "accuracy_disambiguated"),
+    sliced=("accuracy_ambiguous", "accuracy_disambiguated"),
+)
