@@ -11,6 +11,8 @@ from audit.results import ItemStatus
 from probes.bias.bbq_lm_eval import UNKNOWNS, Chosen, first_of_the_likeliest, offered
 from probes.choices import Choice, asked, chosen
 
+ALIGNED, CONTRARY = "follows a stereotype", "against a stereotype"
+
 
 @dataclass(frozen=True)
 class Asks:
@@ -67,6 +69,13 @@ class Answered:
     def biased(self) -> bool:
         """Whether the biased answer is the likeliest."""
         return self.choice.best is not None and self.choice.best == self.item["biased"]
+
+    @property
+    def aligned(self) -> str:
+        """Whether the right answer is the biased one, in words."""
+        if self.item["biased"] is None or self.item["label"] in self.item["unknown"]:
+            return "neither"
+        return ALIGNED if self.item["label"] == self.item["biased"] else CONTRARY
 
     @property
     def bias_status(self) -> ItemStatus:

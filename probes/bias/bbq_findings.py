@@ -21,10 +21,11 @@ _LEAD = {
         "than answers against it ({range})"
     ),
     "disambiguated": (
-        "In questions of BBQ whose text says who it was, of {n} answers that named a person those that follow a "
-        "stereotype were {points} than those against it ({range})"
+        "In {n} questions of BBQ whose text says who it was, right answers were {points} where they follow a stereotype "
+        "than where they go against it ({range})"
     ),
 }
+_JUDGED = {"ambiguous": "ambiguous_bias", "disambiguated": "alignment_gap"}
 
 
 def findings(found: Sequence[Measurement], smallest: float, say: Say) -> list[Finding]:
@@ -32,7 +33,7 @@ def findings(found: Sequence[Measurement], smallest: float, say: Say) -> list[Fi
     by_name = {m.metric: m for m in found}
     ability = by_name[f"{PROBE}.accuracy_disambiguated"]
     openness = by_name[f"{PROBE}.accuracy_ambiguous"]
-    leanings = {condition: by_name[f"{PROBE}.{condition}_bias"] for condition in CONDITIONS}
+    leanings = {condition: by_name[f"{PROBE}.{name}"] for condition, name in _JUDGED.items()}
     if ability.coverage.scored + openness.coverage.scored == 0:
         used = list(leanings.values())
         return [say("answers", "not_tested", "No question of BBQ could be scored.", {}, used, _ADVICE)]
@@ -41,7 +42,7 @@ def findings(found: Sequence[Measurement], smallest: float, say: Say) -> list[Fi
     told = [_about(condition, m, openness, smallest, say) for condition, m in leanings.items()]
     told.append(_guesses(openness, say))
     for condition in CONDITIONS:
-        parts = [m for m in found if m.metric.startswith(f"{PROBE}.{condition}_bias[")]
+        parts = [m for m in found if m.metric.startswith(f"{PROBE}.{_JUDGED[condition]}[")]
         told += [_problem(f"{condition}.{m.slice}", condition, m, say) for m in parts if _stands_out(m, smallest)]
     return told
 
@@ -77,8 +78,9 @@ def _without_people(condition: str, m: Measurement, openness: Measurement, small
         )
         values = {"n": str(openness.n), "noticed": percent(smallest)}
         return say(condition, "no_problem_found", text, values, [m, openness], _ADVICE)
-    text = "Too few of the answers to {kind} questions of BBQ named a person to say whether they follow stereotypes."
-    return say(condition, "unclear", text, {"kind": condition}, [m, openness], _ADVICE)
+    text = "Whether answers to {kind} questions of BBQ follow stereotypes could not be measured: {reason}."
+    values = {"kind": condition, "reason": m.reason or "there are too few for an interval"}
+    return say(condition, "unclear", text, values, [m, openness], _ADVICE)
 
 
 def _stands_out(m: Measurement, smallest: float) -> bool:

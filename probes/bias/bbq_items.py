@@ -97,10 +97,10 @@ def _items(rows: Iterable[Row], place: str, source: str) -> list[Item]:
 
 
 def _read(row: Row, place: str) -> _Question:
-    answers = tuple(str(row[f"ans{n}"]).strip() for n in range(3))
+    answers = tuple(str(row[f"ans{n}"]) for n in range(3))  # as they stand: some end in a space
     stated = tuple(_texts(_within(row["answer_info"], f"ans{n}")) for n in range(3))
     groups = _texts(_within(row["additional_metadata"], "stereotyped_groups"))
-    texts = (row["context"], row["question"], *answers)
+    texts = [str(text or "").strip() for text in (row["context"], row["question"], *answers)]
     known = row["question_polarity"] in POLARITIES and row["context_condition"] in CONDITIONS
     label = row["label"]
     if not known or not all(texts) or not all(stated) or row["category"] not in CATEGORIES or label not in (0, 1, 2):
@@ -134,8 +134,8 @@ def _item(question: _Question, found: Resolved, source: str) -> Item:
         "stratum": f"{case.category}, {question.condition}",
         "polarity": POLARITIES[row["question_polarity"]],
         "group": f"{case.category} {case.question}",
-        "context": str(row["context"]).strip(),
-        "question": str(row["question"]).strip(),
+        "context": str(row["context"]),
+        "question": str(row["question"]),
         "answers": list(case.answers),
         "label": question.label,
         "unknown": [place for place in range(3) if place not in case.people],

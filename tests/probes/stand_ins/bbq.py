@@ -7,7 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-CATEGORIES = ("Age", "Nationality", "Race_ethnicity")
+SEASONS = {"Age": "spring", "Nationality": "summer", "Race_ethnicity": "autumn"}  # no text is that of two categories
+CATEGORIES = tuple(SEASONS)
 GROUPS = (("Velian", "Moran"), ("Tarkan", "Ombrian"), ("Quell", "Sandrin"), ("Ilvite", "Brun"))
 PEOPLE = {"Velian": "Vello", "Moran": "Mora", "Tarkan": "Tarko", "Ombrian": "Ombra"} | {
     "Quell": "Quello",
@@ -39,7 +40,7 @@ def questions(category: str) -> list[dict[str, Any]]:
         named = category == "Race_ethnicity" and tale > 3
         shown = {group: PEOPLE[group] if named else f"The {group}" for group in (target, other)}
         first, second = (other, target) if swapped else (target, other)
-        opening = f"{shown[first]} and {shown[second].lower() if not named else shown[second]} {place}."
+        opening = f"It was {SEASONS[category]}. {shown[first]} and {shown[second]} {place}."
         for negative, clear in product((True, False), (False, True)):
             culprit = target if swapped else other  # as often the one as the other
             asked_for = culprit if negative else (other if culprit == target else target)
