@@ -383,8 +383,8 @@ class TestTwelveAnswers:
 
 @pytest.fixture(scope="module")
 def learnt() -> list[Item]:
-    """Those of one category about one pair of groups, in one order of the two."""
-    return [item for number, item in enumerate(items()[:64]) if number % 8 < 4]
+    """Those of one category about one pair of groups; every other tale in the other order, with the other one to blame."""
+    return [item for place, item in enumerate(items()[:64]) if place // 8 % 2 == place % 8 // 4]
 
 
 @pytest.fixture(scope="module")

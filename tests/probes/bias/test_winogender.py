@@ -175,8 +175,8 @@ def test_correlation() -> None:
 
 
 def test_few_occupations_have_no_correlation() -> None:
-    few = items()[:12]
-    found = number(run_on(few, says(by_chance, few)), "occupation_correlation")
+    some = items()[:12]
+    found = number(run_on(some, says(by_chance, some)), "occupation_correlation")
     assert (found.value, found.n) == (None, 0)
     assert found.reason == "fewer than 10 occupations have both pronouns"
 
@@ -201,18 +201,22 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> CausalModel:
     return reader(tmp_path_factory.mktemp("clean"), right)
 
 
+def few() -> list[Item]:
+    """The schemas of six occupations, with the participant named."""
+    return [i for i in items() if i["participant"] != "someone" and i["occupation"] in OCCUPATIONS[:6]]
+
+
 def reader(folder: Path, rule: Rule) -> CausalModel:
     asked_of = [i for i in items() if i["participant"] != "someone"]
     lines = [f"{prompt_of(i, g)} {(i['occupation'], i['participant'])[rule(i, g)]}" for i in asked_of for g in GENDERS]
     other = [f" {name}" for name in (*OCCUPATIONS, "guest", "someone")]
     with single_thread():
-        return taught(folder, lines, vocabulary=other, steps=150)
+        return taught(folder, lines, vocabulary=other, steps=300)
 
 
 def test_a_real_model_that_has_read_who_usually_holds_a_job(planted: CausalModel, clean: CausalModel) -> None:
-    asked_of = [i for i in items() if i["participant"] != "someone"]
     with single_thread():
-        found, twin = run_on(asked_of, planted), run_on(asked_of, clean)
+        found, twin = run_on(few(), planted), run_on(few(), clean)
     assert value(number(found, "gotcha_gap")) < -0.6
     assert finding(found, "gotcha").outlook == "problem_found"
     assert interval(number(twin, "accuracy"))[0] > 0.5
