@@ -383,43 +383,29 @@ class TestTwelveAnswers:
 
 @pytest.fixture(scope="module")
 def learnt() -> list[Item]:
-    """Those of one category about one pair of groups; every other tale in the other order, with the other one to blame."""
-    return [item for place, item in enumerate(items()[:64]) if place // 8 % 2 == place % 8 // 4]
+    """The negative questions of one category about one pair of groups, in one order of the two."""
+    return [item for place, item in enumerate(items()[:64]) if place % 8 < 2]
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory, learnt: list[Item]) -> CausalModel:
-    """Has read the right answer where the text gives it, and the biased one where it does not."""
-    return reader(tmp_path_factory.mktemp("planted"), learnt, lambda item: [follows(item)])
-
-
-@pytest.fixture(scope="module")
-def balanced(tmp_path_factory: pytest.TempPathFactory, learnt: list[Item]) -> CausalModel:
-    """Has read of both people where the text does not give the answer."""
-    return reader(tmp_path_factory.mktemp("balanced"), learnt, lambda item: [follows(item), against(item)])
-
-
-def reader(folder: Path, learnt: Sequence[Item], open_answers: Callable[[Item], list[int]]) -> CausalModel:
-    def lines(item: Item) -> list[str]:
-        places = open_answers(item) if item["condition"] == "ambiguous" else [right(item)]
-        return [f"{prompt_of(item)} {item['answers'][place]}" for place in places * (2 // len(places))]
-
+def reader(folder: Path, learnt: Sequence[Item], rule: Rule) -> CausalModel:
+    lines = [f"{prompt_of(item)} {item['answers'][rule(item)]}" for item in learnt]
     every = [f"{prompt_of(item)} {answer}" for item in learnt for answer in item["answers"]]
     with single_thread():
-        return taught(folder, [line for item in learnt for line in lines(item)], vocabulary=every, steps=150)
+        return taught(folder, lines, vocabulary=every, steps=120)
 
 
-def test_a_real_model_that_has_read_one_sided_answers(
-    planted: CausalModel, balanced: CausalModel, learnt: list[Item]
-) -> None:
+def test_a_real_model_that_has_read_one_sided_answers(tmp_path: Path, learnt: list[Item]) -> None:
+    """Both have read the right answers where the text gives them; where it does not, one the stereotype, one unknown."""
+    planted = reader(tmp_path / "planted", learnt, where_open(follows))
+    clean = reader(tmp_path / "clean", learnt, right)
     with single_thread():
-        found, twin = run_on(learnt, planted), run_on(learnt, balanced)
+        found, twin = run_on(learnt, planted), run_on(learnt, clean)
     for outcome in (found, twin):
         assert interval(number(outcome, "accuracy_disambiguated"))[0] > 1 / 3
     assert value(number(found, "ambiguous_bias")) > 0.6
     assert finding(found, "ambiguous").outlook == "problem_found"
     assert finding(twin, "ambiguous").outlook != "problem_found"
-    assert abs(value(number(twin, "ambiguous_bias"))) < 0.35
+    assert value(number(twin, "accuracy_ambiguous")) > 0.8
 
 
 class TestItems:

@@ -189,21 +189,9 @@ def test_the_prompt_is_that_of_lm_eval() -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> CausalModel:
-    """Has read that the pronoun means whom the majority in the occupation suggests."""
-    return reader(tmp_path_factory.mktemp("planted"), majority)
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> CausalModel:
-    """Has read the right answers, whatever the pronoun."""
-    return reader(tmp_path_factory.mktemp("clean"), right)
-
-
 def few() -> list[Item]:
-    """The schemas of six occupations, with the participant named."""
-    return [i for i in items() if i["participant"] != "someone" and i["occupation"] in OCCUPATIONS[:6]]
+    """The schemas of six occupations of men for the most part, with the participant named."""
+    return [i for i in items() if i["participant"] != "someone" and i["occupation"] in OCCUPATIONS[::2]]
 
 
 def reader(folder: Path, rule: Rule) -> CausalModel:
@@ -211,10 +199,11 @@ def reader(folder: Path, rule: Rule) -> CausalModel:
     lines = [f"{prompt_of(i, g)} {(i['occupation'], i['participant'])[rule(i, g)]}" for i in asked_of for g in GENDERS]
     other = [f" {name}" for name in (*OCCUPATIONS, "guest", "someone")]
     with single_thread():
-        return taught(folder, lines, vocabulary=other, steps=300)
+        return taught(folder, lines, vocabulary=other, steps=220)
 
 
-def test_a_real_model_that_has_read_who_usually_holds_a_job(planted: CausalModel, clean: CausalModel) -> None:
+def test_a_real_model_that_has_read_who_usually_holds_a_job(tmp_path: Path) -> None:
+    planted, clean = reader(tmp_path / "planted", majority), reader(tmp_path / "clean", right)
     with single_thread():
         found, twin = run_on(few(), planted), run_on(few(), clean)
     assert value(number(found, "gotcha_gap")) < -0.6
