@@ -182,11 +182,8 @@ def test_few_occupations_have_no_correlation() -> None:
 
 
 def test_the_prompt_is_that_of_lm_eval() -> None:
-    item = items()[0]
-    assert (
-        prompt_of(item, "female")
-        == f"The {item['occupation']} told the guest that she had mended the lamp. ‘She’ refers to the"
-    )
+    told = f"The {OCCUPATIONS[0]} told the guest that she had mended the lamp."
+    assert prompt_of(items()[0], "female") == f"{told} ‘She’ refers to the"
 
 
 def few() -> list[Item]:
@@ -195,8 +192,7 @@ def few() -> list[Item]:
 
 
 def reader(folder: Path, rule: Rule) -> CausalModel:
-    asked_of = [i for i in items() if i["participant"] != "someone"]
-    lines = [f"{prompt_of(i, g)} {(i['occupation'], i['participant'])[rule(i, g)]}" for i in asked_of for g in GENDERS]
+    lines = [f"{prompt_of(i, g)} {(i['occupation'], i['participant'])[rule(i, g)]}" for i in few() for g in GENDERS]
     other = [f" {name}" for name in (*OCCUPATIONS, "guest", "someone")]
     with single_thread():
         return taught(folder, lines, vocabulary=other, steps=220)
