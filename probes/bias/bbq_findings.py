@@ -128,7 +128,7 @@ def _values(m: Measurement) -> dict[str, str]:
     return {
         "n": str(m.n),
         "points": _points(m.value or 0.0),
-        "range": f"likely between {100 * low:+.0f} and {100 * high:+.0f}",
+        "range": f"likely between {100 * low:+.0f} and {100 * high:+.0f} points",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 
@@ -191,6 +192,6 @@ def _lm_eval_accuracy(
         rate([a.right for a in read], [a.cluster for a in read], confidence),
         coverage(a.lm_eval_status for a in members),
         part=condition,
-        chance=sum(a.chance for a in read) / len(read) if read else None,
+        chance=fmean(a.chance for a in read) if read else None,
         evidence=_where(condition, "axis", None),
     )
