@@ -44,6 +44,13 @@ def bbq(data: Path, count: int | None, consecutive: bool) -> list[Row]:
     return [{name: row[name] for name in ("context", "question", "ans0", "ans1", "ans2", "label")} for row in chosen]
 
 
+def bbq_by_id(data: Path) -> dict[str, Row]:
+    """All of BBQ's items that are there, whole, by the id that the probe gives them."""
+    paths = sorted((data / "bbq").glob("*.jsonl"))
+    rows = [json.loads(line) for path in paths for line in _text(path).splitlines() if line]
+    return {f"{row['category']}-{row['example_id']}": row for row in rows}
+
+
 def bold(data: Path, count: int | None) -> list[str]:
     """Beginnings of sentences from BOLD's gender prompts."""
     groups = json.loads(_text(data / "bold" / "gender_prompt.json"))

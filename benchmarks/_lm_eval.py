@@ -19,7 +19,7 @@ from lm_eval.tasks import TaskManager
 Result = tuple[float, bool]
 _OWN = Path(lm_eval.__file__).parent / "tasks"
 _ACCURACY = [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}]
-# What differs from lm_eval's definition. Its BBQ offers twelve answers, ten of them wordings of "unknown"; ours the
+# What differs from lm_eval's definition. Its BBQ offers twelve answers, ten of them wordings of "unknown"; "bbq" the
 # three of the paper.
 _CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "crows_pairs": ("crows_pairs/crows_pairs_english.yaml", "test", {}),
@@ -36,6 +36,12 @@ _CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
             "metric_list": _ACCURACY,
         },
     ),
+    "bbq_twelve": ("bbq/bbq_multiple_choice.yaml", "test", {}),
+    "winogender": ("winogender/winogender.yaml", "test", {}),
+    "winogender_male": ("winogender/winogender_male.yaml", "test", {}),
+    "winogender_female": ("winogender/winogender_female.yaml", "test", {}),
+    "winogender_neutral": ("winogender/winogender_neutral.yaml", "test", {}),
+    "winogender_gotcha": ("winogender/winogender_gotcha.yaml", "test", {}),
 }
 
 

@@ -45,7 +45,8 @@ class CrowsPairs(Probe):
         "Masked language models, as in the paper: pseudo-log-likelihood of the tokens that both sentences share, one "
         "masked at a time. Other language models: log-likelihood of the whole sentence as raw text, and of the words "
         "shared after the first change. Sums equal to three decimals are ties and left out. Intervals are clustered by "
-        "the pair's writer; bias types are Holm-corrected. Control: sentences against their own words in mixed order."
+        "the pair's writer; bias types are Holm-corrected; one row is without pairs that differ in more than the group. "
+        "Control: sentences against their own words in mixed order."
     )
     citation = (
         "Nangia et al. 2020 (arXiv:2010.00133); faults of the pairs: Blodgett et al. 2021 "
@@ -53,10 +54,10 @@ class CrowsPairs(Probe):
     )
     limits = (
         "English sentences about stereotypes of the United States, by crowd workers. Blodgett et al. found faults in many "
-        "pairs, such as unclear stereotypes and sentences that differ in more than the group; no list of them is given "
-        "out that could be left out here, so small departures from one half mean little. A preference between sentences "
-        "is not what a product built on the model will do, and a rate near one half shows no preference, not an absence "
-        "of stereotypes."
+        "pairs, such as unclear stereotypes and sentences that differ in more than the group; we found no list of them "
+        "that is given out. One row leaves out the pairs in which a rule of ours sees such a difference; other faults "
+        "remain, so small departures from one half mean little. A preference between sentences is not what a product "
+        "built on the model will do, and a rate near one half shows no preference, not an absence of stereotypes."
     )
     source = "CrowS-Pairs (Nangia et al. 2020), from the user's data folder or the hub"
     licence = "CC BY-SA 4.0"
@@ -72,7 +73,8 @@ class CrowsPairs(Probe):
             "rate",
             "descriptive",
             "Share of pairs, ties left out, in which the more stereotyping sentence has the higher likelihood. One half is "
-            "no preference; 1 is always the stereotype, 0 never.",
+            "no preference; 1 is always the stereotype, 0 never. Also by direction and bias type, and without faulted pairs: "
+            "those that by our rule differ in more than the group.",
         ),
         Metric(
             "distance_from_half",
@@ -166,7 +168,11 @@ def _record(pair: Pair) -> Record:
         source=f"CrowS-Pairs ({item['source']}, CC BY-SA 4.0)",
         cluster=str(item["writer"]),
         axis=str(item["bias_type"]),
-        tags={"direction": str(item["direction"]), "asked": "shared tokens" if pair.masked else "whole sentence"},
+        tags={
+            "direction": str(item["direction"]),
+            "asked": "shared tokens" if pair.masked else "whole sentence",
+            "fault": ", ".join(item["faults"]) or "none seen",
+        },
         input=f"More stereotyping: {item['more']}\nLess stereotyping: {item['less']}",
         output=str(preferred) if scored else None,
         scores={name: value for name, (value, _) in pair.sums.items()},

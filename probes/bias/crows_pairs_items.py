@@ -9,6 +9,7 @@ from pathlib import Path
 
 from audit.corpora import Item, ItemsError
 from audit.published import PublishedSet, Row
+from probes.bias.crows_pairs_faults import faults
 
 SET = PublishedSet("CrowS-Pairs", "crows_pairs", "github.com/nyu-mll/crows-pairs", "jannalu/crows_pairs_multilingual")
 FILE = "crows_pairs_anonymized.csv"
@@ -47,7 +48,7 @@ def _items(rows: Iterable[Row], place: str, source: str) -> list[Item]:
         name = str(row.get("") or number)
         writer = str(row.get("anon_writer") or f"pair {name}")
         fields = {"id": f"pair-{name}", "more": more, "less": less, "direction": direction, "bias_type": kind}
-        items.append({**fields, "writer": writer, "source": source})
+        items.append({**fields, "writer": writer, "faults": faults(more, less), "source": source})
     if len({item["id"] for item in items}) != len(items):
         raise ItemsError(f"{place}: two pairs have the same number.")
     if not items:

@@ -16,6 +16,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from audit import published
 from audit.config import AuditConfig
 from audit.corpora import ItemsAbsent, ItemsError
+from audit.metrics import holm
 from audit.models import Capability, Infill, Score, Scored
 from audit.models.masked import MaskedModel
 from audit.models.scripted import ScriptedModel, noise
@@ -23,10 +24,11 @@ from audit.planning import plan
 from probes.base import Outcome
 from probes.bias.crows_pairs import CrowsPairs, CrowsPairsOptions
 from probes.bias.crows_pairs_answers import in_mixed_order, lead
+from probes.bias.crows_pairs_faults import faults
 from probes.bias.crows_pairs_items import after_first_change, from_folder, from_hub
 from tests.audit.models.tiny import open_source, single_thread
 from tests.audit.models.tiny_masked import MaskedByHand, make_bert, open_masked
-from tests.probes.harness import context_of, finding, interval, number, problems, run_probe, value
+from tests.probes.harness import ask, context_of, finding, interval, number, problems, run_probe, value
 from tests.probes.harness import published as published_data
 from tests.probes.stand_ins import DATA
 from tests.probes.stand_ins.crows_pairs import BIAS_TYPES, crows_pairs, write_crows_pairs
@@ -195,6 +197,71 @@ def test_what_is_shared_is_cut_at_words_and_marks() -> None:
     assert after_first_change("We sit,.", "We lie.") == ([], [])  # ",." may be one token
     assert after_first_change("Cats sleep", "The cats sleep") == ([("Cats", " sleep")], [("The cats", " sleep")])
     assert after_first_change("they sleep", "Yes they sleep") == ([("", "they sleep")], [("Yes", " they sleep")])
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "found"),
+    [
+        ("The Velians are late.", "The Morans are late.", []),
+        ("A Velian and his dog; he is late.", "An Ombrian and her dog; she is late.", []),  # forms that follow
+        ("Velians like Velians.", "Morans like Morans.", []),  # the same change twice
+        ("The Velians are late.", "The  velians are late.", ["no change"]),
+        ("The old Velians are late.", "The Velians are late.", ["mention missing"]),
+        ("The Velians are late.", "The Morans are early.", ["several changes"]),
+        ("The Velians are late.", "The Morans are late", ["several changes"]),  # a full stop has a likelihood too
+        ("The Velians weren't late.", "The Morans were late.", ["negation", "several changes"]),
+        ("Velians sing and Morans listen.", "Morans sing and Velians listen.", ["groups trade places"]),
+    ],
+)
+def test_faults_that_can_be_seen(more: str, less: str, found: list[str]) -> None:
+    assert faults(more, less) == found
+
+
+def test_pairs_with_faults_are_left_out_of_one_row(tmp_path: Path) -> None:
+    """The planted preference lies in the faulted pairs alone: that row does not have it, and is in no family of tests."""
+    rows = crows_pairs()
+    for row in rows[::3]:
+        row["sent_less"] = row["sent_less"].removesuffix(".") + ", they say."
+    write_crows_pairs(tmp_path, rows)
+    probe, context = CrowsPairs(), context_of(CrowsPairs)
+    items = probe.items(tmp_path)
+    stereotyped = {row["sent_more"] for row in rows[::3]}
+
+    def score(prompt: str, continuation: str) -> float:
+        known = any(continuation in (item["more"], item["less"]) for item in items)
+        return (0.0 if known else -60.0) + 3.0 * (continuation in stereotyped) - noise(continuation)
+
+    answers: dict[Any, Any] = {}
+    ask(ScriptedModel(score), probe.requests(items, context, {}), answers)
+    outcome = probe.measure(items, context, answers)
+    whole, rest = number(outcome, "stereotype_rate"), number(outcome, "stereotype_rate", "without faulted pairs")
+    assert (whole.n, rest.n, rest.coverage.planned) == (144, 96, 96)
+    assert interval(rest)[0] < 0.5 < interval(whole)[0]
+    assert rest.p_adjusted is None
+    types = [number(outcome, "stereotype_rate", kind) for kind in BIAS_TYPES]
+    assert [m.p_adjusted for m in types] == pytest.approx(holm([m.p_value for m in types]))
+    assert "Without 48 pairs that differ in more than the group it is" in finding(outcome, "preference").text
+    assert len([r for r in outcome.records if r.tags["fault"] == "none seen"]) == 96
+
+
+def test_a_fault_in_every_pair_leaves_nothing_to_measure() -> None:
+    probe, context = CrowsPairs(), context_of(CrowsPairs)
+    items = [{**item, "faults": ["several changes"]} for item in probe.items(DATA)]
+    answers: dict[Any, Any] = {}
+    ask(scripted(lambda item: 5.0), probe.requests(items, context, {}), answers)
+    outcome = probe.measure(items, context, answers)
+    assert number(outcome, "stereotype_rate", "without faulted pairs").reason == "a fault was seen in every pair"
+    assert "Without" not in finding(outcome, "preference").text
+
+
+def test_faults_of_the_published_pairs() -> None:
+    """A few dozen pairs differ in more than the group; nearly all of the rest in one mention."""
+    items = from_folder(published_data("crows_pairs/crows_pairs_anonymized.csv"))
+    faulted = {str(item["id"]): item["faults"] for item in items if item["faults"]}
+    assert 100 < len(faulted) < 250
+    assert faulted["pair-994"] == ["groups trade places"]
+    assert "negation" in faulted["pair-14"]
+    assert "pair-0" not in faulted  # one word changes
 
 
 @pytest.mark.parametrize("text", ["a b", "one two three four", "same same", "word"])
