@@ -9,7 +9,7 @@ import numpy as np
 from fairlearn.metrics import demographic_parity_difference
 from numpy.typing import NDArray
 
-from audit.metrics import Estimate, bootstrap
+from audit.metrics import Estimate, bootstrap, rate
 
 FloatArray = NDArray[np.float64]
 SHUFFLES = 400  # fix the chance level to about a hundredth of itself
@@ -43,8 +43,19 @@ def parity_gap(
         return np.take_along_axis(decided, orders[case], axis=1)
 
     chance = float(np.mean([largest_gap(shuffled()) for _ in range(SHUFFLES)]))
+    estimate = _limited(replace(estimate, value=value))
     low = None if estimate.low is None else max(0.0, estimate.low)
-    return replace(estimate, value=value, low=low, method=f"{estimate.method}; value by fairlearn"), chance
+    return replace(estimate, low=low, method=f"{estimate.method}; value by fairlearn"), chance
+
+
+def _limited(estimate: Estimate) -> Estimate:
+    """An interval where all resamples agree: at most the Wilson limit of 0 among the cases could differ, each by 1."""
+    cases = estimate.clusters or estimate.n
+    if estimate.value is None or estimate.low is not None or cases < 2:
+        return estimate
+    share = rate([False] * cases, None, estimate.confidence).high or 0.0
+    low, high = max(0.0, estimate.value - share), min(1.0, estimate.value + share)
+    return replace(estimate, low=low, high=high, method=f"no variation between cases: Wilson limit of 0 in {cases}")
 
 
 def largest_gap(decided: FloatArray) -> float:
