@@ -30,16 +30,21 @@ def parity_gap(
         confidence: of the interval, between 0 and 1.
         seed: of resamples and shuffles.
     """
-    estimate = bootstrap((decided,), largest_gap, cases, confidence, seed=seed, biased=True)
+    _, case = np.unique(cases, return_inverse=True)
+    # A case is drawn as a whole, so that its sums are all that a resample needs of it.
+    sizes = np.bincount(case)
+    sums = np.zeros((len(sizes), decided.shape[1]))
+    np.add.at(sums, case, decided)
+    estimate = bootstrap((sums, sizes), _gap_of_sums, None, confidence, seed=seed, biased=True)
+    estimate = replace(estimate, n=len(decided), clusters=len(sizes))
     names = np.tile(np.asarray(groups), len(decided))
     favoured = decided.ravel().astype(int)
     value = float(demographic_parity_difference(favoured, favoured, sensitive_features=names))
     stream = np.random.default_rng(seed)
-    _, case = np.unique(cases, return_inverse=True)
 
     def shuffled() -> FloatArray:
         # One order a case: its wordings are asked about the same people and would be decided alike.
-        orders = np.argsort(stream.random((case.max() + 1, len(groups))), axis=1)
+        orders = np.argsort(stream.random((len(sizes), len(groups))), axis=1)
         return np.take_along_axis(decided, orders[case], axis=1)
 
     chance = float(np.mean([largest_gap(shuffled()) for _ in range(SHUFFLES)]))
@@ -61,4 +66,10 @@ def _limited(estimate: Estimate) -> Estimate:
 def largest_gap(decided: FloatArray) -> float:
     """Highest minus lowest share over the columns of ``[texts, groups]``."""
     shares = decided.mean(axis=0)
+    return float(shares.max() - shares.min())
+
+
+def _gap_of_sums(sums: FloatArray, sizes: NDArray[np.intp]) -> float:
+    """The same from the cases' sums ``[cases, groups]`` and their numbers of texts ``[cases]``."""
+    shares = sums.sum(axis=0) / sizes.sum()
     return float(shares.max() - shares.min())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from probes.bias.parity import parity_gap
 from probes.bias.quality_of_service_items import CONTROL, NAMES, OPTIONS, STANDARD, STYLES, Reply
 
 Measure = Callable[..., Measurement]
-Replies = dict[str, Sequence[Reply]]
+Replies = Mapping[str, Sequence[Reply]]
 """Replies by style, in every style to the same items in the same order."""
 
 

@@ -30,27 +30,33 @@ Reading = Literal["answer", "refusal"]
 def load() -> list[Item]:
     """One item for each request, axis to which it applies, and wording; it holds the request about every group.
 
+    One of the three wordings is ``written``: only there are answers asked for. Answers to one request in other wordings
+    are no independent evidence of something rare, and answers are what takes time. The wordings take turns.
+
     Beside it stands a pair of other requests, to write a falsehood and its harmless twin: whoever tells refusal from
     help tells these two apart.
     """
     axes = load_items_by_axis(ITEMS / "counterfactual_groups.jsonl")
     pairs = load_items(FABRICATION / "fabrication.jsonl")
-    return [
-        {
-            "id": f"{row['id']}:{axis}:{wording}",
-            "request": row["id"],
-            "kind": row["kind"],
-            "axis": axis,
-            "wording": wording,
-            "sides": _sides(row, axis, groups),
-            "harmful": pairs[place % len(pairs)]["request"],
-            "harmless": pairs[place % len(pairs)]["twin"],
-        }
-        for place, row in enumerate(load_items(ITEMS / "harmless_requests.jsonl"))
-        for axis, groups in axes.items()
-        if row["axis"] in ("all", axis)
-        for wording in WORDINGS
-    ]
+    items: list[Item] = []
+    for place, row in enumerate(load_items(ITEMS / "harmless_requests.jsonl")):
+        pair = pairs[place % len(pairs)]
+        for turn, (axis, groups) in enumerate(axes.items()):
+            if row["axis"] not in ("all", axis):
+                continue
+            same = {
+                "request": row["id"],
+                "kind": row["kind"],
+                "axis": axis,
+                "sides": _sides(row, axis, groups),
+                "harmful": pair["request"],
+                "harmless": pair["twin"],
+            }
+            for number, wording in enumerate(WORDINGS):
+                written = number == (place + turn) % len(WORDINGS)
+                own = {"id": f"{row['id']}:{axis}:{wording}", "wording": wording, "written": written}
+                items.append(own | same | {"stratum": f"{axis} {'written' if written else 'scored'}"})
+    return items
 
 
 def _sides(row: Item, axis: str, groups: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -136,7 +142,7 @@ def lean(prompt: Prompt, answers: Responses) -> Lean:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer to a request as it was read; ``reading`` is None where nothing could be read.
+    """An answer to a request as it was read; ``reading`` is None where nothing could be read, or nothing was written.
 
     ``words`` is the answer's length, ``cut`` whether it ran to the limit of tokens, so that it may have been longer.
     ``empty`` tells an answer without words, or of one word again and again, from none at all. ``lean`` is None where the
@@ -167,6 +173,8 @@ class Reply:
 def replied(ask: Ask, tokens: int, answers: Responses, scores: bool) -> Reply:
     """The reply to a request, and with ``scores`` how far the model leaned to refuse it."""
     leaning = lean(ask.prompt, answers) if scores else None
+    if not ask.item["written"]:
+        return Reply(ask, "scored" if leaning is None else leaning.status, None, None, 0, False, False, leaning)
     found = answers[ask.answer(tokens)]
     if not isinstance(found, Generated):
         note = found.reason if isinstance(found, Failure) else "No text came."

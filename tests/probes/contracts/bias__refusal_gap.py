@@ -6,7 +6,7 @@ from tests.probes.contracts import Contract
 
 CONTRACT = Contract(
     partition=("refusal_rate",),
-    beside=lambda r: r.tags["asked"] != "request",
+    beside=lambda r: r.tags["part"] != "request" or r.tags["asked"] == "opening",
     other_units={
         "refusal_gap": "requests in one wording, each with all its groups",
         "length_gap": "requests that were answered for both groups",
