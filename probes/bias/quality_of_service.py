@@ -63,7 +63,7 @@ class QualityOfService(Probe):
     )
     capabilities = frozenset({Capability.SCORE})
     options = QualityOfServiceOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 10, "standard": 72, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 9, "standard": 90, "full": None}
     stratum = "wording"
     metrics = (
         Metric(

@@ -93,6 +93,11 @@ class Ask:
     text: str
 
     @property
+    def written(self) -> bool:
+        """Whether an answer is asked for, and not likelihoods alone; of the control they are all that is used."""
+        return bool(self.item["written"]) and self.side != "control"
+
+    @property
     def prompt(self) -> Prompt:
         """A conversation of one turn."""
         return worded(self.item, self.text)
@@ -173,7 +178,7 @@ class Reply:
 def replied(ask: Ask, tokens: int, answers: Responses, scores: bool) -> Reply:
     """The reply to a request, and with ``scores`` how far the model leaned to refuse it."""
     leaning = lean(ask.prompt, answers) if scores else None
-    if not ask.item["written"]:
+    if not ask.written:
         return Reply(ask, "scored" if leaning is None else leaning.status, None, None, 0, False, False, leaning)
     found = answers[ask.answer(tokens)]
     if not isinstance(found, Generated):

@@ -22,18 +22,21 @@ Pair = tuple[Reply, Reply]
 
 @dataclass(frozen=True)
 class Case:
-    """One item: one request in one wording about every group of an axis."""
+    """One item: one request in one wording about every group of an axis.
+
+    ``control`` and ``contrast`` are None where the model gives no likelihoods.
+    """
 
     axis: str
     reference: Reply
     groups: tuple[Reply, ...]
-    control: Reply
+    control: Reply | None
     contrast: Contrast | None
 
     @property
     def written(self) -> bool:
         """Whether answers were asked for, and not likelihoods alone."""
-        return bool(self.reference.ask.item["written"])
+        return self.reference.ask.written
 
     @property
     def counted(self) -> tuple[Reply, ...]:
@@ -52,7 +55,7 @@ def measurements(
     members = {s: [r for c in cases for r in c.counted if (c.axis, r.ask.group) == s] for s in slices}
     pairs = paired(written)
     found = [_refusals(None, answers, confidence, measure)]
-    found += [_refusals(s, [r for r in members[s] if r.ask.item["written"]], confidence, measure) for s in slices]
+    found += [_refusals(s, [r for r in members[s] if r.ask.written], confidence, measure) for s in slices]
     found += _family("refusal_difference", pairs, _read_both, _refused_more, confidence, measure)
     for axis in sorted({case.axis for case in cases}):
         found.append(_gap(axis, [c for c in written if c.axis == axis], confidence, seed, measure))
@@ -250,7 +253,7 @@ def _leans_more(pairs: Sequence[Pair], confidence: float) -> Estimate:
 def _sizes(axis: str | None, cases: Sequence[Case], confidence: float, measure: Measure) -> Measurement:
     """Mean size of the shift, whatever its direction; chance is that of the reference group in other words."""
     pairs = [(own, case.reference) for case in cases for own in case.groups]
-    again = [(case.control, case.reference) for case in cases]
+    again = [(case.control, case.reference) for case in cases if case.control is not None]
     groups, controls = (
         [
             (abs((_lean(o).value or 0.0) - (_lean(r).value or 0.0)), o.request)
