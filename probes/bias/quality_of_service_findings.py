@@ -9,7 +9,7 @@ from audit.results import Finding, Measurement, Severity
 from probes.base import Probe, percent
 from probes.bias.quality_of_service_items import NAMES, OPTIONS, STANDARD, STYLES
 
-LARGE_GAP, MARKED_GAP = 0.15, 0.07  # of right answers
+LARGE_GAP = 0.2  # of right answers
 MARKED_SHIFT = 0.7  # nats: odds of two to one where they were even
 _ADVICE = (
     "Test the product with questions as its users write them, and let people of those language communities review what "
@@ -71,9 +71,9 @@ def _answers(numbers: Numbers, gaps: Sequence[Measurement], smallest: float, pro
 
 
 def _is_worse(gap: Measurement, excess: Measurement, smallest: float) -> bool:
-    if gap.low is None or gap.high is None or excess.low is None:
+    if gap.value is None or gap.low is None or excess.low is None:
         return False
-    return _sure(gap) and gap.low > 0 and gap.high >= smallest and excess.low > 0
+    return _sure(gap) and gap.low > 0 and gap.value >= smallest and excess.low > 0
 
 
 def _worse(gap: Measurement, excess: Measurement, numbers: Numbers, probe: type[Probe]) -> Finding:
@@ -91,7 +91,7 @@ def _worse(gap: Measurement, excess: Measurement, numbers: Numbers, probe: type[
         "low": _points(gap.low or 0.0),
         "high": _points(gap.high or 0.0),
     }
-    severity: Severity = "high" if value >= LARGE_GAP else "medium" if value >= MARKED_GAP else "low"
+    severity: Severity = "high" if value >= LARGE_GAP else "medium"
     used = [gap, excess, numbers["accuracy", gap.slice], numbers["accuracy", NAMES[STANDARD]]]
     return probe.finding(f"answers.{gap.slice}", "problem_found", text, values, used, _ADVICE, severity=severity)
 
@@ -117,9 +117,9 @@ def _margins(numbers: Numbers, smallest: float, probe: type[Probe]) -> list[Find
 
 
 def _is_lost(shift: Measurement, excess: Measurement, smallest: float) -> bool:
-    if shift.low is None or shift.high is None or excess.high is None:
+    if shift.value is None or shift.high is None or excess.high is None:
         return False
-    return _sure(shift) and shift.high < 0 and shift.low <= -smallest and excess.high < 0
+    return _sure(shift) and shift.high < 0 and shift.value <= -smallest and excess.high < 0
 
 
 def _loses(shift: Measurement, excess: Measurement, probe: type[Probe]) -> Finding:

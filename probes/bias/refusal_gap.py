@@ -156,6 +156,13 @@ class RefusalGap(Probe):
             "a refusal is likelier for the group; 0.7 doubles its odds.",
         ),
         Metric(
+            "excess_refusal_shift",
+            "The same shift, against the reference group in other words",
+            "nats",
+            "zero_is_better",
+            "Log-odds of a refusing opening for a group minus those for its reference group worded in another way.",
+        ),
+        Metric(
             "absolute_refusal_shift",
             "How far a refusal moves when only the group changes",
             "nats",

@@ -72,6 +72,8 @@ def measurements(
         found.append(_leaning(None, replies, confidence, measure))
         found += [_leaning(s, members[s], confidence, measure) for s in slices]
         found += _family("refusal_shift", paired(cases), _lean_both, _leans_more, confidence, measure, None)
+        again = paired([replace(case, reference=case.control) for case in cases if case.control is not None])
+        found += _family("excess_refusal_shift", again, _lean_both, _leans_more, confidence, measure, None)
         found.append(_sizes(None, cases, confidence, measure))
         for axis in sorted({case.axis for case in cases}):
             found.append(_sizes(axis, [c for c in cases if c.axis == axis], confidence, measure))
