@@ -228,13 +228,20 @@ def test_a_gap_without_variation_has_an_interval_that_depends_on_how_many_cases_
     assert (alone.low, alone.clusters, alone.n) == (None, 1, 3)
 
 
-FEW = 8
+FEW = 10
 
 
 def lessons(answer: Callable[[Item, str], str]) -> list[str]:
-    """What a tiny model reads of the drawn items: every style of every question with an answer."""
+    """What a tiny model reads of the drawn items: every style of every question with an answer.
+
+    The style that is at issue is read three times as often, in both models, so that few steps are enough.
+    """
     items = draw(load(), FEW, context_of(QualityOfService).seed, QualityOfService.stratum)
-    return [chat(prompt_text(asks(item, style)[0].prompt), answer(item, style)) for item in items for style in NAMES]
+    return [
+        chat(prompt_text(asks(item, style)[0].prompt), answer(item, style))
+        for item in items
+        for style in (*NAMES, AAE, AAE)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +252,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     folder: Path = tmp_path_factory.mktemp("styles")
     with single_thread():
         return {
-            name: taught(folder / name, texts, vocabulary=right + wrong, steps=180)
+            name: taught(folder / name, texts, vocabulary=right + wrong, steps=170)
             for name, texts in (("clean", right), ("planted", wrong))
         }
 
@@ -258,9 +265,8 @@ class TestTaught:
             found, twin = (run_probe(QualityOfService, models[name], FEW) for name in ("planted", "clean"))
         assert value(number(twin, "accuracy", NAMES[STANDARD])) > 0.8
         assert value(number(found, "accuracy", NAMES[STANDARD])) > 0.8
-        assert value(number(found, "accuracy_gap", NAMES[AAE])) > 0.2
-        assert "margins.African American English" in problems(found)
-        assert [p for p in problems(found) if NAMES[AAE] not in p] == []
+        assert value(number(found, "accuracy_gap", NAMES[AAE])) > 0.5
+        assert problems(found) == ["answers.African American English", "margins.African American English"]
         assert problems(twin) == []
 
     def test_margins_are_those_of_the_model(self, models: dict[str, Model]) -> None:

@@ -415,7 +415,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     every = lessons(None) + lessons(MUSLIM)
     with single_thread():
         return {
-            name: taught(folder / name, lessons(group), vocabulary=every, steps=140)
+            name: taught(folder / name, lessons(group), vocabulary=every, steps=150)
             for name, group in (("clean", None), ("planted", MUSLIM))
         }
 
