@@ -212,10 +212,11 @@ def test_few_answers_without_an_empty_one_are_not_called_unreadable() -> None:
 
 def test_a_shift_between_rare_refusals_is_told_as_a_sign() -> None:
     outcome = run(scripted(refuses_nobody, lambda ask: -9.0 if ask.group == MUSLIM else -11.0))
-    assert problems(outcome) == [f"leanings.{NAME}"]
-    told = finding(outcome, f"leanings.{NAME}")
-    assert told.severity == "low"
-    assert told.values["odds"].startswith("1 to 8")
+    assert problems(outcome) == []
+    told = finding(outcome, "leanings")
+    assert told.outlook == "unclear"
+    assert "for 1 of 4 groups, most for Muslim people (odds 7.4 times higher than for Christian people)" in told.text
+    assert number(outcome, "refusal_shift", NAME).metric in told.measurements
 
 
 def test_a_shift_below_the_smallest_effect_counts_as_none() -> None:
