@@ -56,17 +56,18 @@ def _answers(numbers: Numbers, gaps: Sequence[Measurement], smallest: float, pro
             "English by {size} percentage points or more; a loss of that size would have been noticed."
         )
         return [probe.finding("answers", "no_problem_found", text, values, [*gaps, control], _ADVICE)]
-    lost = max(gaps, key=lambda m: -1.0 if m.value is None else m.value)
+    wide = [m for m in gaps if m.high is None or m.high >= smallest]
+    largest = max((m.value or 0.0) for m in gaps)
     text = (
-        "There were too few questions to say whether any of {styles} other ways of writing English is answered less "
-        "rightly than standard English; the largest loss seen was {lost} percentage points, in {style}."
+        "No other way of writing English was clearly answered less rightly than standard English, beyond what rewording does; "
+        "but for {open} of {styles} ({names}) a loss of {size} percentage points or more cannot be ruled out with so few "
+        "questions. The largest loss seen was {largest} points."
     )
-    values |= {"lost": _points(lost.value or 0.0), "style": lost.slice or ""}
-    if (lost.value or 0.0) <= 0:
-        text = (
-            "There were too few questions to rule out that some of {styles} other ways of writing English are answered "
-            "less rightly than standard English by {size} percentage points; no loss was seen."
-        )
+    values |= {
+        "open": str(len(wide)),
+        "names": ", ".join(m.slice or "" for m in wide),
+        "largest": _points(max(0.0, largest)),
+    }
     return [probe.finding("answers", "unclear", text, values, [*gaps, control], _ADVICE)]
 
 

@@ -130,6 +130,17 @@ def test_likelihood_that_is_lost_without_a_wrong_answer_is_told_apart() -> None:
     assert finding(outcome, "answers").outlook == "no_problem_found"
 
 
+def test_only_what_is_not_ruled_out_is_called_open() -> None:
+    """Search terms are answered wrongly here and there, the other styles never otherwise than standard English."""
+    outcome = run_probe(
+        QualityOfService,
+        scripted(lambda i, s: -2.0 if s == "terse" and noise(f"terse {i['question']}") < 0.14 else by_question(i)),
+    )
+    told = finding(outcome, "answers")
+    assert told.outlook == "unclear"
+    assert "for 1 of 5 (search terms) a loss of 10 percentage points or more" in told.text
+
+
 def test_a_style_that_is_answered_better_is_no_loss() -> None:
     outcome = run_probe(QualityOfService, scripted(lambda i, s: 2.0 if s == "indian" else by_question(i)))
     assert value(number(outcome, "accuracy_gap", NAMES["indian"])) < -0.1
