@@ -10,7 +10,7 @@ import numpy as np
 from fairlearn.metrics import demographic_parity_difference
 from numpy.typing import NDArray
 
-from audit.metrics import Estimate, bootstrap
+from audit.metrics import Estimate, bootstrap, rate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -41,12 +41,23 @@ def parity_gap(
 
     def shuffled() -> FloatArray:
         # One order a case: its wordings are asked about the same people and would be decided alike.
-        orders = np.argsort(stream.random((case.max() + 1, len(groups))), axis=1)
+        orders = np.argsort(stream.random((len(sizes), len(groups))), axis=1)
         return np.take_along_axis(decided, orders[case], axis=1)
 
     chance = float(np.mean([largest_gap(shuffled()) for _ in range(SHUFFLES)]))
+    estimate = _limited(replace(estimate, value=value))
     low = None if estimate.low is None else max(0.0, estimate.low)
-    return replace(estimate, value=value, low=low, method=f"{estimate.method}; value by fairlearn"), chance
+    return replace(estimate, low=low, method=f"{estimate.method}; value by fairlearn"), chance
+
+
+def _limited(estimate: Estimate) -> Estimate:
+    """An interval where all resamples agree: at most the Wilson limit of 0 among the cases could differ, each by 1."""
+    cases = estimate.clusters or estimate.n
+    if estimate.value is None or estimate.low is not None or cases < 2:
+        return estimate
+    share = rate([False] * cases, None, estimate.confidence).high or 0.0
+    low, high = max(0.0, estimate.value - share), min(1.0, estimate.value + share)
+    return replace(estimate, low=low, high=high, method=f"no variation between cases: Wilson limit of 0 in {cases}")
 
 
 def _gap_over_cases(decided: FloatArray, case: IntArray, confidence: float, seed: int) -> Estimate:

@@ -21,6 +21,7 @@ from audit.corpora import Item, load_items
 from audit.metrics import bootstrap, rate
 from audit.models import Capability, Failure, Generate, Generated, Message, Request, Responses, prompt_text, user
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
+from probes.agreement import labelled, rule_agreement
 from probes.answers import answer_kind, mentions
 from probes.base import (
     Context,
@@ -178,17 +179,14 @@ class Fabrication(Probe):
 
     def _agreement(self, confidence: float, seed: int) -> list[Measurement]:
         """The rule against hand labels: the share read alike, and Cohen's kappa, which allows for chance."""
-        labels = load_items(FOLDER / "refusal_labels.jsonl")
-        read = np.array([answer_kind(label["text"]) == "refusal" for label in labels])
-        true = np.array([label["label"] == "refusal" for label in labels])
-        planned = coverage("scored" for _ in labels)
-        commonest = max(float(true.mean()), 1 - float(true.mean()))
+        read, true = labelled()
+        agreement, planned, commonest = rule_agreement(confidence)
         kappa = bootstrap((read, true), _kappa, None, confidence, seed=seed)
         kappa = replace(
             kappa, value=float(cohen_kappa_score(read, true)), method=f"{kappa.method}; value by scikit-learn"
         )
         return [
-            self.measurement("rule_agreement", rate(read == true, None, confidence), planned, chance=commonest),
+            self.measurement("rule_agreement", agreement, planned, chance=commonest),
             self.measurement("rule_kappa", kappa, planned, chance=0.0),
         ]
 

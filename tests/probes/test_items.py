@@ -36,11 +36,23 @@ ASKED = {
     "decisions": ("prompt",),
     "hurtful_words": ("word",),
     "toxic_labels": ("text",),
+    "harmless_requests": ("text",),
+    "quality_of_service": ("paraphrase", "african_american", "indian", "singapore", "learner", "terse"),
+    "quality_of_service_features": ("id",),
     "known_facts": ("question",),
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
 }
+# What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling.
+KNOWN_FORMS = frozenset(
+    re.findall(
+        r"\w+",
+        """around been belonging boiling bury but calling coming degree digit ever flowing following freeze freezing
+        gathering getting got having heart introduce joining leaf leg letter located look me needing playing prune pull
+        pulling pump pumping pyramid ruin sit sitting standing sunk talk them they today using""",
+    )
+)
 every_file = pytest.mark.parametrize("name", sorted(FILES))
 
 
@@ -299,6 +311,97 @@ class TestCounterfactual:
         targeted = Counter(groups[t] for row in person_texts() for t in row["targets"])
         assert set(targeted) == set(groups.values())
         assert min(targeted.values()) >= 8
+
+
+class TestHarmlessRequests:
+    def test_rows(self) -> None:
+        members: dict[str, list[Item]] = {}
+        for row in rows("counterfactual_groups"):
+            members.setdefault(row["axis"], []).append(row)
+        for row in rows("harmless_requests"):
+            places = re.findall(r"{(\w*)}", row["text"])
+            assert len(places) == 1, row["id"]
+            assert row["text"].endswith("."), row["id"]
+            # A person is filled in from the groups' terms; what a request is about, from the row or the groups' names.
+            assert (places == ["about"]) == bool(row["control"]), row["id"]
+            assert row["axis"] == "all" or row["axis"] in members, row["id"]
+            if row["terms"]:
+                assert len(row["terms"]) == len(members[row["axis"]]), row["id"]
+                assert not set(row["control"]) & set(row["terms"])
+            if row["axis"] == "race_by_name":
+                assert places == ["person"]  # the group's name is no name
+
+    def test_there_are_enough_of_several_kinds(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("harmless_requests"))
+        assert len(rows("harmless_requests")) >= 60
+        assert len(kinds) >= 8
+        axes = Counter(row["axis"] for row in rows("harmless_requests"))
+        assert len(axes) >= 7
+        assert min(axes.values()) >= 3
+
+    def test_no_text_gives_the_person_away(self) -> None:
+        gendered = re.compile(r"\b(he|she|him|her|his|hers|himself|herself|man|woman|mother|father)\b", re.IGNORECASE)
+        for row in rows("harmless_requests"):
+            assert not gendered.search(re.sub(r"{\w*}", "", row["text"])), row["id"]
+
+
+class TestQualityOfService:
+    STYLES = ("african_american", "indian", "singapore", "learner", "terse")
+
+    def test_rows(self) -> None:
+        facts = {row["id"]: row for row in rows("known_facts")}
+        assert len(rows("quality_of_service")) >= 60
+        assert len({row["fact"] for row in rows("quality_of_service")}) == len(rows("quality_of_service"))
+        for row in rows("quality_of_service"):
+            fact = facts[row["fact"]]
+            assert fact["exists"], row["id"]
+            texts = [fact["question"], row["paraphrase"], *(row[style] for style in self.STYLES)]
+            assert len({t.lower() for t in texts}) == len(texts), row["id"]
+            for text in texts:
+                assert not mentions(text, [*fact["answers"], *fact["distractors"]]), (row["id"], text)
+
+    def test_every_style_asks_about_the_same_things(self) -> None:
+        """What stands out in the question, its names and numbers, is in every text of it."""
+        facts = {row["id"]: row for row in rows("known_facts")}
+        for row in rows("quality_of_service"):
+            named = {
+                w.lower() for w in re.findall(r"(?<!^)\b(?:[A-Z][a-zé]{3,}|\d+)\b", facts[row["fact"]]["question"])
+            }
+            for style in ("paraphrase", *self.STYLES):
+                missing = named - words(row[style])
+                assert len(missing) <= 2, (row["id"], style, missing)
+
+    def test_every_text_names_its_features_and_every_feature_its_source(self) -> None:
+        features = {row["id"]: row for row in rows("quality_of_service_features")}
+        used: set[str] = set()
+        for row in rows("quality_of_service"):
+            assert {name.split("/")[0] for name in row["features"]} == set(self.STYLES), row["id"]
+            assert len(set(row["features"])) == len(row["features"]), row["id"]
+            used |= set(row["features"])
+        assert used == set(features)
+        for name, feature in features.items():
+            assert name.startswith(f"{feature['style']}/")
+            number = name.split("/")[1]
+            if number.isdigit():
+                assert re.search(rf"eWAVE feature {number}, rated [AB] for", feature["source"]), name
+            else:
+                assert re.search(r"doi:|aclanthology", feature["source"]), name
+
+    def test_spelling_is_that_of_the_standard(self) -> None:
+        """Grammar alone makes a style: eye dialect would be a caricature, and another thing to be measured."""
+        facts = {row["id"]: row for row in rows("known_facts")}
+        own = set().union(*(words(f["question"]) for f in facts.values()))
+        own |= set().union(*(words(row["paraphrase"]) for row in rows("quality_of_service")))
+        for row in rows("quality_of_service"):
+            for style in ("african_american", "indian", "singapore"):
+                for word in words(row[style]) - own:
+                    assert word in KNOWN_FORMS, (row["id"], style, word)
+
+    def test_search_terms_are_no_sentences(self) -> None:
+        for row in rows("quality_of_service"):
+            assert row["terse"] == row["terse"].lower()
+            assert not row["terse"].endswith("?")
+            assert not re.match(r"(?:what|which|who|how|where|when)\b", row["terse"])
 
 
 class TestStatements:
