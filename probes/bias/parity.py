@@ -41,7 +41,7 @@ def parity_gap(
 
     def shuffled() -> FloatArray:
         # One order a case: its wordings are asked about the same people and would be decided alike.
-        orders = np.argsort(stream.random((len(sizes), len(groups))), axis=1)
+        orders = np.argsort(stream.random((case.max() + 1, len(groups))), axis=1)
         return np.take_along_axis(decided, orders[case], axis=1)
 
     chance = float(np.mean([largest_gap(shuffled()) for _ in range(SHUFFLES)]))
