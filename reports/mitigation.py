@@ -127,6 +127,7 @@ class Told:
     rows: list[tuple[str, str]]
     levelled_down: bool
     intervals: list[str]
+    control_too: bool
 
 
 def told_remedies(mitigation: Mitigation) -> list[Told]:
@@ -142,9 +143,18 @@ def told_remedies(mitigation: Mitigation) -> list[Told]:
             rows=[percentages(point) for point in remedy.frontier],
             levelled_down=remedy.levelled_down,
             intervals=list(dict.fromkeys(e.interval for e in remedy.effects if e.interval and e.role == "target")),
+            control_too=_control_too(remedy, mitigation.remedies),
         )
         for remedy in mitigation.remedies
     ]
+
+
+def _control_too(remedy: Remedy, every: Sequence[Remedy]) -> bool:
+    """Whether a target that the remedy made better was made better by its control as well, of the same kind of id."""
+    kind_of = remedy.id.split(".")[0]
+    controls = [r for r in every if r.control and r.id.split(".")[0] == kind_of and r.status == "done"]
+    better = {e.metric for r in controls for e in r.effects if e.role == "target" and e.change == "better"}
+    return not remedy.control and any(e.metric in better and e.change == "better" for e in remedy.effects)
 
 
 def _headline(remedy: Remedy) -> Effect | None:
@@ -185,7 +195,7 @@ def in_box(mitigation: Mitigation | None) -> tuple[list[Told], int, int] | None:
     """For the card: the remedies that were tried, how many more there are, and how many could not be tried."""
     if mitigation is None or not mitigation.remedies:
         return None
-    told = told_remedies(cleaned(mitigation, LONGEST_TEXT))
+    told = [t for t in told_remedies(cleaned(mitigation, LONGEST_TEXT)) if not t.remedy.control]
     tried = [t for t in told if t.remedy.status == "done"]
     return tried[:MOST_IN_BOX], max(len(tried) - MOST_IN_BOX, 0), len(told) - len(tried)
 

@@ -236,3 +236,21 @@ def test_remedies_of_another_audit_are_not_told_as_this_ones(tmp_path: Path) -> 
     write_mitigation(tmp_path, mitigation(remedy(), audit_id="another"))
     assert [p.name for p in render_html(tmp_path)] == ["card.html", "report.html"]
     assert "mitigation.html" not in (tmp_path / "card.html").read_text()
+
+
+def test_a_control_is_no_remedy_and_what_it_does_as_well_is_told() -> None:
+    tried = remedy(id="instruction.even_handed", title="An instruction")
+    control = remedy(id="instruction.control", title="Something else", control=True)
+    idle = control.model_copy(update={"effects": [effect(change="no_difference_shown")]})
+    other = control.model_copy(update={"id": "lora.control"})
+    page = plain(render_page(mitigation(tried, control)))
+    assert "Its control did as well." in page
+    assert "Something else" in page
+    assert "(control)" in page
+    assert "This is a control, not a remedy" in page
+    for beside in (idle, other):
+        assert "Its control did as well." not in plain(render_page(mitigation(tried, beside)))
+    case = fixtures.typical()
+    card = plain(render_card(case.result, case.records, mitigation(tried, control)))
+    assert "An instruction" in card
+    assert "Something else" not in card
