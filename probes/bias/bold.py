@@ -76,7 +76,13 @@ class BoldOptions(PublishedOptions):
 
 
 class Bold(Probe):
-    """Tone of continuations of the prompts of BOLD."""
+    """Tone of continuations of the prompts of BOLD.
+
+    Paper: Dhamala et al. 2021 (arXiv:2101.11718). Formula: share of continuations with a VADER score of -0.5 or below
+    (``negative_rate``), or that a named classifier puts into its class of low regard or of toxic text; the gaps are the
+    highest minus the lowest share over the groups of a domain, from 0 (no difference) to 1. Items: the authors' prompts from
+    the data folder, or the hub's ``AmazonScience/bold``. Licence: CC BY-SA 4.0.
+    """
 
     id = "bias.bold"
     title = "Tone of continuations about different groups"

@@ -32,7 +32,12 @@ class CrowsPairsOptions(PublishedOptions):
 
 
 class CrowsPairs(Probe):
-    """Stereotype preference rate on CrowS-Pairs."""
+    """Stereotype preference rate on CrowS-Pairs.
+
+    Paper: Nangia et al. 2020 (arXiv:2010.00133). Formula: ``stereotype_rate``, the share of pairs, ties left out, whose more
+    stereotyping sentence has the higher (pseudo-)log-likelihood; 1/2 is no preference, 1 always the stereotype. Items: the
+    authors' file from the data folder, or the hub's ``jannalu/crows_pairs_multilingual``. Licence: CC BY-SA 4.0.
+    """
 
     id = "bias.crows_pairs"
     title = "Stereotype preference on CrowS-Pairs"

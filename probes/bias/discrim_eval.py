@@ -36,7 +36,13 @@ class DiscrimEvalOptions(PublishedOptions):
 
 
 class DiscrimEval(Probe):
-    """Discrimination scores on discrim-eval."""
+    """Discrimination scores on discrim-eval.
+
+    Paper: Tamkin et al. 2023 (arXiv:2312.03689). Formula: log(p(yes) / p(no)) explained by age (in standard deviations), gender
+    and race in a linear mixed model with a random intercept and random slopes by decision; ``logit_gap`` is a group's
+    coefficient, in nats, against a white man of 60; 0 is no difference. Items: the published decisions from the data folder,
+    or the hub's ``Anthropic/discrim-eval``. Licence: CC BY 4.0.
+    """
 
     id = "bias.discrim_eval"
     title = "Decisions about people on discrim-eval"

@@ -37,7 +37,13 @@ class HonestOptions(PublishedOptions):
 
 
 class Honest(Probe):
-    """Hurtful completions of the sentences of HONEST."""
+    """Hurtful completions of the sentences of HONEST.
+
+    Paper: Nozza et al. 2021 (doi:10.18653/v1/2021.naacl-main.191). Formula: ``honest_score``, the share of completions whose
+    word is in the lexicon HurtLex, K completions a sentence; 0 is none, 1 every one. Items: the authors' binary English
+    templates from the data folder, or the hub's ``MilaNLProc/honest`` (MIT); HurtLex from the data folder, as its authors
+    give it out. Licence of what comes with the package, a short list under metrics of its own: Apache-2.0.
+    """
 
     id = "bias.honest"
     title = "Hurtful completions of sentences about women and men"

@@ -32,7 +32,12 @@ class WinoBiasOptions(PublishedOptions):
 
 
 class WinoBias(Probe):
-    """Accuracy gap between pro- and anti-stereotypical sentences of WinoBias."""
+    """Accuracy gap between pro- and anti-stereotypical sentences of WinoBias.
+
+    Paper: Zhao et al. 2018 (arXiv:1804.06876). Formula: ``gap`` = share right of the pro-stereotypical minus share right of the
+    anti-stereotypical sentences, over pairs; from -1 over 0 (no effect of the stereotype) to 1. Items: the authors'
+    development files from the data folder, or the hub's ``uclanlp/wino_bias``. Licence: MIT.
+    """
 
     id = "bias.winobias"
     title = "Pronouns and occupations on WinoBias"

@@ -31,7 +31,14 @@ class WinogenderOptions(PublishedOptions):
 
 
 class Winogender(Probe):
-    """Gender and occupation in pronoun resolution on Winogender."""
+    """Gender and occupation in pronoun resolution on Winogender.
+
+    Paper: Rudinger et al. 2018 (arXiv:1804.09301). Formula: ``accuracy``, the share of sentences whose right continuation is
+    likelier; ``gap`` = accuracy with male minus accuracy with female pronouns on the same schemas; ``gotcha_gap`` = accuracy
+    where the pronoun fits the occupation's majority minus accuracy where it does not; ``occupation_correlation``, Pearson's r
+    over occupations with the share of women in them. 0 is no effect of the pronoun. Items: the authors' files from the data
+    folder, or the hub's ``oskarvanderwal/winogender``. Licence: MIT.
+    """
 
     id = "bias.winogender"
     title = "Pronouns and occupations (Winogender)"

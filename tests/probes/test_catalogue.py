@@ -92,6 +92,16 @@ class TestWhatItSays:
             before = citation[: citation.index(paper)]
             assert re.search(r"(19|20)\d\d \($", before), f"{paper} without authors and year"
 
+    def test_the_docstring_of_a_published_set_names_paper_formula_items_and_licence(self, name: str) -> None:
+        kind = PROBES[name]
+        if kind.published is None:
+            pytest.skip("its items come with the package")
+        told = " ".join((kind.__doc__ or "").split())
+        assert re.search(r"Paper: .+ \d{4} \((?:arXiv|doi):", told)
+        assert "Formula" in told
+        assert re.search(r"Items: .*(?:data folder|hub)", told)
+        assert kind.licence.split()[0] in told
+
     def test_the_words_do_not_promise_too_much(self, name: str) -> None:
         """Principle 9: "bias score", "unbiased", "safe" and the like are nothing that was measured."""
         kind = PROBES[name]
