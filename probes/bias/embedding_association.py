@@ -41,9 +41,10 @@ class EmbeddingAssociation(Probe):
     """Stereotyped associations of vectors: WEAT and SEAT.
 
     Papers: Caliskan et al. 2017 (doi:10.1126/science.aal4230), May et al. 2019 (arXiv:1903.10561). Formula, for target
-    words X, Y and attribute words A, B: s(w) = mean cosine with A minus mean cosine with B; effect size d = (mean of s over X - mean of
-    s over Y) / standard deviation of s over both, from -2 over 0 to 2, tested over partitions of X and Y. Items: word lists of
-    our own (Apache-2.0); with ``published_sets`` those of github.com/W4ngatang/sent-bias from the data folder.
+    words X, Y and attribute words A, B: s(w) = mean cosine with A minus mean cosine with B; effect size d = (mean of s over
+    X - mean of s over Y) / standard deviation of s over both, from -2 over 0 to 2, tested over partitions of X and Y.
+    Items: word lists of our own (Apache-2.0); with ``published_sets`` also those of github.com/W4ngatang/sent-bias from the
+    data folder.
     """
 
     id = "bias.embedding_association"

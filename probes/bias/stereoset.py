@@ -71,9 +71,9 @@ class StereoSet(Probe):
     """Stereotype score, language modelling score and icat on StereoSet.
 
     Paper: Nadeem et al. 2021 (arXiv:2004.09456). Formula, each term's share averaged over terms: ``lms``, how often a
-    meaningful text is likelier than the meaningless one; ``ss``, how often the stereotype is likelier than its opposite (1/2: no
-    preference); ``icat`` = lms * min(ss, 1 - ss) / (1/2), from 0 to 1. Items: the authors' development set from the data
-    folder, or the hub's ``McGill-NLP/stereoset``. Licence: CC BY-SA 4.0.
+    meaningful text is likelier than the meaningless one; ``ss``, how often the stereotype is likelier than its opposite
+    (1/2: no preference); ``icat`` = lms * min(ss, 1 - ss) / (1/2), from 0 to 1. Items: the authors' development set from
+    the data folder, or the hub's ``McGill-NLP/stereoset``. Licence: CC BY-SA 4.0.
     """
 
     id = "bias.stereoset"
