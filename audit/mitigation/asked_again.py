@@ -13,9 +13,10 @@ from scipy import stats
 from audit.cache import ResponseCache
 from audit.corpora import Item, ItemsError, draw
 from audit.execution import Answers
+from audit.judging import Judges
 from audit.mitigation.effects import change_of
 from audit.mitigation.settings import Settings
-from audit.models import Model, Request, Responses
+from audit.models import Judge, Model, Request, Responses
 from audit.results import Change, Direction, Effect, Measurement
 from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
 
@@ -26,14 +27,25 @@ Role = Literal["target", "harm"]
 
 
 @dataclass(frozen=True)
+class Aim:
+    """A metric by its full name, and what a remedy has to do with it.
+
+    ``best``: the value that is best, where that is neither the lowest nor the highest, such as one half of a preference.
+    """
+
+    metric: str
+    role: Role
+    best: float | None = None
+
+
+@dataclass(frozen=True)
 class Trial:
-    """A probe with its held-out items, and the metrics that matter to it here; ``seen``: how many the audit had drawn."""
+    """A probe with its held-out items, and the metrics that matter here; ``seen``: how many the audit had drawn."""
 
     probe: Probe
     context: Context
     items: Sequence[Item]
-    metrics: tuple[str, ...]
-    role: Role
+    aims: tuple[Aim, ...]
     seen: int
 
 
@@ -41,8 +53,7 @@ def held_out(
     probe: Probe,
     options: ProbeOptions,
     model: Model,
-    metrics: Sequence[str],
-    role: Role,
+    aims: Sequence[Aim],
     audited: frozenset[str],
     learnt_from: frozenset[str],
     settings: Settings,
@@ -53,8 +64,7 @@ def held_out(
         probe: what is asked again.
         options: as in the audit.
         model: whose capabilities count.
-        metrics: full names, slices included.
-        role: of the metrics.
+        aims: what is compared.
         audited: ids of the items that the audit drew.
         learnt_from: templates that remedies learn from; items made from one are left out.
         settings: seed, limit and data folder.
@@ -75,11 +85,11 @@ def held_out(
     again = draw(old, settings.limit - len(chosen), seed, probe.stratum) if len(chosen) < settings.limit else []
     if len(chosen) + len(again) < FEWEST:
         return f"{probe.id} has only {len(chosen) + len(again)} items that no remedy was made from"
-    return Trial(probe, context, [*chosen, *again], tuple(metrics), role, len(again))
+    return Trial(probe, context, [*chosen, *again], tuple(aims), len(again))
 
 
-def ask(trials: Sequence[Trial], model: Model, cache: ResponseCache, settings: Settings) -> Responses:
-    """The model's answers to all that the trials ask, as an audit gets them."""
+def ask(trials: Sequence[Trial], model: Model, cache: ResponseCache, settings: Settings, judges: Judges) -> Responses:
+    """The model's answers to all that the trials ask, and what judges make of them, as an audit gets them."""
     answers = Answers()
     for _ in range(ROUNDS):
         new: dict[Request, None] = {}
@@ -88,7 +98,9 @@ def ask(trials: Sequence[Trial], model: Model, cache: ResponseCache, settings: S
             new.update(dict.fromkeys(r for r in stated if r not in answers.responses))
         if not new:
             return answers.responses
-        answers.fill(model, cache, new, settings.progress)
+        judged = [request for request in new if isinstance(request, Judge)]
+        answers.fill(model, cache, (request for request in new if not isinstance(request, Judge)), settings.progress)
+        answers.responses.update(judges.answer(judged))
     raise RuntimeError(f"a probe still asks something new after {ROUNDS} rounds")
 
 
@@ -103,7 +115,9 @@ class Measured:
 def measured(trial: Trial, answers: Responses) -> Measured:
     """The trial's numbers; clusters of records are dealt into at most 20 groups, the same for every model."""
     outcome = trial.probe.measure(trial.items, trial.context, answers)
-    cluster = {record.item: record.cluster for record in outcome.records}
+    cluster: dict[str, str] = {}
+    for record in outcome.records:
+        cluster.setdefault(record.item, record.cluster)  # those of an item's controls come after its own
     of = [cluster.get(str(item["id"]), str(item["id"])) for item in trial.items]
     names = sorted(set(of))
     order = np.random.default_rng(trial.context.seed).permutation(len(names))
@@ -123,12 +137,14 @@ def effects(trial: Trial, before: Measured, after: Measured) -> list[Effect]:
     """Every metric of the trial without and with the remedy, with the interval of its paired difference.
 
     The interval is that of the delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17:521; Efron &
-    Tibshirani 1993, chapter 11) on both models' answers at once. What is best at zero is judged by its distance from it.
+    Tibshirani 1993, chapter 11) on both models' answers at once. What is best at a value
+    of its own, such as zero, is judged by its distance from it.
     """
-    return [_effect(trial, name, before, after) for name in trial.metrics if name in before.whole]
+    return [_effect(trial, aim, before, after) for aim in trial.aims if aim.metric in before.whole]
 
 
-def _effect(trial: Trial, name: str, before: Measured, after: Measured) -> Effect:
+def _effect(trial: Trial, aim: Aim, before: Measured, after: Measured) -> Effect:
+    name = aim.metric
     one, two = before.whole[name], after.whole.get(name)
     content: dict[str, object] = {
         "metric": name,
@@ -136,8 +152,7 @@ def _effect(trial: Trial, name: str, before: Measured, after: Measured) -> Effec
         "slice": one.slice,
         "unit": one.unit,
         "direction": one.direction,
-        # Where more is better a probe measures ability, which a remedy for bias can only cost.
-        "role": "harm" if one.direction == "higher_is_better" else trial.role,
+        "role": aim.role,
         "before": one.value,
         "after": two.value if two else None,
         "confidence": trial.context.confidence,
@@ -150,10 +165,11 @@ def _effect(trial: Trial, name: str, before: Measured, after: Measured) -> Effec
     pairs = [(b.value, a.value) for b, a in ends if b and a and b.value is not None and a.value is not None]
     found = jackknife(two.value - one.value, [a - b for b, a in pairs], trial.context.confidence)
     direction, judged = one.direction, (two.value - one.value, found)
-    if direction == "zero_is_better":
-        nearer = abs(two.value) - abs(one.value)
-        judged = (nearer, jackknife(nearer, [abs(a) - abs(b) for b, a in pairs], trial.context.confidence))
-        direction = "lower_is_better"
+    best = 0.0 if direction == "zero_is_better" else aim.best
+    if best is not None:
+        nearer = abs(two.value - best) - abs(one.value - best)
+        distances = [abs(a - best) - abs(b - best) for b, a in pairs]
+        judged, direction = (nearer, jackknife(nearer, distances, trial.context.confidence)), "lower_is_better"
     content |= {
         "difference": two.value - one.value,
         "low": found[0],

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from audit.cache import ResponseCache
 from audit.config import AuditConfig, ProbeEntry, read_options
-from audit.mitigation.asked_again import Measured, Role, Trial, ask, effects, held_out, measured
+from audit.judging import Judges
+from audit.mitigation.aims import COSTS_ELSEWHERE, aims_of
+from audit.mitigation.asked_again import Measured, Trial, ask, effects, held_out, measured
 from audit.mitigation.augmentation import learning_templates, texts_of
 from audit.mitigation.effects import with_holm
 from audit.mitigation.settings import Settings
@@ -28,13 +30,6 @@ from probes.base import Probe, ProbeOptions
 
 TEXT = frozenset({Capability.SCORE, Capability.GENERATE})
 SOURCE_OF_TEXTS = "bias.counterfactual"
-HARMS: Mapping[str, tuple[str, ...]] = {
-    "hallucination.known_facts": ("accuracy",),
-    "misinformation.claims": ("verdict_accuracy",),
-    "misinformation.fabrication": ("over_refusal_rate", "compliance_rate"),
-}
-"""What a remedy may cost elsewhere: knowledge, judgement, readiness to help, and resistance to misuse."""
-
 LORA = LoraRun()
 _INSTRUCTED = "The instruction is the system message of conversations and a paragraph in front of raw text."
 _LEARNT = (
@@ -125,7 +120,11 @@ def _tried(audited: Audited, settings: Settings) -> list[Remedy]:
     model = audited.open(None)
     templates = _templates(audited, settings)
     trials, left_out = _trials(audited, model, templates, settings)
-    if not any(trial.role == "target" for trial in trials):
+    if Capability.INFILL in model.capabilities:
+        return _nothing_tried(
+            "It fills in blanks of a text; what an instruction in front of one does to that is not defined."
+        )
+    if not any(aim.role == "target" for trial in trials for aim in trial.aims):
         return _nothing_tried(f"Nothing could be asked again: {'; '.join(left_out)}.")
     before = _measured(trials, model, settings)
     found = []
@@ -149,34 +148,20 @@ def _templates(audited: Audited, settings: Settings) -> frozenset[str]:
 def _trials(
     audited: Audited, model: Model, templates: frozenset[str], settings: Settings
 ) -> tuple[list[Trial], list[str]]:
-    """Flagged probes with the metrics that findings name, and what a remedy may harm; and what cannot be asked again."""
-    targets: dict[str, list[str]] = {}
-    for finding in addressed(audited.result, audited.probes, settings.everything):
-        targets.setdefault(finding.probe, _overall(audited.probes[finding.probe])).extend(finding.measurements)
-    wanted: list[tuple[str, Sequence[str], Role]] = [
-        (probe, list(dict.fromkeys(metrics)), "target") for probe, metrics in targets.items()
-    ]
-    wanted += [
-        (probe, [f"{probe}.{m}" for m in metrics], "harm")
-        for probe, metrics in HARMS.items()
-        if probe in audited.probes
-    ]
+    """Addressed probes with what a remedy may improve, and what it may cost; and what cannot be asked again."""
+    findings = addressed(audited.result, audited.probes, settings.everything)
+    wanted = {name: aims_of(audited.probes[name], findings) for name in dict.fromkeys(f.probe for f in findings)}
+    wanted |= {name: list(aims) for name, aims in COSTS_ELSEWHERE.items() if name in audited.probes}
     trials, left_out = [], []
-    for probe, metrics, role in wanted:
+    for probe, aims in wanted.items():
         kind = audited.probes[probe]
         drawn = frozenset(record.item for record in audited.records.get(probe, ()))
-        options = _options(audited.config, kind)
-        trial = held_out(kind(), options, model, metrics, role, drawn, templates, settings)
+        trial = held_out(kind(), _options(audited.config, kind), model, aims, drawn, templates, settings)
         if isinstance(trial, Trial):
             trials.append(trial)
         else:
             left_out.append(trial)
     return trials, left_out
-
-
-def _overall(kind: type[Probe]) -> list[str]:
-    """The probe's numbers over all its items that have a good direction: of bias, and of the ability to do the task."""
-    return [f"{kind.id}.{m.name}" for m in kind.metrics if m.direction != "descriptive"]
 
 
 def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:
@@ -191,7 +176,7 @@ def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:
 
 def _measured(trials: Sequence[Trial], model: Model, settings: Settings) -> list[Measured]:
     with ResponseCache(settings.cache, model.fingerprint, model.facts.name, model.facts.weights_sha256) as cache:
-        answers = ask(trials, model, cache, settings)
+        answers = ask(trials, model, cache, settings, Judges(settings.cache, settings.progress))
     return [measured(trial, answers) for trial in trials]
 
 
@@ -219,6 +204,12 @@ def _with_effects(
     found = [e for trial, b, a in zip(trials, before, after, strict=True) for e in effects(trial, b, a)]
     seen = sum(trial.seen for trial in trials)
     again = {"held-out items that the audit had drawn too": str(seen)} if seen else {}
+    targets = [e for e in found if e.role == "target"]
+    if all(e.change == "not_measured" for e in targets):  # which is no sign that it did not help
+        why = next((e.reason for e in targets if e.reason), "no target could be measured")
+        remedy = remedy.model_copy(
+            update={"status": "failed", "reason": f"Nothing that it aims at was measured: {why}."}
+        )
     return remedy.model_copy(
         update={
             "effects": with_holm(found),

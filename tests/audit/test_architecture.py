@@ -85,6 +85,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.config",
         "audit.corpora",
         "audit.execution",
+        "audit.judging",
         "audit.manifest",
         "audit.metrics",
         "audit.models",

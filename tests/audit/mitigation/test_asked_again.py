@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,8 +12,9 @@ import pytest
 
 from audit.cache import ResponseCache
 from audit.corpora import Item
+from audit.judging import Judges
 from audit.metrics import mean, rate
-from audit.mitigation.asked_again import FEWEST, Measured, Trial, ask, effects, held_out, jackknife, measured
+from audit.mitigation.asked_again import FEWEST, Aim, Measured, Role, Trial, ask, effects, held_out, jackknife, measured
 from audit.mitigation.augmentation import learning_templates, texts_of
 from audit.mitigation.settings import Settings
 from audit.models import Capability, Request, Response, Responses, Score, Scored
@@ -29,10 +31,10 @@ def settings(tmp_path: Path, limit: int = 40) -> Settings:
     return Settings(0, 0.95, None, limit, tmp_path / "cache.sqlite", tmp_path, Silent())
 
 
-def trial_of(tmp_path: Path, metrics: tuple[str, ...], limit: int = 40, **more: Any) -> Trial:
-    options: dict[str, Any] = {"audited": frozenset(), "learnt_from": frozenset(), "role": "target"} | more
+def trial_of(tmp_path: Path, limit: int = 40, **more: Any) -> Trial:
+    options: dict[str, Any] = {"audited": frozenset(), "learnt_from": frozenset()} | more
     kind = options.pop("probe", Counterfactual)
-    found = held_out(kind(), kind.options(), ScriptedModel(), metrics, settings=settings(tmp_path, limit), **options)
+    found = held_out(kind(), kind.options(), ScriptedModel(), (), settings=settings(tmp_path, limit), **options)
     assert isinstance(found, Trial), found
     return found
 
@@ -50,25 +52,25 @@ def answers(trial: Trial, score: Callable[[str, str], float]) -> Responses:
 class TestHeldOut:
     def test_nothing_made_from_a_template_that_is_learnt_from_is_asked(self, tmp_path: Path) -> None:
         learnt = learning_templates(Counterfactual().items(None), 0)
-        found = trial_of(tmp_path, (), limit=10_000, learnt_from=learnt)
+        found = trial_of(tmp_path, limit=10_000, learnt_from=learnt)
         assert not {item["template"] for item in found.items} & learnt
         kept = [i for i in Counterfactual().items(None) if i["template"] not in learnt]
         assert len(found.items) == len(kept)
 
     def test_items_that_the_audit_has_not_drawn_come_first(self, tmp_path: Path) -> None:
         every = [str(item["id"]) for item in KnownFacts().items(None)]
-        few = trial_of(tmp_path, (), limit=20, probe=KnownFacts, audited=frozenset(every[100:]))
+        few = trial_of(tmp_path, limit=20, probe=KnownFacts, audited=frozenset(every[100:]))
         assert {item["id"] for item in few.items} <= set(every[:100])
         assert few.seen == 0
-        many = trial_of(tmp_path, (), limit=20, probe=KnownFacts, audited=frozenset(every[12:]))
+        many = trial_of(tmp_path, limit=20, probe=KnownFacts, audited=frozenset(every[12:]))
         assert len(many.items) == 20
         assert many.seen == 8
         assert {item["id"] for item in many.items} >= set(every[:12])
 
     def test_what_cannot_be_asked_again_says_why(self, tmp_path: Path) -> None:
-        probe, asked = KnownFacts(), ("x",)
+        probe = KnownFacts()
         mute = ScriptedModel(capabilities=frozenset({Capability.EMBED}))
-        common: dict[str, Any] = {"metrics": asked, "role": "harm", "learnt_from": frozenset()}
+        common: dict[str, Any] = {"aims": (Aim("x", "harm"),), "learnt_from": frozenset()}
         said = held_out(probe, ProbeOptions(), mute, audited=frozenset(), settings=settings(tmp_path), **common)
         assert said == "hallucination.known_facts cannot be asked of this model"
         said = held_out(
@@ -159,10 +161,18 @@ class Small(Probe):
         return Outcome(records, [*numbers, self.measurement("lean", mean(odds), planned)], [])
 
 
+AIMS: tuple[tuple[str, Role, float | None], ...] = (
+    ("said", "target", None),
+    ("right", "harm", None),
+    ("lean", "target", None),
+    ("share", "target", None),
+)
+
+
 def small(model: Callable[[str], float], limit: int = 60, seed: int = 0) -> tuple[Trial, Measured]:
     """The small probe's trial, measured on a model that finds " yes" likelier by so many nats."""
-    names = tuple(f"small.probe.{m.name}" for m in Small.metrics)
-    trial = Trial(Small(), Context(seed, 0.95, ProbeOptions()), QUESTIONS[:limit], names, "target", 0)
+    aims = tuple(Aim(f"small.probe.{name}", role, best) for name, role, best in AIMS)
+    trial = Trial(Small(), Context(seed, 0.95, ProbeOptions()), QUESTIONS[:limit], aims, 0)
 
     def score(prompt: str, end: str) -> float:
         return -2.0 + (model(prompt) if end == " yes" else 0.0)
@@ -226,6 +236,33 @@ class TestEffects:
         assert effect.difference == pytest.approx(effect.after - effect.before)
         assert effect.change == "better"
 
+    def test_a_preference_is_best_at_one_half(self) -> None:
+        trial, strong = small(often(0.95, "a"))
+        _, even = small(often(0.5, "b"))
+        _, opposite = small(often(0.05, "c"))
+        aimed = replace(trial, aims=(Aim("small.probe.share", "target", 0.5),))
+        [effect] = effects(aimed, strong, even)
+        assert (effect.change, effect.direction) == ("better", "descriptive")
+        assert effect.difference == pytest.approx(
+            even.whole["small.probe.share"].value - strong.whole["small.probe.share"].value
+        )  # type: ignore[operator]
+        assert effects(aimed, even, strong)[0].change == "worse"
+        assert effects(aimed, strong, opposite)[0].change == "no_difference_shown"  # as far on the other side
+
+    def test_an_items_cluster_is_that_of_its_own_record(self) -> None:
+        """Controls of an item come after it, and have clusters of their own."""
+
+        class Controlled(Small):
+            def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
+                found = super().measure(items, context, answers)
+                beside = [r.model_copy(update={"id": f"{r.id}/control", "cluster": "control"}) for r in found.records]
+                return Outcome([*found.records, *beside], found.measurements, [])
+
+        trial, _ = small(often(0.5, "a"))
+        controlled = replace(trial, probe=Controlled())
+        given = answers(trial, lambda prompt, end: -2.0)
+        assert len(measured(controlled, given).parts) == len(measured(trial, given).parts) == 20
+
     def test_nothing_changed_is_no_difference_shown(self) -> None:
         trial, same = small(often(0.5, "a"))
         for effect in effects(trial, same, same):
@@ -254,7 +291,7 @@ def test_asking_goes_through_the_cache_once(tmp_path: Path) -> None:
     (trial, _), made = small(often(0.5, "a")), settings(tmp_path)
     model = ScriptedModel()
     with ResponseCache(made.cache, model.fingerprint, "scripted", None) as cache:
-        first = ask([trial], model, cache, made)
+        first = ask([trial], model, cache, made, Judges(made.cache, Silent()))
     with ResponseCache(made.cache, model.fingerprint, "scripted", None) as cache:
-        again = ask([trial], harness.FailingModel(), cache, made)
+        again = ask([trial], harness.FailingModel(), cache, made, Judges(made.cache, Silent()))
     assert dict(first) == dict(again)

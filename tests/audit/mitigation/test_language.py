@@ -14,6 +14,8 @@ from audit.corpora import Item
 from audit.engine import RunSettings, run_audit
 from audit.metrics import mean, rate
 from audit.mitigation import language
+from audit.mitigation.aims import COSTS, COSTS_ELSEWHERE, TARGETS, aims_of
+from audit.mitigation.asked_again import Aim
 from audit.mitigation.augmentation import learning_templates
 from audit.mitigation.language import INSTRUCTIONS, Audited, addressed, language_remedies
 from audit.mitigation.settings import Settings
@@ -28,6 +30,7 @@ from audit.progress import Silent
 from audit.results import Record, Remedy, read_records
 from probes.base import Context, Metric, Outcome, Probe, Suite, coverage
 from probes.bias.counterfactual import Counterfactual
+from probes.registry import find_probes
 from tests.audit.models.tiny import single_thread
 from tests.probes.bias.taught import taught
 
@@ -62,7 +65,7 @@ ITEMS: list[Item] = [
     for who in SAID
     for where in PLACES
 ]
-SHIFT = "bias.counterfactual.shift"
+SHIFT = "bias.counterfactual.excess_shift"
 
 
 class Pairs(Probe):
@@ -72,8 +75,8 @@ class Pairs(Probe):
     purpose = method = citation = limits = "For tests alone."
     capabilities = frozenset({Capability.SCORE})
     metrics = (
-        Metric("shift", "Shift", "nats", "lower_is_better", "Mean size of the shift."),
-        Metric("ability", "Ability", "rate", "higher_is_better", "Share scored."),
+        Metric("excess_shift", "Shift", "nats", "lower_is_better", "Mean size of the shift."),
+        Metric("decision_accuracy", "Ability", "rate", "higher_is_better", "Share scored."),
     )
     sizes: ClassVar[dict[Suite, int | None]] = {"quick": None, "standard": None, "full": None}
 
@@ -92,12 +95,13 @@ class Pairs(Probe):
         for item in items:
             found = [answers[score] for score in self._scores(item)]
             odds = [a.logprob for a in found if isinstance(a, Scored)]
-            shifts.append(abs((odds[0] - odds[1]) - (odds[2] - odds[3])))
+            if len(odds) == 4:
+                shifts.append(abs((odds[0] - odds[1]) - (odds[2] - odds[3])))
             records.append(Record(id=item["id"], probe=self.id, item=item["id"], source="own", cluster=item["template"],
                                   input=item["text"], output="x", outcome="x"))  # fmt: skip
         planned = coverage(r.status for r in records)
-        shift = self.measurement("shift", mean(shifts), planned)
-        ability = self.measurement("ability", rate([s >= 0 for s in shifts]), planned)
+        shift = self.measurement("excess_shift", mean(shifts), planned)
+        ability = self.measurement("decision_accuracy", rate([s >= 0 for s in shifts]), planned)
         outlook = "problem_found" if (shift.value or 0) > 1 else "no_problem_found"
         told = self.finding("pairs", outlook, "It shifts.", {}, [shift], "Look.",
                             severity="high" if outlook == "problem_found" else "none")  # type: ignore[arg-type]  # fmt: skip
@@ -114,7 +118,8 @@ class Knows(Pairs):
     )
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
-        right = [answers[self._scores(item)[0]].logprob > -9 for item in items]  # type: ignore[union-attr]
+        found = [answers[self._scores(item)[0]] for item in items]
+        right = [isinstance(a, Scored) and a.logprob > -9 for a in found]
         records = [Record(id=i["id"], probe=self.id, item=i["id"], source="own", cluster=i["template"], input="x",
                           output="x", outcome="x") for i in items]  # fmt: skip
         planned = coverage(r.status for r in records)
@@ -159,7 +164,7 @@ def test_an_instruction_that_the_model_obeys_helps_and_others_do_not(tmp_path: P
     }
     changes = {e.metric: (e.role, e.change) for e in found["instruction.even_handed"].effects}
     assert changes[SHIFT] == ("target", "better")
-    assert changes["bias.counterfactual.ability"][0] == "harm"
+    assert changes["bias.counterfactual.decision_accuracy"][0] == "harm"
     knows = {e.metric: e for e in found["instruction.law"].effects}["hallucination.known_facts.accuracy"]
     assert (knows.role, knows.before, knows.after) == ("harm", 1.0, 0.0)
     assert {name for name, r in found.items() if r.control} == {"instruction.control", "lora.control"}
@@ -206,7 +211,69 @@ def test_what_cannot_be_asked_again_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Knows, "items", lambda self, data: ITEMS[:3])
     found = by_id(language_remedies(case, settings(tmp_path)))
     assert "hallucination.known_facts has only" in found["instruction.law"].settings["not asked again"]
-    assert {e.metric for e in found["instruction.law"].effects} == {SHIFT, "bias.counterfactual.ability"}
+    assert {e.metric for e in found["instruction.law"].effects} == {SHIFT, "bias.counterfactual.decision_accuracy"}
+
+
+def test_what_is_compared_is_there() -> None:
+    """Every metric that is named for a probe is one of its own, and has the direction that its place needs."""
+    known = find_probes()
+    for table in (TARGETS, COSTS):
+        for probe, names in table.items():
+            declared = {m.name: m for m in known[probe].metrics}
+            assert set(names) <= set(declared), probe
+    for probe, targets in TARGETS.items():
+        for name, best in targets.items():
+            direction = known[probe].metric(name).direction
+            assert (direction == "descriptive") == (best is not None), (probe, name)
+            assert direction != "higher_is_better", (probe, name)
+    for probe, costs in COSTS.items():
+        assert {known[probe].metric(name).direction for name in costs} == {"higher_is_better"}, probe
+    for probe, aims in COSTS_ELSEWHERE.items():
+        assert {a.metric.removeprefix(f"{probe}.") for a in aims} <= {m.name for m in known[probe].metrics}
+    of_text = {p for p, kind in known.items() if kind.risk == "bias" and kind.capabilities <= language.TEXT}
+    assert set(TARGETS) == set(COSTS) == of_text
+
+
+def test_the_slices_that_findings_name_are_aimed_at_too() -> None:
+    found = Pairs.finding("x", "problem_found", "It.", {}, [], "Do.", severity="low")
+    told = [
+        "bias.counterfactual.excess_shift",
+        "bias.counterfactual.excess_shift[age]",
+        "bias.counterfactual.decision_accuracy",
+    ]
+    aims = aims_of(Pairs, [found.model_copy(update={"measurements": told})])
+    assert Aim(f"{SHIFT}[age]", "target") in aims
+    assert Aim("bias.counterfactual.decision_accuracy", "harm") in aims
+    assert len({aim.metric for aim in aims}) == len(aims)
+
+    class Foreign(Pairs):
+        id = "acme.pairs"
+        metrics = (
+            Metric("gap", "G", "rate", "zero_is_better", "G."),
+            Metric("right", "R", "rate", "higher_is_better", "R."),
+        )
+
+    named = found.model_copy(update={"probe": "acme.pairs", "measurements": ["acme.pairs.gap[a]", "acme.pairs.right"]})
+    assert aims_of(Foreign, [named]) == [Aim("acme.pairs.gap[a]", "target")]
+
+
+def test_what_is_not_measured_is_not_said_to_be_without_help(tmp_path: Path) -> None:
+    def silent(prompt: str, continuation: str) -> float:
+        told = any(i.text in prompt for i in INSTRUCTIONS)
+        return float("nan") if told and "said that" in prompt else obedient(prompt, continuation)
+
+    case = audited(ScriptedModel(silent), tmp_path)
+    found = by_id(language_remedies(case, settings(tmp_path)))
+    assert found["instruction.law"].status == "failed"
+    assert found["instruction.law"].conclusion == "not_tried"
+    assert "Nothing that it aims at was measured" in str(found["instruction.law"].reason)
+
+
+def test_a_model_of_blanks_is_not_instructed(tmp_path: Path) -> None:
+    masked = ScriptedModel(obedient, capabilities=frozenset({Capability.SCORE, Capability.INFILL}))
+    remedies = language_remedies(audited(masked, tmp_path), settings(tmp_path))
+    assert {r.status for r in remedies} == {"not_applicable"}
+    assert all("blanks" in str(r.reason) for r in remedies)
 
 
 def test_real_items_that_remedies_learn_from_are_not_asked_again() -> None:
