@@ -32,7 +32,6 @@ class Capability(StrEnum):
     ATTENTION = "attention"  # attention weights by layer and head
     CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
-    JUDGE = "judge"  # not of a model itself: another one reads a text
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
 
@@ -124,10 +123,11 @@ class Classify(Request):
 class Judge(Request):
     """What another model, a text classifier that the config names, makes of a text; answered with ``Classified``.
 
-    ``judge``: a folder, or a hub id with its commit, ``org/name@commit``.
+    ``judge``: a folder, or a hub id with its commit, ``org/name@commit``. The capability is the judge's, not the audited
+    model's.
     """
 
-    needs: ClassVar[Capability] = Capability.JUDGE
+    needs: ClassVar[Capability] = Capability.CLASSIFY
     text: str
     judge: str
 

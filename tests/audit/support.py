@@ -29,6 +29,8 @@ from audit.models import (
     Capability,
     Classified,
     Classify,
+    Embed,
+    Embedded,
     Failure,
     Generate,
     Generated,
@@ -181,6 +183,10 @@ class CountingModel(ScriptedModel):
     def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
         self._count(requests)
         return super().classify(requests)
+
+    def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
+        self._count(requests)
+        return super().embed(requests)
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         self._count(requests)

@@ -325,7 +325,8 @@ def test_missing_capability_is_not_applicable_and_never_left_out(tmp_path: Path)
     gates = {"misinformation.fabrication.refusal_rate": {"at_least": 0.1}}
     result = run(tmp_path, REAL, model, settings={"limit": 2}, gates=gates)
     able = {p for p, probe in REAL.items() if probe.capabilities <= model.capabilities}
-    assert able == {"bias.counterfactual", "bias.crows_pairs", "misinformation.claims"}
+    assert able >= {"bias.counterfactual", "bias.crows_pairs", "misinformation.claims"}
+    assert not able & {"misinformation.fabrication", "bias.embedding_association", "bias.group_fairness"}
     assert statuses(result) == {p: "done" if p in able else "not_applicable" for p in REAL}
     told = reasons(result)
     assert told["misinformation.fabrication"] == "It needs a model that can write text; this one cannot."
@@ -671,6 +672,7 @@ def test_progress_tells_every_request(tmp_path: Path) -> None:
         "scoring",
         "writing",
         "classifying",
+        "embedding",
         "reading the table",
         "attention",
         "attribution",

@@ -127,6 +127,7 @@ def test_what_it_is(model: MaskedModel) -> None:
         Capability.CLASSIFY,
         Capability.CROSS_ATTENTION,
         Capability.TABULATE,
+        Capability.PREDICT,
     }
     assert model.facts.context_length == LONGEST
     assert model.scorer.gathers
