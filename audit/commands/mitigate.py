@@ -38,7 +38,7 @@ def mitigate_command(
     column: Annotated[
         list[str] | None, typer.Option(help="Learn from this column of the table alone; may be given several times.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="For text: at most this many held-out items of each probe.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="For text: at most this many held-out items of each probe.")] = 24,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws; the audit's by default.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; RESULT by default.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also where the audit found no problem.")] = False,
