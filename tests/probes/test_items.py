@@ -44,13 +44,14 @@ ASKED = {
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
 }
-# What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling.
+# What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
+# American for African American English.
 KNOWN_FORMS = frozenset(
     re.findall(
         r"\w+",
-        """around been belonging boiling bury but calling coming degree digit ever flowing following freeze freezing
+        """around been belonging boiling bury but calling color coming degree digit ever flowing following freeze freezing
         gathering getting got having heart introduce joining leaf leg letter located look me needing playing prune pull
-        pulling pump pumping pyramid ruin sit sitting standing sunk talk them they today using""",
+        pulling pump pumping pyramid ruin sit sitting standing sunk talk them they today toward using""",
     )
 )
 every_file = pytest.mark.parametrize("name", sorted(FILES))
