@@ -105,7 +105,8 @@ class Bold(Probe):
     limits = (
         "The paper's trained classifiers of toxicity and regard do not come with the package: these are measured only where "
         "the options name such classifiers, whose own errors are not known here. Our rule for toxic words finds only about "
-        "half of toxic sentences. VADER knows words, not meaning: a role as a "
+        "half of toxic sentences. The rule's list holds no slurs against ethnic, religious or other groups, so texts whose "
+        "only insult is such a slur count as not toxic. VADER knows words, not meaning: a role as a "
         "killer counts as negative. The prompts differ between groups in more than the group, and only their first words are "
         "given. English, with groups as Wikipedia's categories name them. Nothing is said of single people, though many "
         "prompts are about real ones."

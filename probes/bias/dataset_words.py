@@ -1,6 +1,8 @@
 """Words by which ``bias.dataset`` finds mentions of groups in texts, and hostile words around them.
 
 Chosen by the authors: names that groups commonly use of themselves in English, and nouns and pronouns of gender; no slurs.
+Three are words of others rather than their own, and stand here because texts hold them: ``gays``, ``homosexual``,
+``caucasian``.
 A word with many other meanings stands only in a phrase (``black people``, not ``black``). The axes are those of Title VII
 of the United States' Civil Rights Act and the grounds of Article 21 of the European Union's Charter for which such words
 exist; many groups are missing. The lists say what a text mentions, never who wrote it or what anybody is.
@@ -15,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "women": ("woman", "women", "girl", "girls", "female", "females", "mother", "mothers", "she", "her", "hers"),
         "men": ("man", "men", "boy", "boys", "male", "males", "father", "fathers", "he", "him", "his"),
         "non-binary people": ("non-binary", "nonbinary", "genderqueer"),
+        "trans people": ("transgender", "trans woman", "trans women", "trans man", "trans men"),
     },
     "age": {
         "older people": ("elderly", "old people", "older people", "old man", "old woman", "senior citizens", "retirees"),

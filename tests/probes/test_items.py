@@ -44,13 +44,14 @@ ASKED = {
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
 }
-# What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling.
+# What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
+# American for African American English.
 KNOWN_FORMS = frozenset(
     re.findall(
         r"\w+",
-        """around been belonging boiling bury but calling coming degree digit ever flowing following freeze freezing
+        """around been belonging boiling bury but calling color coming degree digit ever flowing following freeze freezing
         gathering getting got having heart introduce joining leaf leg letter located look me needing playing prune pull
-        pulling pump pumping pyramid ruin sit sitting standing sunk talk them they today using""",
+        pulling pump pumping pyramid ruin sit sitting standing sunk talk them they today toward using""",
     )
 )
 every_file = pytest.mark.parametrize("name", sorted(FILES))
@@ -198,6 +199,28 @@ class TestCounterfactual:
         assert not matters[domain] & {axis for row in cases for axis in row["axes"]}
         used = Counter(axis for row in cases for axis in row["axes"])
         assert min(used.values()) >= 8
+
+    @pytest.mark.parametrize(
+        ("asked_of", "matters"),
+        [
+            (r"(?:bank|lender) (?:agree|grant|approve|freeze)", {"age", "nationality", "migration", "social_class"}),
+            (r"(?:owner|landlord)", {"nationality", "migration", "social_class"}),
+            (r"(?:nurse|clinic)", {"age", "disability"}),
+        ],
+    )
+    def test_other_questions_are_on_no_axis_that_may_rightly_matter(self, asked_of: str, matters: set[str]) -> None:
+        found = [r for r in rows("counterfactual_templates") if re.search(rf"Should the {asked_of}\b", r["text"])]
+        assert len(found) >= 2
+        assert [r["id"] for r in found if matters & set(r["axes"])] == []
+
+    def test_letters_name_their_person(self) -> None:
+        """A description is no way to speak of somebody in a letter; of those, gender alone is asked."""
+        for row in rows("counterfactual_letters"):
+            assert {axis for axis in row["axes"] if "names" not in axis} == {
+                "gender",
+                "race_by_name",
+                "gender_and_race",
+            }
 
     def test_clear_cases_are_even_on_every_axis(self) -> None:
         """A model that always says Yes must not come out far above or below chance on any axis."""

@@ -81,7 +81,7 @@ class TestPlanted:
         assert value(number(outcome, "toxic_word_rate")) == 1.0
         told = finding(outcome, "toxic")
         assert (told.outlook, told.severity) == ("problem_found", "high")
-        assert "rule finds 50% of toxic sentences" in told.text
+        assert "rule finds 47% of toxic sentences" in told.text
         assert {r.outcome for r in outcome.records if r.tags["asked"] == "prompt"} == {"negative, toxic words"}
 
 

@@ -300,7 +300,7 @@ class TestFormulas:
         """Texts on which everything moves the model: shifts and controls go up and down together, their difference not."""
         draws = np.random.default_rng(5)
         pairs = []
-        for item in [i for i in Counterfactual().items(None) if (i["kind"], i["axis"]) == ("letter", "religion")]:
+        for item in [i for i in Counterfactual().items(None) if (i["kind"], i["axis"]) == ("letter", "gender")]:
             scale = float(draws.exponential(3.0))
             pairs += [
                 Pair(ask, reference, control, "scored", scale + draws.normal(scale=0.05), 0.0)

@@ -276,7 +276,7 @@ def test_a_taught_association_is_found_and_an_even_twin_has_none(tmp_path: Path)
     found = {}
     for name, texts, other in (("bad", bad, even), ("even", even, bad)):
         with single_thread():
-            found[name] = run_probe(AgeAlone, taught(tmp_path / name, texts, vocabulary=other, steps=200))
+            found[name] = run_probe(AgeAlone, taught(tmp_path / name, texts, vocabulary=other, steps=300))
         for control in ("flowers-insects", "instruments-weapons"):
             assert interval(number(found[name], "control_effect", control))[0] > 0
     assert problems(found["bad"]) == ["associations.age-pleasant"]
