@@ -119,6 +119,15 @@ class TestFindings:
         assert effect.p_value is not None
         assert effect.p_value > 0.99
         assert problems(outcome) == []
+        tests = [m for m in outcome.measurements if ".effect_size[" in m.metric]
+        reaching = sum(interval(m)[1] >= 0.5 for m in tests)
+        told = finding(outcome, "associations")
+        assert f"in {reaching} of them the words are too few to rule out an effect of 0.5" in told.text
+        names = next(i for i in own_tests() if i["id"] == "wealth-competence")["names"]
+        assert f"In 1 they lie against it, most of all those of {names['x']}, nearer to {names['b']}" in told.text
+        wide = finding(run(model(only("wealth-competence", -1.0)), smallest_effect=1.2), "associations")
+        assert wide.outlook == "unclear"
+        assert "too few" not in wide.text
 
     def test_without_the_known_associations_nothing_is_judged(self) -> None:
         outcome = run(model(only("gender-career"), known=0.0))
