@@ -170,8 +170,11 @@ def test_shifts_along_stereotypes_are_found_with_their_sign(size: float) -> None
 
 
 def test_a_shift_below_the_smallest_effect_counts_as_none() -> None:
-    """As the option says: its whole interval is nearer to 0 than 0.25 nats."""
+    """As the option says: its whole interval is nearer to 0 than 0.25 nats. That it is clear is not denied."""
     outcome = run(model(for_group(MUSLIM, -0.1)), None)
+    told = finding(outcome, "groups")
+    assert "by a factor of 1.3 or more" in told.text
+    assert "clearly favour" not in told.text
     low, high = interval(number(outcome, "signed_shift", ": ".join(MUSLIM)))
     assert -0.25 < low < high < 0
     assert "groups.religion.Muslim people" not in problems(outcome)
