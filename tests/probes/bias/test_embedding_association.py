@@ -296,6 +296,16 @@ def test_a_taught_association_is_found_and_an_even_twin_has_none(tmp_path: Path)
 
 
 class TestItems:
+    def test_published_lists_take_no_place_of_our_own_tests(self) -> None:
+        probe, options = EmbeddingAssociation(), EmbeddingAssociationOptions(published_sets=True)
+        [own] = [i for i in own_tests() if i["id"] == "gender-career"]
+        items = [*probe.load(DATA, options), *({**own, "id": f"published/{n}", "kind": "published"} for n in range(20))]
+        quick = probe.drawn(items, 4, 0)
+        kinds = [i["kind"] for i in quick]
+        assert (kinds.count("test"), kinds.count("published")) == (4, 4)
+        assert [i for i in quick if i["kind"] == "test"] == probe.drawn(own_tests(), 4, 0)
+        assert probe.drawn(items, None, 0) == items
+
     def test_published_lists_are_read_only_where_the_options_say_so(self) -> None:
         probe = EmbeddingAssociation()
         assert probe.load(DATA, EmbeddingAssociationOptions()) == own_tests()
