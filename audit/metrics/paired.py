@@ -71,10 +71,10 @@ def with_few_departing(found: Estimate, departing: int, groups: int, bounds: tup
         bounds: the lowest and highest differences possible.
 
     Returns:
-        ``found`` itself from five departing clusters on, where there is no interval, and where none departs, which
-        ``mean`` with ``bounds`` allows for.
+        ``found`` itself from five departing clusters on, where there is no interval, where all depart (their variance is
+        that of what is measured), and where none does, which ``mean`` with ``bounds`` allows for.
     """
-    if not 0 < departing < FEW_CLUSTERS or found.low is None or found.high is None:
+    if not 0 < departing < min(FEW_CLUSTERS, groups) or found.low is None or found.high is None:
         return found
     limit = wilson(departing / groups, groups, found.confidence)[1]
     method = f"{found.method}; {departing} of {groups} clusters depart: at least the Wilson limit of their share"
