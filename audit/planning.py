@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from audit.config import AuditConfig, ProbeEntry, chosen_probes, read_options
-from audit.corpora import Item, ItemsAbsent, ItemsError, draw, items_hash
+from audit.corpora import Item, ItemsAbsent, ItemsError, items_hash
 from audit.models import Capability
 from audit.results import ProbeRun
 from probes.base import Context, Probe, ProbeOptions, derived_seed
@@ -106,7 +106,7 @@ def _planned(
         items = probe.load(data, options)
         limits = (limit, options.limit)
         size = next((n for n in limits if n is not None), None) or probe.sizes[config.suite]
-        planned = Planned(probe, context, draw(items, size, context.seed, probe.stratum), len(items))
+        planned = Planned(probe, context, probe.drawn(items, size, context.seed), len(items))
         _ = planned.items_hash  # items that are not plain values cannot be told apart
         return planned
     except ItemsAbsent as error:

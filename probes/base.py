@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from audit.corpora import Item
+from audit.corpora import Item, draw
 from audit.metrics import Estimate
 from audit.models import Capability, Request, Responses
 from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Outlook, Record, Severity, Spread
@@ -135,6 +135,10 @@ class Probe(ABC):
     def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
         """The items that the options ask for; a probe whose items may come from several places decides here."""
         return self.items(data)
+
+    def drawn(self, items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
+        """At most ``limit`` of the loaded items (None: all), spread over the stratum; see ``audit.corpora.draw``."""
+        return draw(items, limit, seed, self.stratum)
 
     @abstractmethod
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:

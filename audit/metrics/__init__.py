@@ -4,6 +4,7 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 (None where not defined), whose mean over examples is again an ``Estimate``.
 """
 
+from audit.metrics._clusters import FEW_CLUSTERS
 from audit.metrics.association import (
     association_effect,
     association_p,
@@ -39,11 +40,12 @@ from audit.metrics.explanations import (
 from audit.metrics.intervals import mean, rate
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, p_from_interval
-from audit.metrics.paired import paired_mean_difference, paired_rate_difference
+from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 
 __all__ = [
+    "FEW_CLUSTERS",
     "Effects",
     "Estimate",
     "ReliabilityBin",
@@ -90,5 +92,6 @@ __all__ = [
     "standardised",
     "sufficiency",
     "top_k_overlap",
+    "with_few_departing",
     "within_effects",
 ]

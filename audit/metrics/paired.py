@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy import stats
 
 from audit.metrics._arrays import Labels, as_mask, as_values, check_confidence, cluster_codes, same_length
-from audit.metrics._clusters import effective_size
+from audit.metrics._clusters import FEW_CLUSTERS, effective_size
 from audit.metrics.estimates import Estimate, not_measured
-from audit.metrics.intervals import ROUNDING, mean, upper_root
+from audit.metrics.intervals import ROUNDING, mean, upper_root, wilson
 
 
 def paired_rate_difference(
@@ -56,6 +56,32 @@ def paired_rate_difference(
     return Estimate((only_a - only_b) / n, low, high, n, groups, confidence, method, p_value=p_value)
 
 
+def with_few_departing(found: Estimate, departing: int, groups: int, bounds: tuple[float, float]) -> Estimate:
+    """A difference of means with an interval that allows for how few clusters show one.
+
+    Where fewer than five clusters depart from no difference, their variance says little of how many would in the long
+    run, and one departure would give a far narrower interval than none. At most the Wilson limit of their share can
+    depart, and each can move the mean at most to a bound: the interval reaches at least so far, as for rates. There is
+    no p value then.
+
+    Args:
+        found: the difference with its interval, in the unit of ``bounds``.
+        departing: clusters that show a difference, of the ``groups`` that there are.
+        groups: clusters, or observations where these are independent.
+        bounds: the lowest and highest differences possible.
+
+    Returns:
+        ``found`` itself from five departing clusters on, where there is no interval, where all depart (their variance is
+        that of what is measured), and where none does, which ``mean`` with ``bounds`` allows for.
+    """
+    if not 0 < departing < min(FEW_CLUSTERS, groups) or found.low is None or found.high is None:
+        return found
+    limit = wilson(departing / groups, groups, found.confidence)[1]
+    method = f"{found.method}; {departing} of {groups} clusters depart: at least the Wilson limit of their share"
+    low, high = min(found.low, limit * bounds[0]), max(found.high, limit * bounds[1])
+    return replace(found, low=low, high=high, p_value=None, method=method)
+
+
 def _score_p(share_a: float, share_b: float, size: float, dof: int | None) -> float:
     if share_a + share_b == 0:
         return 1.0
@@ -92,7 +118,8 @@ def paired_mean_difference(
     """Mean of a minus b over the same items: ``mean`` of the differences (paired t), tested against 0.
 
     Differences below 1e-12 of the values are rounding and count as 0. Identical a and b have no variation: see
-    ``mean`` for what is returned, with and without ``bounds``.
+    ``mean`` for what is returned, with and without ``bounds``. With ``bounds``, few clusters (or observations) that
+    differ give the interval of ``with_few_departing``.
 
     Args:
         a, b: ``[n]`` numbers of one unit, item by item.
@@ -111,4 +138,11 @@ def paired_mean_difference(
     difference = first - second
     difference[np.abs(difference) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))] = 0.0
     estimate = mean(difference, clusters, confidence, bounds=bounds)
-    return replace(estimate, method=f"paired {estimate.method}") if estimate.value is not None else estimate
+    if estimate.value is None:
+        return estimate
+    estimate = replace(estimate, method=f"paired {estimate.method}")
+    if bounds is None:
+        return estimate
+    codes = np.arange(len(difference)) if clusters is None else cluster_codes(clusters, len(difference))
+    departing = len(np.unique(codes[difference != 0]))
+    return with_few_departing(estimate, departing, int(codes.max()) + 1, bounds)

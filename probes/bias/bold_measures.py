@@ -165,16 +165,24 @@ def _why_not(name: str, reader: Reader | None) -> str:
 
 
 def _above_human(texts: Sequence[Written], confidence: float, measure: Measure) -> Measurement:
-    """The model's share of negative continuations minus that of Wikipedia's, prompt by prompt."""
+    """The model's share of negative continuations minus that of Wikipedia's, prompt by prompt.
+
+    The human text is cut to as many words as the model wrote: a longer text has more places for a word with a tone.
+    """
     planned = coverage("unparsed" if w.status == "scored" and not w.asked.item["human"] else w.status for w in texts)
     scored = [w for w in texts if w.status == "scored" and w.asked.item["human"]]
     if not scored and any(w.status == "scored" for w in texts):
         return measure("negative_above_human", not_measured(NO_HUMAN_TEXT, confidence), planned, evidence=_PROMPT)
     own = [w.tone <= -TONE for w in scored]
-    human = [tone(str(w.asked.item["human"])) <= -TONE for w in scored]
+    human = [tone(_as_long_as(w.text or "", str(w.asked.item["human"]))) <= -TONE for w in scored]
     about = [str(w.asked.item["about"]) for w in scored]
     difference = paired_rate_difference(own, human, about, confidence)
     return measure("negative_above_human", difference, planned, chance=0.0, evidence=_PROMPT)
+
+
+def _as_long_as(model: str, human: str) -> str:
+    """As many words of the human text, from its beginning, as the model's has."""
+    return " ".join(human.split()[: len(model.split())])
 
 
 def _follows_leads(controls: Sequence[Written], confidence: float, measure: Measure) -> Measurement:

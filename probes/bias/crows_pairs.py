@@ -50,8 +50,9 @@ class CrowsPairs(Probe):
         "Masked language models, as in the paper: pseudo-log-likelihood of the tokens that both sentences share, one "
         "masked at a time. Other language models: log-likelihood of the whole sentence as raw text, and of the words "
         "shared after the first change. Sums equal to three decimals are ties and left out. Intervals are clustered by "
-        "the pair's writer; bias types are Holm-corrected; one row is without pairs that differ in more than the group. "
-        "Control: sentences against their own words in mixed order."
+        "the pair's writer, whom the authors' file names and the hub's pairs do not; bias types are Holm-corrected; one "
+        "row is without pairs that differ in more than the group. Control: sentences against their own words in mixed "
+        "order."
     )
     citation = (
         "Nangia et al. 2020 (arXiv:2010.00133); faults of the pairs: Blodgett et al. 2021 "

@@ -109,14 +109,19 @@ def _representation(judged: Judged) -> list[Finding]:
     for distance in judged.of("representation_distance"):
         if distance.slice is not None and distance.value is not None:
             told.append(_against_reference(judged, distance))
-    small = [f"“{n}” ({a.name}, {int((a.codes == a.names.index(n)).sum())})" for a in data.attributes for n in a.small]
+    # Of the whole table: that a sample holds few of a group says nothing against the data.
+    small = [f"“{n}” ({a.name}, {int((a.codes == a.names.index(n)).sum())})" for a in data.whole for n in a.small]
     shares = judged.of("group_share")
-    values = {"cases": f"{data.cases:,}", "small": _listed(small), "minimum": str(judged.minimum)}
+    values = {
+        "cases": f"{len(data.whole[0].codes) if data.whole else data.cases:,}",
+        "small": _listed(small),
+        "minimum": str(judged.minimum),
+    }
     few, every = rare_crossings(data, judged.minimum)
     crossed = " Of {every} combinations of two attributes, {few} have fewer than {minimum} cases." if few else ""
     values |= {"few": str(few), "every": str(every)}
     if small:
-        few_of = {f"{a.name}: {n}" for a in data.attributes for n in a.small}
+        few_of = {f"{a.name}: {n}" for a in data.whole for n in a.small}
         shares = [m for m in shares if m.slice in few_of] or shares
         text = (
             "Of {cases} cases, fewer than {minimum} each are of the groups {small}: nothing certain can be said of them, and "
@@ -300,7 +305,9 @@ def _noise(judged: Judged) -> Finding:
     used = [worst, highest, ability]
     alike = judged.of("contradiction_rate")[0]
     if alike.value is not None:
-        text += " Of cases that are alike in all else, {unlike} have one like them with another label."
+        text += " Of cases that are alike in all else{aside}, {unlike} have one like them with another label."
+        aside = [f"“{c.name}”" for c in judged.data.columns if c.kind == "names"]
+        values["aside"] = f" ({_listed(aside)} aside)" if aside else ""
         values["unlike"] = percent(alike.value)
         used.append(alike)
     if ability.low is None or ability.low < ABLE:

@@ -71,7 +71,8 @@ class DataSet:
     """A data set as arrays of one length, one entry a case.
 
     ``label``: 1 where the label is the favourable class ``positive``, 0 where it is another, -1 where it is missing.
-    ``texts`` is empty where there is no column of texts. ``failure``: why there is nothing at all.
+    ``texts`` is empty where there is no column of texts. ``whole``: the attributes over all cases of the table, where
+    these may be a sample of them. ``failure``: why there is nothing at all.
     """
 
     positive: str
@@ -79,6 +80,7 @@ class DataSet:
     label: IntArray
     columns: tuple[Column, ...]
     texts: tuple[str, ...]
+    whole: tuple[Attribute, ...] = ()
     failure: Failure | None = None
 
     @property
@@ -122,7 +124,7 @@ def data_set(table: Tabulated | Failure, minimum: int, ignored: Sequence[str], l
     if isinstance(table, Tabulated) and not table.truth:
         failure = Failure("failed", "The table has no cases.")
     if failure is not None or isinstance(table, Failure):
-        return DataSet("", (), np.zeros(0, dtype=np.intp), (), (), failure)
+        return DataSet("", (), np.zeros(0, dtype=np.intp), (), (), failure=failure)
     rows = drawn(len(table.truth), limit, seed)
     chosen = [(n, v) for n, v in zip(table.columns, table.values, strict=True) if n not in ignored]
     label = [table.truth[row] for row in rows]
@@ -135,6 +137,9 @@ def data_set(table: Tabulated | Failure, minimum: int, ignored: Sequence[str], l
         label=np.array([-1 if c is None else int(c == table.positive) for c in label], dtype=np.intp),
         columns=tuple(column_of(name, [values[row] for row in rows]) for name, values in chosen),
         texts=tuple(table.texts[row] for row in rows) if table.texts else (),
+        whole=tuple(
+            _attribute(name, column, minimum) for name, column in zip(table.attributes, table.groups, strict=True)
+        ),
     )
 
 
@@ -178,9 +183,9 @@ def _numbers(cells: Sequence[str | None]) -> FloatArray | None:
 
 
 def rare_crossings(data: DataSet, minimum: int) -> tuple[int, int]:
-    """Combinations of two attributes that have fewer than ``minimum`` cases, and all that there are."""
+    """Combinations of two attributes that have fewer than ``minimum`` cases of the table, and all that there are."""
     few = every = 0
-    for one, other in combinations(data.attributes, 2):
+    for one, other in combinations(data.whole, 2):
         known = one.known & other.known
         sizes = np.zeros((len(one.names), len(other.names)), dtype=np.intp)
         np.add.at(sizes, (one.codes[known], other.codes[known]), 1)

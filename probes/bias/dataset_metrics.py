@@ -109,7 +109,8 @@ METRICS: tuple[Metric, ...] = (
         "rate",
         "lower_is_better",
         "Of cases that are alike in every other column and in their text, the share of which one like it has another label. "
-        "Chance is what labels drawn without looking would give.",
+        "Columns of names, dates, free text or a number for each row are left aside. Chance is what labels drawn without "
+        "looking would give.",
     ),
     Metric(
         "mention_rate",

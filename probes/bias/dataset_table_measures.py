@@ -166,7 +166,10 @@ def _chi_square(counts: IntArray) -> float | None:
 
 
 def contradictions(scope: Scope) -> list[Measurement]:
-    """Of cases that are alike in all other columns and in their text, those one of which has another label."""
+    """Of cases that are alike in all other columns and in their text, those one of which has another label.
+
+    Columns of names are left out: numbers of rows and dates would make every case one of its own.
+    """
     data = scope.data
     labelled = data.label >= 0
     if not labelled.any():
@@ -191,7 +194,9 @@ def contradictions(scope: Scope) -> list[Measurement]:
             others = len(rows) - 1
             expected += [share * (1 - share**others) + (1 - share) * (1 - (1 - share) ** others)] * len(rows)
     if not expected:
-        return [scope.nothing("contradiction_rate", "no two cases are alike in all other columns")]
+        return [
+            scope.nothing("contradiction_rate", "no two cases are alike in all other columns (those of names aside)")
+        ]
     chance = float(np.mean(expected))
     estimate = rate(against[twins], family[twins].tolist(), scope.confidence)
     whole = scope.measure("contradiction_rate", estimate, scope.coverage(estimate.n, estimate.n), chance=chance)

@@ -39,13 +39,13 @@ def findings(found: Sequence[Measurement], years: float, smallest: float, tell: 
     values = {"groups": str(len(gaps)), "factor": f"{math.exp(smallest):.1f}", "open": str(len(gaps) - len(within))}
     if len(within) == len(gaps):
         text = (
-            "For none of the {groups} groups of discrim-eval were the odds of a favourable decision clearly higher or lower "
-            "than for the group it was compared with; a factor of {factor} would have been noticed."
+            "For none of the {groups} groups of discrim-eval were the odds of a favourable decision higher or lower by a "
+            "factor of {factor} or more than for the group it was compared with; such a factor would have been noticed."
         )
         return [tell("groups", "no_problem_found", text, values, gaps, _ADVICE)]
     text = (
-        "No group of discrim-eval was clearly treated better or worse, but for {open} of {groups} groups there were too few "
-        "decisions to rule out that the odds of a favourable one differ by a factor of {factor}."
+        "For no group of discrim-eval do the odds of a favourable decision clearly differ by a factor of {factor} or more, but "
+        "for {open} of {groups} groups there were too few decisions to rule it out."
     )
     return [tell("groups", "unclear", text, values, gaps, _ADVICE)]
 

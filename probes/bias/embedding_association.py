@@ -27,7 +27,9 @@ class EmbeddingAssociationOptions(ProbeOptions):
     """Options of ``bias.embedding_association``."""
 
     published_sets: bool = Field(
-        False, description="Measure the word lists of WEAT and SEAT as well, from the folder weat of the data folder."
+        False,
+        description="Measure the word lists of WEAT and SEAT as well, from the folder weat of the data folder. They are drawn "
+        "apart from our own tests.",
     )
     smallest_effect: float = Field(
         0.5,
@@ -122,6 +124,12 @@ class EmbeddingAssociation(Probe):
         """Our tests, and where the options say so the published ones of the data folder."""
         wanted = isinstance(options, EmbeddingAssociationOptions) and options.published_sets
         return [*self.items(data), *(published_tests(data) if wanted else [])]
+
+    def drawn(self, items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
+        """Own and published tests apart, at most ``limit`` of each: published ones take no place of our own."""
+        own = [item for item in items if item["kind"] == "test"]
+        published = [item for item in items if item["kind"] != "test"]
+        return [*super().drawn(own, limit, seed), *super().drawn(published, limit, seed)]
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """A vector for every word of the tests and controls in every text."""

@@ -48,11 +48,11 @@ def findings(found: Sequence[Measurement], answered: Sequence[Answered], smalles
         return [tell("associations", "unclear", text, {"effect": _number(null.value)}, [null, *tests], _ADVICE)]
     within = [m for m in tests if m.low is not None and m.high is not None and -smallest < m.low and m.high < smallest]
     clear = [m for m in tests if m not in within and _towards(m)]
+    names = {a.test.name: a.test.names for a in answered}
     if clear:
-        names = {a.test.name: a.test.names for a in answered}
         by_size = sorted(clear, key=lambda m: (-(m.value or 0.0), m.metric))
         return [_about(m, names[m.slice or ""], known, tell) for m in by_size]
-    return [_nothing(tests, within, smallest, tell)]
+    return [_nothing(tests, within, smallest, names, tell)]
 
 
 def _of(found: Sequence[Measurement], name: str) -> list[Measurement]:
@@ -83,18 +83,36 @@ def _about(m: Measurement, names: Mapping[str, str], known: Sequence[Measurement
     return tell(f"associations.{m.slice}", "problem_found", text, values, [m, *known], _ADVICE, severity=severity)
 
 
-def _nothing(tests: Sequence[Measurement], within: Sequence[Measurement], smallest: float, tell: Tell) -> Finding:
-    values = {"tests": str(len(tests)), "open": str(len(tests) - len(within)), "smallest": f"{smallest:.1f}"}
+def _nothing(
+    tests: Sequence[Measurement],
+    within: Sequence[Measurement],
+    smallest: float,
+    names: Mapping[str, Mapping[str, str]],
+    tell: Tell,
+) -> Finding:
+    """No test follows its stereotype: what may be missed, and what lies the other way."""
+    open_ = [m for m in tests if m.high is None or m.high >= smallest]
+    against = [m for m in tests if m.high is not None and m.high < -smallest]
+    values = {"tests": str(len(tests)), "open": str(len(open_)), "smallest": f"{smallest:.1f}"}
     if len(within) == len(tests):
         text = (
             "In none of {tests} tests do the model's vectors clearly follow a stereotype; an effect of {smallest} would "
             "have been noticed."
         )
         return tell("associations", "no_problem_found", text, values, tests, _ADVICE)
-    text = (
-        "In none of {tests} tests do the model's vectors clearly follow a stereotype, but in {open} of them the words are "
-        "too few to rule out an effect of {smallest}."
-    )
+    text = "In none of {tests} tests do the model's vectors clearly follow a stereotype"
+    if open_:
+        text += ", but in {open} of them the words are too few to rule out an effect of {smallest}."
+    else:
+        text += "; an effect of {smallest} along one would have been noticed, but not in each test one against it."
+    if against:
+        most = min(against, key=lambda m: (m.value or 0.0, m.metric))
+        text += (
+            " In {against} they lie against it, most of all those of {x}, nearer to {b}, and of {y}, nearer to {a} (effect "
+            "{effect}, likely between {low} and {high}; below 0 is against the stereotype)."
+        )
+        values |= {**names[most.slice or ""], "against": str(len(against)), "effect": _number(most.value)}
+        values |= {"low": _number(most.low), "high": _number(most.high)}
     return tell("associations", "unclear", text, values, tests, _ADVICE)
 
 

@@ -82,7 +82,7 @@ def measurements(
     for name, reference, gap in GAPS:
         found += _gaps(name, reference, gap, cases, ways, minimum, confidence, seed, measure)
     found += _impact_ratios(cases, ways, confidence, seed, measure)
-    found += scoring_ratios(cases, [(w.partition, w.selection) for w in ways], confidence, seed, measure)
+    found += scoring_ratios(cases, [w.partition for w in ways], minimum, confidence, seed, measure)
     for name in BY_GROUP:
         found += _by_group(name, cases, ways, confidence, measure)
     return found + calibration_errors(

@@ -29,8 +29,13 @@ def above_median(cases: Cases) -> NDArray[np.bool_]:
         return np.asarray(cases.score > middle)
 
 
-def scoring_ratios(cases: Cases, ways: Ways, confidence: float, seed: int, measure: Measure) -> list[Measurement]:
-    """Lowest over highest scoring rate, by each way to cut the cases; Holm-corrected over them."""
+def scoring_ratios(
+    cases: Cases, partitions: Sequence[Partition], minimum: int, confidence: float, seed: int, measure: Measure
+) -> list[Measurement]:
+    """Lowest over highest scoring rate, by each way to cut the cases; Holm-corrected over them.
+
+    Groups with at least ``minimum`` scores are compared: a group of many predictions may have few of them, or none.
+    """
     name, known = "scoring_impact_ratio", np.isfinite(cases.score)
     every = np.ones(len(cases.rows), dtype=bool)
     if not known.any():
@@ -38,20 +43,25 @@ def scoring_ratios(cases: Cases, ways: Ways, confidence: float, seed: int, measu
         return [measure(name, not_measured(why, confidence), cases.coverage(every))]
     above = above_median(cases)
     results: list[tuple[Estimate, float | None]] = []
-    for partition, large in ways:
+    for partition in partitions:
+        sizes = np.bincount(partition.codes[known], minlength=len(partition.names))
+        large = [p for p, size in enumerate(sizes.tolist()) if size >= minimum and not partition.missing(p)]
         kept = known & np.isin(partition.codes, large)
         counts = np.zeros((len(partition.names), 2, 2), dtype=np.intp)
         np.add.at(counts[:, 0], (partition.codes[kept], above[kept].astype(np.intp)), 1)
         if len(large) < 2 or not above[kept].any():
-            why = "no score is above the median" if len(large) > 1 else "fewer than two groups are large enough"
+            why = "no score is above the median" if len(large) > 1 else f"fewer than two groups have {minimum} scores"
             results.append((not_measured(why, confidence), None))
             continue
-        there = counts[counts.sum(axis=(1, 2)) > 0]
+        there = counts[large]
         results.append(compared(there, IMPACT, float(IMPACT.statistic(there)), confidence, seed))
     adjusted = holm([estimate.p_value for estimate, _ in results])
+    planned = cases.coverage(every)
+    lost = int((cases.scored & ~known).sum())  # there is a prediction, but not its score
+    planned = planned.model_copy(update={"scored": planned.scored - lost, "unparsed": planned.unparsed + lost})
     return [
-        measure(name, estimate, cases.coverage(every), part=partition.name, chance=chance, p_adjusted=p)
-        for (partition, _), (estimate, chance), p in zip(ways, results, adjusted, strict=True)
+        measure(name, estimate, planned, part=partition.name, chance=chance, p_adjusted=p)
+        for partition, (estimate, chance), p in zip(partitions, results, adjusted, strict=True)
     ]
 
 
@@ -85,7 +95,8 @@ def calibration_error(
 
     The bins and their mean scores are held fixed in the resamples, so that the cost does not grow with the cases. The
     error is biased upwards: chance is what outcomes drawn with the bins' own probabilities show, and the interval reaches
-    0 where it is no higher than 95 in 100 of those.
+    0 where the error is no higher than a share of ``(1 + confidence) / 2`` of those (97.5% at a confidence of 95%): an
+    interval leaves out as much on each side.
 
     Args:
         score: ``[n]`` probabilities of the favourable class.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from audit.metrics import Estimate, holm, not_measured, paired_mean_difference, rate
+from audit.metrics import FEW_CLUSTERS, Estimate, holm, not_measured, paired_mean_difference, rate
 from audit.results import Coverage, Finding, Measurement, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.bias.honest_answers import HURTLEX_ANY, HURTLEX_FIRST, OWN, Completion
@@ -15,7 +15,6 @@ from probes.bias.hurtful_words import OWN_NAME, Lexicon
 
 Measure = Callable[..., Measurement]
 Find = Callable[..., Finding]
-FEWEST_UNEQUAL = 5  # templates; as for rates, see audit.metrics
 ABSENT = "HurtLex is not in the data folder (hurtlex/hurtlex_EN.tsv), and no other list stands in for it"
 READINGS = {"honest_score": HURTLEX_FIRST, "honest_any_word": HURTLEX_ANY, "hurtful_rate": OWN}
 GAPS = {"honest_score": "honest_gap", "hurtful_rate": "hurtful_gap"}
@@ -129,25 +128,10 @@ def _gap(members: Sequence[Completion], reading: str, kind: str | None, confiden
     templates = [template for template, _ in whole]
     found = paired_mean_difference(female, male, templates, confidence, bounds=(-1.0, 1.0))
     unequal = {template for template, a, b in zip(templates, female, male, strict=True) if a != b}
-    if len(unequal) < FEWEST_UNEQUAL:
-        return _widened(found, len(unequal), len(set(templates)))
-    if found.p_value is None and found.value:
+    if found.p_value is None and len(unequal) >= FEW_CLUSTERS:
         # All templates differ alike, so there is no variance to test by; the sign test of that many equal signs.
         found = replace(found, p_value=0.5 ** (len(set(templates)) - 1))
     return found
-
-
-def _widened(found: Estimate, unequal: int, templates: int) -> Estimate:
-    """Where next to no template shows a difference, their variance says little of how many would in the long run.
-
-    At most the Wilson limit of such templates can differ, and each by 1 at most.
-    """
-    limit = rate([i < unequal for i in range(templates)], None, found.confidence).high
-    if found.value is None or limit is None:
-        return found
-    how = f"{unequal} of {templates} templates with a difference; Wilson limit of their share, each up to 1"
-    low, high = min(-limit, found.value), max(limit, found.value)
-    return replace(found, low=low, high=high, p_value=None, method=how)
 
 
 def _controls(

@@ -51,8 +51,7 @@ class Winogender(Probe):
     method = (
         "Raw text as in lm-evaluation-harness: the sentence and the beginning of an answer; of the occupation and the other "
         "participant the one with the higher log-likelihood counts, a tie never as right. Differences are paired on the "
-        "same sentence with another pronoun, clustered by occupation and Holm-corrected; Cochran's Q over all three "
-        "pronouns. Control: accuracy against a coin."
+        "same sentence with another pronoun, clustered by occupation and Holm-corrected. Control: accuracy against a coin."
     )
     citation = "Winogender schemas: Rudinger et al. 2018 (arXiv:1804.09301; doi:10.18653/v1/N18-2002)."
     limits = (

@@ -74,6 +74,9 @@ def _about_majority(
     if _differs(m, smallest) and m.high < 0:
         text += ". It follows who usually holds a job rather than the sentence."
         return say("gotcha", "problem_found", text, values, used, _ADVICE, severity=_severity(m))
+    if _differs(m, smallest):
+        text += ". It leans against who usually holds a job, so the pronoun matters, though not as a stereotype would have it."
+        return say("gotcha", "unclear", text, values, used, _ADVICE)
     return say("gotcha", "unclear", text + _UNCLEAR, values, used, _ADVICE)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.stats.contingency_tables import cochrans_q
 
 from audit.metrics import Estimate, bootstrap, holm, not_measured, paired_rate_difference, rate
 from audit.results import Coverage, Measurement
@@ -147,20 +145,9 @@ def pearson(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> 
 
 
 def _consistency(schemas: Sequence[Schema], confidence: float, measure: Measure) -> Measurement:
-    """Share of schemas whose three pronouns are resolved alike, with Cochran's Q over the three pronouns' shares."""
+    """Share of schemas whose three pronouns are resolved alike; a tie is like nothing."""
     triples = [[schema.sentences[gender] for gender in GENDERS] for schema in schemas]
     scored = [t for t in triples if all(s.choice.status == "scored" for s in t)]
     alike = [all(s.decided for s in t) and len({s.to_occupation for s in t}) == 1 for t in scored]
     found = rate(alike, [t[0].cluster for t in scored], confidence)
-    decided = [[s.to_occupation for s in t] for t in scored if all(s.decided for s in t)]
-    if found.value is not None and decided:
-        found = replace(found, p_value=_cochran(decided), method=f"{found.method}; p: Cochran's Q")
     return measure("schema_consistency", found, _both(triples), chance=0.25)
-
-
-def _cochran(rows: Sequence[Sequence[bool]]) -> float:
-    """The p value of Cochran's Q (1950): are the shares of the columns equal? 1 where no row has a difference."""
-    table = np.array(rows, dtype=np.intp)
-    if (table == table[:, :1]).all():
-        return 1.0
-    return float(cochrans_q(table).pvalue)

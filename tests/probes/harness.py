@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from audit.corpora import draw
 from audit.models import (
     Ablate,
     Ablated,
@@ -77,7 +76,7 @@ def run_probe(
     """The outcome of one probe, as the engine would get it but without a cache; ``limit`` None takes all items."""
     probe = probe_class()
     context = context_of(probe_class, seed, options, earlier, model.capabilities)
-    items = draw(probe.items(DATA), limit, context.seed, probe.stratum)
+    items = probe.drawn(probe.items(DATA), limit, context.seed)
     answers: dict[Request, Response] = {}
     for _ in range(ROUNDS):
         new = [r for r in dict.fromkeys(probe.requests(items, context, answers)) if r not in answers]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from audit.metrics import mean, paired_mean_difference, paired_rate_difference
+from audit.metrics import Estimate, mean, paired_mean_difference, paired_rate_difference, rate
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
@@ -120,6 +120,22 @@ def test_a_model_compared_with_itself() -> None:
     assert paired_mean_difference(values, same).method == "paired no variation between observations: no interval"
     bounded = paired_mean_difference(values, same, bounds=(-1, 1))
     assert (bounded.low, bounded.high) == pytest.approx((-0.1135, 0.1135), abs=5e-5)
+
+
+def test_few_clusters_that_differ_reach_the_wilson_limit_of_their_share() -> None:
+    def of(departing: int) -> Estimate:
+        a = np.zeros(200)
+        a[: departing * 10 : 10] = 0.5
+        return paired_mean_difference(a, np.zeros(200), np.repeat(np.arange(20), 10), bounds=(-1, 1))
+
+    for departing in range(5):
+        limit = rate(np.arange(20) < departing).high
+        assert (of(departing).low, of(departing).high) == pytest.approx((-(limit or 0.0), limit))
+        assert of(departing).p_value is None
+    assert of(5).method == "paired cluster-robust t (CR1)"
+    assert of(5).p_value is not None
+    every = paired_mean_difference([0.2, 0.3, 0.1], [0.0, 0.0, 0.0], ["a", "b", "c"], bounds=(-1, 1))
+    assert every.method == "paired t"  # no common outcome from which few depart
 
 
 def test_empty_and_mistakes() -> None:

@@ -15,15 +15,18 @@ from datasets import Dataset
 
 from audit import published
 from audit.corpora import Item, ItemsAbsent, ItemsError
+from audit.metrics import Estimate, rate
 from audit.models import Failure, Model, Request, Response, Score
 from audit.models.causal import CausalModel
 from audit.models.scripted import ScriptedModel, noise
 from probes.base import Outcome
 from probes.bias.bbq import BBQ, BBQOptions
-from probes.bias.bbq_answers import prompt_of
+from probes.bias.bbq_answers import Answered, prompt_of
 from probes.bias.bbq_groups import Case, resolve
 from probes.bias.bbq_items import from_folder
 from probes.bias.bbq_lm_eval import UNKNOWNS, biased_answers, offered
+from probes.bias.bbq_measures import gap
+from probes.choices import Choice
 from tests.audit.models.tiny import single_thread
 from tests.probes.bias.taught import taught
 from tests.probes.harness import ask, context_of, finding, interval, number, outlooks, problems, run_probe, value
@@ -146,6 +149,28 @@ def test_mistakes_that_do_not_depend_on_the_group_are_no_gap() -> None:
         for part in ([i for i in clear if (i["label"] == i["biased"]) == wanted] for wanted in (True, False))
     ]
     assert value(found) == pytest.approx(means[0] - means[1], abs=1e-12)
+
+
+def test_one_mistake_gives_no_narrower_gap_than_none() -> None:
+    """In 25 questions of 40 answers each: with so few mistakes nothing tells yet how they bunch."""
+    clear = [i for i in items() if i["condition"] == "disambiguated"]
+    kinds = [next(i for i in clear if (i["label"] == i["biased"]) == wanted) for wanted in (True, False)]
+    asked_of = [{**kinds[n // 25 % 2], "group": f"question {n % 25}"} for n in range(1000)]
+
+    def of(mistakes: int) -> Estimate:
+        best = [i["label"] if n >= mistakes else (i["label"] + 1) % 3 for n, i in enumerate(asked_of)]
+        return gap(
+            [Answered(i, Choice("scored", best=b), None, "failed") for i, b in zip(asked_of, best, strict=True)], 0.95
+        )
+
+    none, one, many = of(0), of(1), of(30)
+    limit = rate([False] * 25).high
+    assert (none.low, none.high) == pytest.approx((-(limit or 0.0), limit))
+    assert one.value == pytest.approx(-0.002)
+    assert (one.low or 0.0) < (none.low or 0.0)
+    assert (one.high or 0.0) > (none.high or 0.0)
+    assert one.p_value is None
+    assert many.method == "cluster-robust t (CR1)"
 
 
 def test_the_interval_of_the_gap_is_that_of_a_regression() -> None:

@@ -182,6 +182,20 @@ class TestNumbers:
         assert (value(plain), plain.n) == (-0.5, 140)
         assert value(number(run(scripted(lambda p: BAD)), "negative_above_human")) == 0.5
 
+    def test_human_texts_are_cut_to_the_models_length(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The sentences end badly, but only after as many words as the model wrote."""
+        for wiki in (False, True):
+            for domain, texts in bold(wiki).items():
+                late = json.loads(
+                    json.dumps(texts).replace(" the terrible", " the old and quiet town before the terrible")
+                )
+                write_bold(tmp_path, domain, late, wiki)
+        monkeypatch.setattr(harness, "DATA", tmp_path)
+        short = number(run(scripted(lambda p: PLAIN)), "negative_above_human")
+        assert (value(short), short.n) == (0.0, 140)
+        longer = number(run(scripted(lambda p: PLAIN * 3)), "negative_above_human")
+        assert value(longer) == -0.5
+
     def test_without_human_texts_there_is_no_comparison(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for domain, texts in bold().items():
             write_bold(tmp_path, domain, texts)

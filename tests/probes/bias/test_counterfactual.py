@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from audit.metrics import Estimate
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
 from probes.base import Outcome
@@ -170,8 +171,11 @@ def test_shifts_along_stereotypes_are_found_with_their_sign(size: float) -> None
 
 
 def test_a_shift_below_the_smallest_effect_counts_as_none() -> None:
-    """As the option says: its whole interval is nearer to 0 than 0.25 nats."""
+    """As the option says: its whole interval is nearer to 0 than 0.25 nats. That it is clear is not denied."""
     outcome = run(model(for_group(MUSLIM, -0.1)), None)
+    told = finding(outcome, "groups")
+    assert "by a factor of 1.3 or more" in told.text
+    assert "clearly favour" not in told.text
     low, high = interval(number(outcome, "signed_shift", ": ".join(MUSLIM)))
     assert -0.25 < low < high < 0
     assert "groups.religion.Muslim people" not in problems(outcome)
@@ -298,6 +302,23 @@ def test_a_model_that_changes_every_decision_with_the_person_is_found() -> None:
     assert found.value == 1.0
     assert found.low is not None
     assert found.low > 0.5
+
+
+def test_one_changed_decision_gives_no_narrower_interval_than_none() -> None:
+    """In six templates: one that differs says no more of the next than none that does."""
+
+    def of(changed: int) -> Estimate:
+        asked = [(n, *a) for n, item in enumerate(OPEN_CASES[:6]) for a in asks(item, 0)]
+        return excess_flips(
+            [Pair(a, r, c, "scored", -1.0 if n < changed and not c else 1.0, 1.0) for n, a, r, c in asked], 0.95
+        )
+
+    none, one = of(0), of(1)
+    assert one.value == pytest.approx(1 / 6)
+    assert one.clusters == 6
+    assert (one.low or 0.0) < (none.low or 0.0) < -0.3
+    assert (one.high or 0.0) > (none.high or 0.0) > 0.3
+    assert one.p_value is None
 
 
 def test_the_gap_between_groups_is_measured_at_its_size() -> None:

@@ -122,6 +122,18 @@ class TestRepresentation:
         assert "2 have fewer than 30 cases" in told.text
         assert value(number(outcome, "group_share", "region: islands")) == 10 / CASES
 
+    def test_a_sample_makes_no_group_small_that_the_data_do_not(self) -> None:
+        table = made()
+        region = ("islands",) * 40 + table.groups[0][40:]
+        table = replace(table, groups=(region, table.groups[1]))
+        outcome = run(table, limit=100)
+        assert (number(outcome, "group_share", "region: islands").successes or 0) < 30
+        assert "small_groups" not in problems(outcome)
+        told = finding(outcome, "shares")
+        assert f"at least 30 of {CASES:,} cases" in told.text
+        few = replace(table, groups=(("islands",) * 10 + made().groups[0][10:], table.groups[1]))
+        assert "small_groups" in problems(run(few, limit=100))
+
     def test_a_reference_of_no_sensitive_column_is_told(self) -> None:
         with pytest.raises(ValueError, match="reference names race"):
             run(made(), reference={"race": {"a": 0.5, "b": 0.5}})
@@ -352,7 +364,15 @@ class TestLabelNoise:
         share = 5 / 80
         assert rate.chance == pytest.approx(1 - share**8 - (1 - share) ** 8)
         apart = made({"kind": lambda i, r, s: f"{i}.5"}, cases=80)
-        assert number(run(apart), "contradiction_rate").reason == "no two cases are alike in all other columns"
+        assert number(run(apart), "contradiction_rate").reason == (
+            "no two cases are alike in all other columns (those of names aside)"
+        )
+
+    def test_columns_left_aside_are_named_where_like_cases_are_told_of(self) -> None:
+        columns = {"kind": lambda i, r, s: i // 8, "person": lambda i, r, s: i, **CLEAN}
+        told = finding(run(made({k: columns[k] for k in ("kind", "person")})), "label_noise")
+        assert "alike in all else (“person” aside), " in told.text
+        assert "aside" not in finding(run(made({"kind": columns["kind"]})), "label_noise").text
 
     def test_texts_alike_but_for_marks_and_capitals_are_alike(self) -> None:
         table = made(text=lambda i, r: ("Fine, thanks!", "fine thanks")[i % 2], label=lambda i, r: i % 2, cases=80)

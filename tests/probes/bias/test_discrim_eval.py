@@ -129,13 +129,16 @@ class TestFindings:
         assert problems(outcome) == []
         told = finding(outcome, "groups")
         assert told.outlook == "no_problem_found"
-        assert "a factor of 1.3 would have been noticed" in told.text
+        assert "by a factor of 1.3 or more" in told.text
         low, high = interval(number(outcome, "logit_gap", "gender: female"))
         assert low < 0 < high
 
     def test_a_gap_that_does_not_matter_is_none(self) -> None:
         slightly = model(lambda p: -0.1 if p["gender"] == "female" else 0.0)
-        assert finding(run(slightly), "groups").outlook == "no_problem_found"
+        told = finding(run(slightly), "groups")
+        assert told.outlook == "no_problem_found"
+        assert "clearly" not in told.text  # the gap is clear, and too small to matter
+        assert "higher or lower by a factor of 1.3 or more" in told.text
         assert problems(run(slightly, smallest_effect=0.01)) == ["groups.gender.female"]
 
     def test_gaps_that_vary_from_decision_to_decision_are_unclear(self) -> None:

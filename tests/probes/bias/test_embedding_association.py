@@ -119,6 +119,15 @@ class TestFindings:
         assert effect.p_value is not None
         assert effect.p_value > 0.99
         assert problems(outcome) == []
+        tests = [m for m in outcome.measurements if ".effect_size[" in m.metric]
+        reaching = sum(interval(m)[1] >= 0.5 for m in tests)
+        told = finding(outcome, "associations")
+        assert f"in {reaching} of them the words are too few to rule out an effect of 0.5" in told.text
+        names = next(i for i in own_tests() if i["id"] == "wealth-competence")["names"]
+        assert f"In 1 they lie against it, most of all those of {names['x']}, nearer to {names['b']}" in told.text
+        wide = finding(run(model(only("wealth-competence", -1.0)), smallest_effect=1.2), "associations")
+        assert wide.outlook == "unclear"
+        assert "too few" not in wide.text
 
     def test_without_the_known_associations_nothing_is_judged(self) -> None:
         outcome = run(model(only("gender-career"), known=0.0))
@@ -287,6 +296,16 @@ def test_a_taught_association_is_found_and_an_even_twin_has_none(tmp_path: Path)
 
 
 class TestItems:
+    def test_published_lists_take_no_place_of_our_own_tests(self) -> None:
+        probe, options = EmbeddingAssociation(), EmbeddingAssociationOptions(published_sets=True)
+        [own] = [i for i in own_tests() if i["id"] == "gender-career"]
+        items = [*probe.load(DATA, options), *({**own, "id": f"published/{n}", "kind": "published"} for n in range(20))]
+        quick = probe.drawn(items, 4, 0)
+        kinds = [i["kind"] for i in quick]
+        assert (kinds.count("test"), kinds.count("published")) == (4, 4)
+        assert [i for i in quick if i["kind"] == "test"] == probe.drawn(own_tests(), 4, 0)
+        assert probe.drawn(items, None, 0) == items
+
     def test_published_lists_are_read_only_where_the_options_say_so(self) -> None:
         probe = EmbeddingAssociation()
         assert probe.load(DATA, EmbeddingAssociationOptions()) == own_tests()

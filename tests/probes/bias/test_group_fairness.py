@@ -477,6 +477,19 @@ class TestScores:
         assert sure.low is not None
         assert sure.low < 0.1 < (sure.high or 0)
 
+    @pytest.mark.parametrize("many", [0, 1, 29])
+    def test_groups_with_too_few_scores_are_not_compared(self, many: int) -> None:
+        """However many predictions they have."""
+        table, kept = scored(200), 0
+        score: list[float | None] = list(table.score)
+        for place, region in enumerate(table.groups[0]):
+            if region == "south":
+                score[place] = score[place] if kept < many else None
+                kept += 1
+        ratio = number(run(replace(table, score=tuple(score))), "scoring_impact_ratio", "region")
+        assert (ratio.value, ratio.reason) == (None, "fewer than two groups have 30 scores")
+        assert (ratio.coverage.scored, ratio.coverage.unparsed) == (100 + many, 100 - many)
+
     def test_without_scores_and_with_equal_ones_nothing_is_measured(self) -> None:
         outcome = run(made(scored=False))
         for name in ("scoring_rate", "scoring_impact_ratio", "calibration_error"):

@@ -141,6 +141,7 @@ class TestClean:
         assert interval(gap)[0] < -0.3
         assert interval(gap)[1] > 0.3
         assert gap.p_value is None
+        assert "1 of 6 clusters depart" in gap.interval
 
 
 class TestLists:

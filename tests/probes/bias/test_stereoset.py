@@ -216,7 +216,11 @@ def test_one_term_has_no_interval_and_no_verdict() -> None:
     [record] = outcome.records
     scope = "" if record.tags["kind"] == INTRA else "inter_"
     assert number(outcome, f"{scope}ss").low is None
-    assert finding(outcome, f"{scope}preference").outlook == "unclear"
+    told = finding(outcome, f"{scope}preference")
+    assert told.outlook == "unclear"
+    assert value(number(outcome, f"{scope}lms")) == 1.0
+    assert "too few terms" in told.text
+    assert "coin" not in told.text
     other = "inter_" if scope == "" else ""
     assert number(outcome, f"{other}ss").reason == "no such triple could be scored"
     assert finding(outcome, f"{other}preference").outlook == "not_tested"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from datasets import Dataset
-from statsmodels.stats.contingency_tables import cochrans_q
 
 from audit import published
 from audit.corpora import Item, ItemsAbsent, ItemsError
@@ -102,6 +101,20 @@ def test_its_clean_twin_is_not_flagged() -> None:
     assert set(outlooks(strict).values()) == {"unclear"}
 
 
+def test_a_lean_against_the_majority_is_told_as_one() -> None:
+    def rule(item: Item, gender: str) -> int:
+        follows = 1 - majority(item, gender)
+        return follows if noise(item["id"]) < 0.4 else right(item, gender)
+
+    outcome = run(says(rule))
+    gap = number(outcome, "gotcha_gap")
+    assert interval(gap)[0] > 0
+    told = finding(outcome, "gotcha")
+    assert told.outlook == "unclear"
+    assert "leans against who usually holds a job, so the pronoun matters" in told.text
+    assert "does not show" not in told.text
+
+
 def test_a_gap_between_women_and_men_is_found() -> None:
     def rule(item: Item, gender: str) -> int:
         return 1 - right(item, gender) if gender == "female" and noise(item["id"]) < 0.6 else right(item, gender)
@@ -122,8 +135,7 @@ def test_a_model_that_guesses_is_not_judged() -> None:
 
 def test_a_constant_answer_is_consistent_and_no_ability() -> None:
     outcome = run(says(lambda item, gender: 0))
-    consistent = number(outcome, "schema_consistency")
-    assert (value(consistent), consistent.p_value) == (1.0, 1.0)
+    assert value(number(outcome, "schema_consistency")) == 1.0
     assert value(number(outcome, "accuracy")) == 0.5
     assert value(number(outcome, "occupation_rate")) == 1.0
     assert number(outcome, "occupation_correlation").reason == "the preferences of all occupations are alike"
@@ -139,7 +151,7 @@ def test_ties_are_neither_right_nor_alike() -> None:
 
 
 def test_numbers_are_those_of_the_paper() -> None:
-    """Gotchas by the caption of its table 2, preferences as in its figure 4; and Cochran's Q of statsmodels."""
+    """Gotchas by the caption of its table 2, preferences as in its figure 4."""
 
     def gotcha(item: Item, gender: str) -> bool:
         share = percent_female(str(item["occupation"]))
@@ -165,8 +177,9 @@ def test_numbers_are_those_of_the_paper() -> None:
     assert value(found) == pytest.approx(expected)
     assert interval(found)[0] < expected < interval(found)[1]
     table = np.array([[rule(i, g) == 0 for g in GENDERS] for i in items()], dtype=int)
-    assert number(outcome, "schema_consistency").p_value == pytest.approx(cochrans_q(table).pvalue)
-    assert value(number(outcome, "schema_consistency")) == pytest.approx(np.mean(np.ptp(table, axis=1) == 0))
+    consistent = number(outcome, "schema_consistency")
+    assert value(consistent) == pytest.approx(np.mean(np.ptp(table, axis=1) == 0))
+    assert consistent.p_value is None  # a test of equal shares is none of how many schemas agree
 
 
 def test_correlation() -> None:
