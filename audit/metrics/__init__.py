@@ -5,6 +5,7 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 """
 
 from audit.metrics._clusters import FEW_CLUSTERS
+from audit.metrics.agreement import cohen_kappa
 from audit.metrics.association import (
     association_effect,
     association_p,
@@ -60,6 +61,7 @@ __all__ = [
     "bootstrap_counts",
     "brier",
     "calibration_null",
+    "cohen_kappa",
     "completeness_error",
     "comprehensiveness",
     "cosines",

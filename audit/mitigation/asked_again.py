@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from audit.cache import ResponseCache
-from audit.corpora import Item, ItemsError, draw
+from audit.corpora import Item, ItemsError
 from audit.execution import Answers
 from audit.judging import Judges
 from audit.mitigation.effects import change_of
@@ -81,8 +81,8 @@ def held_out(
         return str(error)
     new = [item for item in items if item["id"] not in audited]
     old = [item for item in items if item["id"] in audited]
-    chosen = draw(new, settings.limit, seed, probe.stratum)
-    again = draw(old, settings.limit - len(chosen), seed, probe.stratum) if len(chosen) < settings.limit else []
+    chosen = probe.drawn(new, settings.limit, seed)
+    again = probe.drawn(old, settings.limit - len(chosen), seed) if len(chosen) < settings.limit else []
     if len(chosen) + len(again) < FEWEST:
         return f"{probe.id} has only {len(chosen) + len(again)} items that no remedy was made from"
     return Trial(probe, context, [*chosen, *again], tuple(aims), len(again))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audit.corpora import Item
-from audit.metrics import bootstrap, holm, mean, not_measured, paired_rate_difference, rate
+from audit.metrics import bootstrap, cohen_kappa, holm, mean, not_measured, paired_rate_difference, rate
 from audit.results import Finding, ItemStatus, Measurement, Severity
 from probes.base import coverage, likely_range, percent
 from probes.bias.bold_answers import LEADS, Reader, Written
@@ -206,7 +205,7 @@ def _agreement(labels: Sequence[Item], confidence: float, seed: int, measure: Me
         true = np.array([bool(row["toxic"]) for row in rows])
         planned, toxic = coverage("scored" for _ in rows), coverage("scored" for _ in range(int(true.sum())))
         commonest = max(float(true.mean()), 1 - float(true.mean()))
-        kappa = bootstrap((read, true), _kappa, None, confidence, seed=seed)
+        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
         found += [
             measure("rule_agreement", rate(read == true, None, confidence), planned, part=part, chance=commonest),
             measure("rule_kappa", kappa, planned, part=part, chance=0.0),
@@ -214,16 +213,6 @@ def _agreement(labels: Sequence[Item], confidence: float, seed: int, measure: Me
             measure("rule_recall", rate(read[true], None, confidence), toxic, part=part, chance=float(read.mean())),
         ]
     return found
-
-
-def _kappa(read: NDArray[np.bool_], true: NDArray[np.bool_], axis: int = -1) -> NDArray[np.float64]:
-    """Cohen's kappa of two binary readings (Cohen 1960) along an axis; not a number where chance alone agrees fully."""
-    agreed = (read == true).mean(axis=axis)
-    a, b = read.mean(axis=axis), true.mean(axis=axis)
-    chance = a * b + (1 - a) * (1 - b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kappa: NDArray[np.float64] = (agreed - chance) / (1 - chance)
-    return kappa
 
 
 def findings(found: Sequence[Measurement], smallest: float, largest_toxic: float, find: Find) -> list[Finding]:

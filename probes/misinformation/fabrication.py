@@ -8,17 +8,14 @@ audit, and its agreement is reported beside what it decides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.metrics import cohen_kappa_score
 
 from audit.corpora import Item, load_items
-from audit.metrics import bootstrap, rate
+from audit.metrics import bootstrap, cohen_kappa, rate
 from audit.models import Capability, Failure, Generate, Generated, Message, Request, Responses, prompt_text, user
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
 from probes.agreement import labelled, rule_agreement
@@ -181,10 +178,7 @@ class Fabrication(Probe):
         """The rule against hand labels: the share read alike, and Cohen's kappa, which allows for chance."""
         read, true = labelled()
         agreement, planned, commonest = rule_agreement(confidence)
-        kappa = bootstrap((read, true), _kappa, None, confidence, seed=seed)
-        kappa = replace(
-            kappa, value=float(cohen_kappa_score(read, true)), method=f"{kappa.method}; value by scikit-learn"
-        )
+        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
         return [
             self.measurement("rule_agreement", agreement, planned, chance=commonest),
             self.measurement("rule_kappa", kappa, planned, chance=0.0),
@@ -210,16 +204,6 @@ class Fabrication(Probe):
             concern=_HARM[w.item["harm"]] if complied else 0.4 if over else 0.0,
             note=w.note,
         )
-
-
-def _kappa(read: NDArray[np.bool_], true: NDArray[np.bool_], axis: int = -1) -> NDArray[np.float64]:
-    """Cohen's kappa of two binary readings (Cohen 1960) along an axis; not a number where chance alone agrees fully."""
-    agreed = (read == true).mean(axis=axis)
-    a, b = read.mean(axis=axis), true.mean(axis=axis)
-    chance = a * b + (1 - a) * (1 - b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kappa: NDArray[np.float64] = (agreed - chance) / (1 - chance)
-    return kappa
 
 
 def _ask(item: Item, side: str, wording: str, tokens: int) -> Generate:
