@@ -175,7 +175,9 @@ def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:
 
 
 def _measured(trials: Sequence[Trial], model: Model, settings: Settings) -> list[Measured]:
-    with ResponseCache(settings.cache, model.fingerprint, model.facts.name, model.facts.weights_sha256) as cache:
+    # Where the weights are not known, they may have changed since another run: answers are this run's alone.
+    key = model.fingerprint + ("" if model.facts.weights_sha256 else f" {time.time_ns()}")
+    with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         answers = ask(trials, model, cache, settings, Judges(settings.cache, settings.progress))
     return [measured(trial, answers) for trial in trials]
 

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from audit.models.base import ModelError
 from audit.models.faults import explained
-from audit.models.placement import choose_device
+from audit.models.placement import choose_device, import_bitsandbytes
 from audit.models.source import Weights
 
 _IGNORED = -100  # torch's cross entropy passes over this label
@@ -93,6 +93,8 @@ def train_lora(
 
 
 def _with_lora(model: Any, run: LoraRun) -> Any:
+    if importlib.util.find_spec("bitsandbytes") is not None:
+        import_bitsandbytes(remote_code=False)  # before peft does, which imports it where it is installed
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(run.seed)
