@@ -22,6 +22,7 @@ from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
 
 FEWEST = 8  # held-out items; below that an interval over groups of them says nothing
 GROUPS = 20  # of the jackknife
+FEWEST_GROUPS = 8
 ROUNDS = 100  # a probe that still asks something new after so many will never end
 Role = Literal["target", "harm"]
 
@@ -174,7 +175,9 @@ def _effect(trial: Trial, aim: Aim, before: Measured, after: Measured) -> Effect
         "difference": two.value - one.value,
         "low": found[0],
         "high": found[1],
-        "interval": f"delete-a-group jackknife, {len(pairs)} groups" if found[0] is not None else "no variation",
+        "interval": f"delete-a-group jackknife, {len(pairs)} groups"
+        if found[0] is not None
+        else "too few groups differ",
         "p_value": judged[1][2],
         "change": _change(direction, *judged),
     }
@@ -192,10 +195,12 @@ def jackknife(
     """Interval and two-sided p value (against 0) of a statistic from its values without each of G groups.
 
     The variance is (G-1)/G times the sum of squared distances of the replicates from their mean; t on G-1 degrees of
-    freedom. Without any variation, or with fewer than five groups, there is no interval and no p value.
+    freedom. A group that moves nothing when it is left out holds no case of the statistic, such as of one slice, and is
+    no evidence that it is certain: only those that move it count. With fewer than eight there is no interval.
     """
+    replicates = [r for r in replicates if abs(r - value) > 1e-12 * max(1.0, abs(value))]
     groups = len(replicates)
-    if groups < 5:
+    if groups < FEWEST_GROUPS:
         return None, None, None
     spread = np.asarray(replicates) - np.mean(replicates)
     error = math.sqrt((groups - 1) / groups * float((spread**2).sum()))

@@ -119,7 +119,13 @@ class TestJackknife:
 
     def test_without_variation_or_groups_there_is_no_interval(self) -> None:
         assert jackknife(0.5, [0.5] * 10, 0.95) == (None, None, None)
-        assert jackknife(0.5, [0.4, 0.5, 0.6, 0.5], 0.95) == (None, None, None)
+        assert jackknife(0.5, [0.4, 0.45, 0.6, 0.55], 0.95) == (None, None, None)
+
+    def test_groups_without_a_case_are_no_certainty(self) -> None:
+        """A slice whose cases lie in two of twenty groups: the other eighteen leave it as it is."""
+        assert jackknife(-0.054, [-0.054] * 18 + [-0.052, -0.056], 0.95) == (None, None, None)
+        ten = [0.3 + 0.01 * i for i in range(10)]
+        assert jackknife(0.345, [*ten, *[0.345] * 10], 0.95) == jackknife(0.345, ten, 0.95)
 
 
 QUESTIONS = [{"id": f"q{i}", "template": f"t{i // 2}"} for i in range(80)]
