@@ -15,6 +15,7 @@ from reports.text import cleaned, number
 
 LONGEST_TEXT = 1200
 MOST_IN_BOX = 6
+MOST_TARGETS = 6  # shown at once; all stand in the table below them
 
 
 class EffectWords:
@@ -108,6 +109,7 @@ class Block:
 
     against: str
     targets: list[Effect]
+    more_targets: int
     costs: list[Effect]
     unchanged: list[Effect]
     shares: list[Effect]
@@ -177,11 +179,13 @@ def _blocks(remedy: Remedy) -> list[Block]:
     for against in ("audited", "without_remedy"):  # what a user has today comes first
         effects = [e for e in remedy.effects if e.against == against]
         harms = [e for e in effects if e.role == "harm"]
+        targets = sorted((e for e in effects if e.role == "target"), key=_first)
         if effects:
             found.append(
                 Block(
                     against,
-                    [e for e in effects if e.role == "target"],
+                    targets[:MOST_TARGETS],
+                    max(len(targets) - MOST_TARGETS, 0),
                     [e for e in harms if e.change == "worse"],
                     [e for e in harms if e.change == "no_difference_shown" and e.slice is None],
                     [e for e in harms if e.direction == "descriptive" and e.change in ("higher", "lower")],
@@ -189,6 +193,11 @@ def _blocks(remedy: Remedy) -> list[Block]:
                 )
             )
     return found
+
+
+def _first(effect: Effect) -> tuple[bool, bool, bool]:
+    """What changed before what did not, numbers over all cases before parts, measured before not measured."""
+    return effect.change not in ("better", "worse"), effect.slice is not None, effect.difference is None
 
 
 def in_box(mitigation: Mitigation | None) -> tuple[list[Told], int, int] | None:

@@ -254,3 +254,14 @@ def test_a_control_is_no_remedy_and_what_it_does_as_well_is_told() -> None:
     card = plain(render_card(case.result, case.records, mitigation(tried, control)))
     assert "An instruction" in card
     assert "Something else" not in card
+
+
+def test_of_many_aims_those_that_changed_are_shown_first_and_all_stand_in_the_table() -> None:
+    idle = [effect(metric=f"m[{i}]", label=f"Number {i}", slice=str(i), change="no_difference_shown") for i in range(9)]
+    text = plain(render_page(mitigation(remedy(effects=[*idle, effect(label="The one that fell")], learnt_from=0))))
+    shown, _, table = text.partition("All numbers")
+    assert shown.count("Number ") == 5
+    assert shown.index("The one that fell") < shown.index("Number 0")
+    assert "4 more numbers that it aimed at stand under" in text
+    assert all(f"Number {i}" in table for i in range(9))
+    assert "made from 0" not in text
