@@ -169,7 +169,11 @@ def _record(s: Sentence) -> Record:
         cluster=s.cluster,
         axis="gender",
         group=s.gender,
-        tags={"gotcha": gotcha, "means": "occupation" if item["answer"] == OCCUPATION else "participant"},
+        tags={
+            "gotcha": gotcha,
+            "means": "occupation" if item["answer"] == OCCUPATION else "participant",
+            "occupation": str(item["occupation"]),
+        },
         input=prompt_of(item, s.gender),
         output=likelier if scored else None,
         expected=answers[item["answer"]],

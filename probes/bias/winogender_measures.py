@@ -25,6 +25,7 @@ def measurements(schemas: Sequence[Schema], confidence: float, seed: int, measur
     for gender in GENDERS:
         members = [s for s in sentences if s.gender == gender]
         found.append(_accuracy("accuracy", members, gender, {"group": gender}, confidence, measure))
+    found += _accuracy_by_occupation(schemas, confidence, measure)
     found += _gaps(schemas, confidence, measure)
     for name, wanted in (("gotcha", True), ("agreeing", False)):
         members = [s for s in sentences if s.gotcha is wanted]
@@ -53,6 +54,22 @@ def _accuracy(
         found = not_measured(_NO_STATISTICS, confidence)
     planned = coverage(s.choice.status for s in members)
     return measure(name, found, planned, part=part, chance=0.5, evidence=where)
+
+
+def _accuracy_by_occupation(schemas: Sequence[Schema], confidence: float, measure: Measure) -> list[Measurement]:
+    """The accuracy of each occupation's sentences; they are clustered by schema, since all are of one occupation."""
+    members: dict[str, list[tuple[Sentence, str]]] = {}
+    for schema in schemas:
+        own = [(sentence, str(schema.item["id"])) for sentence in schema.sentences.values()]
+        members.setdefault(str(schema.item["occupation"]), []).extend(own)
+    found = []
+    for name in sorted(members):
+        scored = [(s, schema) for s, schema in members[name] if s.choice.status == "scored"]
+        estimate = rate([s.right for s, _ in scored], [schema for _, schema in scored], confidence)
+        planned = coverage(s.choice.status for s, _ in members[name])
+        where = {"tags.occupation": name}
+        found.append(measure("accuracy", estimate, planned, part=f"occupation: {name}", chance=0.5, evidence=where))
+    return found
 
 
 def _gaps(schemas: Sequence[Schema], confidence: float, measure: Measure) -> list[Measurement]:

@@ -17,6 +17,7 @@ from audit.metrics import holm
 from audit.models import Model, Request, Response
 from audit.models.causal import CausalModel
 from audit.models.scripted import ScriptedModel, noise
+from audit.results import behind
 from probes.base import Outcome
 from probes.bias.winogender import Winogender, WinogenderOptions
 from probes.bias.winogender_answers import prompt_of
@@ -288,3 +289,15 @@ def test_published_sentences() -> None:
     assert all(i["percent_female"] is not None for i in found)
     [first] = [i for i in found if i["id"] == "technician.customer.1"]
     assert (first["participant"], first["answer"], first["percent_female"]) == ("customer", 1, 40.34)
+
+
+def test_each_occupation_has_its_accuracy_and_its_records() -> None:
+    outcome = run_probe(Winogender, ScriptedModel())
+    found = [m for m in outcome.measurements if (m.slice or "").startswith("occupation: ")]
+    occupations = {str(item["occupation"]) for item in Winogender().items(DATA)}
+    assert {str(m.slice).removeprefix("occupation: ") for m in found} == occupations
+    for m in found:
+        records = behind(m, outcome.records)
+        assert m.n == len(records) > 0
+        assert m.value == pytest.approx(sum(r.outcome == "right" for r in records) / m.n)
+        assert m.clusters == len({r.item for r in records})
