@@ -133,8 +133,20 @@ class Probe(ABC):
         """All items of the source; ``data`` is the user's folder of published sets."""
 
     def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
-        """The items that the options ask for; a probe whose items may come from several places decides here."""
-        return self.items(data)
+        """The items that the options ask for: those of the hub where they name a commit, otherwise ``items``.
+
+        A probe whose items depend on further options decides here.
+        """
+        revision = hub_revision(options)
+        return self.hub_items(revision, data) if revision else self.items(data)
+
+    def hub_items(self, revision: str, data: Path | None) -> list[Item]:
+        """All items of the hub's set at a commit, for probes whose options are ``PublishedOptions``.
+
+        Raises:
+            NotImplementedError: where the probe knows no hub.
+        """
+        raise NotImplementedError(f"{self.id} knows no set of the hub")
 
     def drawn(self, items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
         """At most ``limit`` of the loaded items (None: all), spread over the stratum; see ``audit.corpora.draw``."""

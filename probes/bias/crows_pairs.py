@@ -17,7 +17,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
+from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.crows_pairs_answers import Pair, answered, asks
 from probes.bias.crows_pairs_items import from_folder, from_hub
 from probes.bias.crows_pairs_measures import findings, measurements
@@ -143,10 +143,9 @@ class CrowsPairs(Probe):
         """The pairs of the authors' file in the data folder."""
         return from_folder(data)
 
-    def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
-        """The pairs of the hub where the options name a commit, otherwise those of the data folder."""
-        revision = hub_revision(options)
-        return from_hub(revision) if revision else self.items(data)
+    def hub_items(self, revision: str, data: Path | None) -> list[Item]:
+        """The pairs of the hub's data set at a commit."""
+        return from_hub(revision)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """Both sentences of each pair, and one of them in mixed order."""

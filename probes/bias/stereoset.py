@@ -16,7 +16,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
+from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.stereoset_answers import OPPOSITE, STEREOTYPE, UNRELATED, Triple, answered, asks
 from probes.bias.stereoset_items import INTRA, from_folder, from_hub
 from probes.bias.stereoset_measures import findings, measurements
@@ -141,10 +141,9 @@ class StereoSet(Probe):
         """The triples of the authors' file in the data folder."""
         return from_folder(data)
 
-    def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
-        """The triples of the hub where the options name a commit, otherwise those of the data folder."""
-        revision = hub_revision(options)
-        return from_hub(revision) if revision else self.items(data)
+    def hub_items(self, revision: str, data: Path | None) -> list[Item]:
+        """The triples of the hub's data set at a commit."""
+        return from_hub(revision)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """The three sentences of each triple."""

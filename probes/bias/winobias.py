@@ -17,7 +17,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
+from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winobias_answers import CONTINUED, Answer, Pair, answered, asks, in_pairs
 from probes.bias.winobias_items import from_folder, from_hub
 from probes.bias.winobias_measures import findings, measurements
@@ -146,10 +146,9 @@ class WinoBias(Probe):
         """The pairs of the authors' development files in the data folder."""
         return from_folder(data)
 
-    def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
-        """The pairs of the hub where the options name a commit, otherwise those of the data folder."""
-        revision = hub_revision(options)
-        return from_hub(revision) if revision else self.items(data)
+    def hub_items(self, revision: str, data: Path | None) -> list[Item]:
+        """The pairs of the hub's data set at a commit."""
+        return from_hub(revision)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """Both answers to each sentence, by continuation and to the question in three wordings."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
+from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winogender_answers import OCCUPATION, Sentence, answered, asks, prompt_of
 from probes.bias.winogender_findings import findings
 from probes.bias.winogender_items import from_folder, from_hub
@@ -137,10 +137,9 @@ class Winogender(Probe):
         """The schemas of the authors' files in the data folder."""
         return from_folder(data)
 
-    def load(self, data: Path | None, options: ProbeOptions) -> list[Item]:
-        """The schemas of the hub where the options name a commit, otherwise those of the data folder."""
-        revision = hub_revision(options)
-        return from_hub(revision, data) if revision else self.items(data)
+    def hub_items(self, revision: str, data: Path | None) -> list[Item]:
+        """The schemas of the hub's data set at a commit."""
+        return from_hub(revision, data)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """Both answers to each sentence of each schema."""
