@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from audit.config import AuditConfig, ConfigError, Problem, load_config
 from audit.manifest import now, tool_version
 from audit.mitigation.features import check_columns
-from audit.mitigation.language import Audited, language_remedies
+from audit.mitigation.language import Audited, addressed, language_remedies
 from audit.mitigation.settings import Settings
 from audit.mitigation.tables import table_remedies
 from audit.models.source import resolve
@@ -57,6 +57,8 @@ def problems(result: AuditResult) -> list[Finding]:
 def remedies(config: AuditConfig, result: AuditResult, folder: Path, settings: Settings) -> list[Remedy]:
     """All kinds of remedies; each kind gives none where it has nothing to do with such a model."""
     of_tables = table_remedies(config, result, folder, settings)
+    if not addressed(result, find_probes(), settings.everything):
+        return of_tables  # weights are not looked for, or fetched, for nothing
     return [*of_tables, *language_remedies(_audited(config, result, folder), settings)]
 
 
