@@ -253,6 +253,8 @@ def test_a_control_is_no_remedy_and_what_it_does_as_well_is_told() -> None:
     case = fixtures.typical()
     card = plain(render_card(case.result, case.records, mitigation(tried, control)))
     assert "An instruction" in card
+    assert "The same without its content did as well" in card
+    assert "did as well" not in plain(render_card(case.result, case.records, mitigation(tried, idle)))
     assert "Something else" not in card
 
 
