@@ -101,9 +101,9 @@ def read_records(folder: Path, probe: str) -> list[Record]:
         return []
     try:
         frame = pd.read_parquet(path)
-        rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         if "claims" not in frame:  # written by an earlier version
             frame["claims"] = "[]"
+        rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         return [Record.model_validate({**row, **{c: json.loads(row[c]) for c in _JSON_COLUMNS}}) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultError(f"{path} cannot be read as records: {str(error).splitlines()[0]}") from None
