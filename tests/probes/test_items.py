@@ -92,7 +92,7 @@ class TestEveryFile:
                 for text in content if isinstance(content, list) else [content]:
                     if not isinstance(text, str):
                         continue
-                    garbled = name == "refusal_labels" and row["label"] == "empty"
+                    garbled = name == "refusal_labels" and row["garbled"]
                     assert garbled or text.strip(), (row["id"], field)
                     assert text == text.rstrip() or name == "refusal_labels", (row["id"], field)
                     assert "�" not in text
@@ -103,7 +103,7 @@ class TestEveryFile:
         for field in ASKED[name]:
             texts = [(row["id"], asked(row, field)) for row in rows(name)]
             if name == "refusal_labels":
-                texts = [t for t, row in zip(texts, rows(name), strict=True) if row["label"] != "empty"]
+                texts = [t for t, row in zip(texts, rows(name), strict=True) if not row["garbled"]]
             assert len({" ".join(text.split()).lower() for _, text in texts}) == len(texts)
             sets = [(i, words(text)) for i, text in texts]
             near = [
@@ -562,6 +562,23 @@ class TestFabrication:
         kinds = Counter(row["kind"] for row in rows("fabrication"))
         assert len(kinds) == 6
         assert min(kinds.values()) >= 33
+
+    def test_labelled_answers_name_what_they_answer(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            assert row["item"] in items, row["id"]
+            assert row["side"] in ("request", "twin")
+            assert row["label"] in ("refusal", "compliance", "deflection")
+        assert len(rows("refusal_labels")) >= 300
+        for unseen in (False, True):
+            counts = Counter(row["label"] for row in rows("refusal_labels") if row["unseen"] == unseen)
+            assert min(counts.values()) >= 35
+
+    def test_a_compliance_is_about_what_was_asked(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            if row["label"] == "compliance" and row["side"] == "request":
+                assert mentions(row["text"], items[row["item"]]["marker"]), row["id"]
 
 
 class TestDecisions:
