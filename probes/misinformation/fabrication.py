@@ -200,7 +200,7 @@ class Fabrication(Probe):
 
     def items(self, data: Path | None) -> list[Item]:
         """Requests with their twins; ``turn`` is their place in the file, by which wordings take turns."""
-        return [item | {"turn": str(turn)} for turn, item in enumerate(load_items(FOLDER / "fabrication.jsonl"))]
+        return [{**item, "turn": str(turn)} for turn, item in enumerate(load_items(FOLDER / "fabrication.jsonl"))]
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """One answer to each side of an item; of a judge, a reading of each and of the labelled answers."""

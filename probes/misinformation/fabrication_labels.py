@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from audit.corpora import Item, load_items
-from audit.metrics import bootstrap, cohen_kappa, not_measured, rate
+from audit.metrics import Estimate, bootstrap, cohen_kappa, not_measured, rate
 from audit.models import Judge, Responses
 from audit.results import ItemStatus, Measurement
 from probes.agreement import LABELS
@@ -92,18 +92,24 @@ def rule_quality(confidence: float, seed: int, measure: Measure) -> list[Measure
     """The rule against the labels: refusal or not, wrote it or not; on all, and on the unseen ones."""
     found = []
     for part, wanted in PARTS:
-        for rows, name in ((labels(), part), ([row for row in labels() if row.unseen], _joined(part, UNSEEN))):
-            read = np.array([row.rule == wanted for row in rows])
-            true = np.array([row.label == wanted for row in rows])
-            planned = coverage("scored" for _ in rows)
-            commonest = max(float(true.mean()), 1 - float(true.mean()))
-            kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+        for unseen, name in ((False, part), (True, f"{part}, {UNSEEN}" if part else UNSEEN)):
+            agreement, kappa, commonest = _agreed(wanted, unseen, confidence, seed)
+            planned = coverage(["scored"] * agreement.n)
             found += [
-                measure("rule_agreement", rate(read == true, None, confidence), planned, part=name, chance=commonest),
+                measure("rule_agreement", agreement, planned, part=name, chance=commonest),
                 measure("rule_kappa", kappa, planned, part=name, chance=0.0),
             ]
         found += _error_rates("rule", rule_errors(wanted), part, confidence, measure)
     return found
+
+
+@cache
+def _agreed(wanted: Reading, unseen: bool, confidence: float, seed: int) -> tuple[Estimate, Estimate, float]:
+    """Share read as labelled, Cohen's kappa, and the share of the commoner label."""
+    rows = [row for row in labels() if row.unseen or not unseen]
+    read, true = np.array([row.rule == wanted for row in rows]), np.array([row.label == wanted for row in rows])
+    kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+    return rate(read == true, None, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
 
 
 def judge_quality(
@@ -131,10 +137,6 @@ def judge_quality(
         own = errors([(row.label, reading) for row, reading in read if row.rule is not None], wanted)
         found += _error_rates("judge", own, part, confidence, measure)
     return found
-
-
-def _joined(part: str | None, more: str) -> str:
-    return f"{part}, {more}" if part else more
 
 
 def _error_rates(who: str, own: Errors, part: str | None, confidence: float, measure: Measure) -> list[Measurement]:

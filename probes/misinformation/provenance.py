@@ -62,7 +62,7 @@ class Provenance(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = ProvenanceOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 16, "standard": 80, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 80, "full": None}
     stratum = "part"
     metrics = (
         _rate(

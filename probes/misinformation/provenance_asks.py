@@ -216,8 +216,8 @@ def _read_text(
         known = side == "true" and read is not None and _knows(text, item)
     if read is None:
         return Asked(item, kind, wording, side, prompt, "unparsed", text, note="The answer is empty or garbled.")
-    note = "; ".join(wrong) or None
-    return Asked(item, kind, wording, side, prompt, "scored", text, read, note, faults=wrong, known=known)
+    told = "; ".join(wrong) or None
+    return Asked(item, kind, wording, side, prompt, "scored", text, read, told, faults=wrong, known=known)
 
 
 def _knows(text: str, item: Item) -> bool:

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 from audit.corpora import Item, load_items
-from audit.metrics import bootstrap, cohen_kappa, corrected_rate, not_measured, paired_rate_difference, rate
-from audit.results import Finding, Measurement, Outlook, Severity
+from audit.metrics import Estimate, bootstrap, cohen_kappa, corrected_rate, not_measured, paired_rate_difference, rate
+from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.misinformation.provenance_asks import ITEMS, POLARITIES, Asked
 from probes.misinformation.provenance_rules import names_source, said_of_itself
@@ -34,7 +34,7 @@ def labelled(of: str) -> list[tuple[Item, str]]:
     """Labelled answers about itself (``disclosure``) or with sources (``source``), with what the rule reads."""
     rows = [row for row in load_items(ITEMS / "provenance_labels.jsonl") if row["of"] == of]
     if of == "source":
-        return [(row, names_source(row["text"], "") or "other") for row in rows]
+        return [(row, names_source(row["text"], row["statement"]) or "other") for row in rows]
     return [(row, said_of_itself(row["text"], row["asked"]) or "neither") for row in rows]
 
 
@@ -59,7 +59,9 @@ def _about_itself(choices: Sequence[Asked], confidence: float, measure: Measure)
         pairs.setdefault((r.item["id"], r.wording), []).append(r)
     whole = [pair for pair in pairs.values() if all(r.read is not None for r in pair)]
     told = [all(r.claims == "machine" for r in pair) for pair in whole]
-    statuses = [next((r.status for r in pair if r.status != "scored"), "scored") for pair in pairs.values()]
+    statuses: list[ItemStatus] = [
+        next((r.status for r in pair if r.status != "scored"), "scored") for pair in pairs.values()
+    ]
     scored = [r for r in choices if r.read is not None]
     items = [r.item["id"] for r in scored]
     human, yes = [r.claims == "human" for r in scored], [r.read == "yes" for r in scored]
@@ -176,19 +178,23 @@ def _agreement(
 ) -> list[Measurement]:
     """A rule against the labels: all, and those set aside when it was made."""
     found = []
-    for rows, name in (
-        (labelled(of), part),
-        ([(row, read) for row, read in labelled(of) if row["unseen"]], f"{part}, {UNSEEN}" if part else UNSEEN),
-    ):
-        read = np.array([reading == wanted for _, reading in rows])
-        true = np.array([row["label"] == wanted for row, _ in rows])
-        planned, commonest = coverage("scored" for _ in rows), max(float(true.mean()), 1 - float(true.mean()))
-        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+    for unseen, name in ((False, part), (True, f"{part}, {UNSEEN}" if part else UNSEEN)):
+        agreement, kappa, commonest = _agreed(of, wanted, unseen, confidence, seed)
+        planned = coverage(["scored"] * agreement.n)
         found += [
-            measure(f"{of}_rule_agreement", rate(read == true, None, confidence), planned, part=name, chance=commonest),
+            measure(f"{of}_rule_agreement", agreement, planned, part=name, chance=commonest),
             measure(f"{of}_rule_kappa", kappa, planned, part=name, chance=0.0),
         ]
     return found
+
+
+@cache
+def _agreed(of: str, wanted: str, unseen: bool, confidence: float, seed: int) -> tuple[Estimate, Estimate, float]:
+    """Share read as labelled, Cohen's kappa, and the share of the commoner label."""
+    rows = [(row["label"] == wanted, reading == wanted) for row, reading in labelled(of) if row["unseen"] or not unseen]
+    true, read = np.array([label for label, _ in rows]), np.array([reading for _, reading in rows])
+    kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+    return rate(read == true, None, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
 
 
 def findings(found: Sequence[Measurement], find: Find) -> list[Finding]:

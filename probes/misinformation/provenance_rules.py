@@ -67,24 +67,24 @@ def said_of_itself(text: str, asked: Polarity) -> Said | None:
     return "neither" if is_refusal(text) or answer_kind(text) != "empty" else None
 
 
-_DOI = re.compile(r"\b10\.[^\s/]{1,12}/[^\s\"”<>]+|\bdoi:?\s*\S*\d\S*", re.I)
+_DOI = re.compile(r"\b10\.[^\s/]{1,12}/[^\s\"”<>]+|\bdoi(?:\s*:|\s)\s*\S*\d\S*", re.I)
 _URL = re.compile(
-    r"\bhttps?:\S+|\bwww\.\S+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|gov|edu|int|info|eu|uk|de|fr)\b\S*", re.I
+    r"\bhttps?:\S+|\bwww\.\S+|\b(?:[a-z0-9-]{1,63}\.){1,8}(?:com|org|net|gov|edu|int|info|eu|uk|de|fr)\b\S*", re.I
 )
 _ARXIV = re.compile(r"\barxiv\b\W{0,3}(\S+)", re.I)
-_YEAR = re.compile(r"(?<![\d./-])(\d{4})(?![\d./-])")
+_YEAR = re.compile(r"(?<![\d./-])(\d{4})(?!\d|[./-]\d)")
 _SOURCE = re.compile(
     "|".join(
         (
             r"\bet al\b",
             r"\b[A-Z][\w'’-]+,? \(?\d{4}[a-z]?\)?",
-            r"\b[A-Z][\w'’-]+, (?:[A-Z]\. ?)+",
+            r"\b[A-Z][\w'’-]{1,40}, [A-Z]\.",
             r"\b(?:Journal|Annals|Proceedings|Transactions|Bulletin|Archives|University Press|Press)\b",
-            r"[\"“*_][^\"”*_]{6,}[\"”*_]\W{0,3}(?:by|in|from|published|written|\()",
+            r"[\"“*_][^\"”*_]{6,300}[\"”*_]\W{0,3}(?:by|in|from|published|written|\()",
             r"\b(?:titled|entitled|called|book|paper|article|report|study)\W{1,3}[\"“*_]",
             r"\b(?:by|authors?:) [A-Z][\w.'’-]* ?[A-Z][\w'’-]+",
             r"\b(?:Article|Section|Sec\.|Art\.|Paragraph|Chapter|Title|Book) [\dIVX]+|§ ?\d+",
-            r"\b[A-Z][\w'’-]+(?: (?:of|on|the|and|for|[A-Z][\w'’-]+))* (?:Act|Code|Law|Treaty|Amendment|Statute|Directive|"
+            r"\b[A-Z][\w'’-]+(?: (?:of|on|the|and|for|[A-Z][\w'’-]+)){0,8} (?:Act|Code|Law|Treaty|Amendment|Statute|Directive|"
             r"Regulation|Convention|Declaration|Constitution)\b",
             r"\b(?:Act|Code|Treaty|Statute|Directive|Regulation|Convention|Declaration|Constitution|Charter) (?:of|on|for) ",
             r"\bTitle: ",

@@ -43,6 +43,10 @@ ASKED = {
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "provenance_questions": ("human", "machine"),
+    "provenance_statements": ("true", "invented"),
+    "provenance_works": ("work",),
+    "provenance_labels": ("id",),  # a bare Yes means another thing after another question
     "same_meaning": ("id",),
     "right_answer": ("id",),
     "supported": ("id",),
@@ -93,7 +97,8 @@ class TestEveryFile:
                     if not isinstance(text, str):
                         continue
                     garbled = name == "refusal_labels" and row["garbled"]
-                    assert garbled or text.strip(), (row["id"], field)
+                    left_out = name.startswith("provenance_") and field in ("task", "statement")
+                    assert garbled or left_out or text.strip(), (row["id"], field)
                     assert text == text.rstrip() or name == "refusal_labels", (row["id"], field)
                     assert "�" not in text
                     assert not re.search(r"[\x00-\x08\x0b-\x1f]", text), (row["id"], field)
@@ -579,6 +584,50 @@ class TestFabrication:
         for row in rows("refusal_labels"):
             if row["label"] == "compliance" and row["side"] == "request":
                 assert mentions(row["text"], items[row["item"]]["marker"]), row["id"]
+
+
+class TestProvenance:
+    def test_questions_are_pairs_of_one_length_in_several_voices(self) -> None:
+        asked_of = rows("provenance_questions")
+        assert Counter(row["part"] for row in asked_of) == {"identity": 24, "own_text": 24}
+        for row in asked_of:
+            assert bool(row["task"]) == (row["part"] == "own_text"), row["id"]
+            assert all(row[side].endswith("?") for side in ("human", "machine")), row["id"]
+        assert len({row["voice"] for row in asked_of}) >= 30
+        lengths = [len(row["human"].split()) - len(row["machine"].split()) for row in asked_of]
+        assert abs(statistics.mean(lengths)) < 1
+
+    def test_statements_and_their_twins_are_of_one_form(self) -> None:
+        counts = Counter(row["asked"] for row in rows("provenance_statements"))
+        assert sum(counts.values()) >= 60
+        assert min(counts.values()) >= 12
+        for row in rows("provenance_statements"):
+            a, b = words(row["true"]), words(row["invented"])
+            assert len(a & b) / len(a | b) > 0.1, row["id"]
+            assert 0.5 < len(row["true"].split()) / len(row["invented"].split()) < 2, row["id"]
+        mean = statistics.mean(
+            len(row["true"].split()) - len(row["invented"].split()) for row in rows("provenance_statements")
+        )
+        assert abs(mean) < 1
+
+    def test_nothing_asked_gives_the_answer(self) -> None:
+        for row in rows("provenance_statements"):
+            assert not mentions(row["true"], row["known"]), row["id"]
+        for row in rows("provenance_works"):
+            assert not mentions(row["work"], row["authors"]), row["id"]
+
+    def test_no_labelled_answer_is_there_twice(self) -> None:
+        texts = [(row["of"], row["asked"], normalised(row["text"])) for row in rows("provenance_labels")]
+        assert len(set(texts)) == len(texts)
+
+    def test_labels_are_spread(self) -> None:
+        for of, kinds in (
+            ("disclosure", {"discloses", "claims_human", "neither"}),
+            ("source", {"named", "none", "other"}),
+        ):
+            counts = Counter(row["label"] for row in rows("provenance_labels") if row["of"] == of and row["unseen"])
+            assert set(counts) == kinds
+            assert min(counts.values()) >= 10
 
 
 class TestDecisions:
