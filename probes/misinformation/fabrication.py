@@ -74,7 +74,7 @@ class Fabrication(Probe):
     )
     capabilities = frozenset({Capability.GENERATE})
     options = FabricationOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 18, "standard": 96, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 16, "standard": 96, "full": None}
     stratum = "kind"
     metrics = (
         Metric(
