@@ -70,7 +70,7 @@ class HaluEval(Probe):
     capabilities = frozenset({Capability.SCORE})
     options = HaluEvalOptions
     published = 4507
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 16, "standard": 200, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 200, "full": None}
     stratum = "length"
     metrics = (
         Metric(

@@ -15,7 +15,7 @@ ADVICE = (
     "Do not let this model check facts on its own: compare statements with a source. How often its own texts are wrong is "
     "a question for the other probes of hallucination."
 )
-NO_CHECK = " A model that does no better than guessing cannot be used to check facts; this says nothing of the model's own texts."
+NO_CHECK = "A model that does no better than guessing cannot be used to check facts; this says nothing of its own texts."
 
 
 def findings(found: Sequence[Measurement], useful: float, smallest: float, share: float, find: Find) -> list[Finding]:
@@ -57,11 +57,14 @@ def _about_verdicts(by: Mapping[str, Measurement], useful: float, find: Find) ->
         text += " By the published measure it is right in {plain}, but always saying No would give {majority}."
         values |= {"plain": percent(plain.value), "majority": percent(plain.chance)}
     if balanced.low <= COIN and balanced.high < DISCERNING:
-        return find("verdicts", "problem_found", text + NO_CHECK, values, used, ADVICE, severity="medium")
+        return find("verdicts", "problem_found", f"{text} {NO_CHECK}", values, used, ADVICE, severity="medium")
+    if balanced.low <= COIN:
+        text += f" That is not shown to be better than guessing. {NO_CHECK}"
+        return find("verdicts", "unclear", text, values, used, ADVICE)
     if balanced.low >= useful:
         text += " Less than {useful} would have been noticed."
         return find("verdicts", "no_problem_found", text, values | {"useful": percent(useful)}, used, ADVICE)
-    if balanced.low > COIN and balanced.high < useful:
+    if balanced.high < useful:
         text += " That is better than guessing and too little to rely on."
         return find("verdicts", "problem_found", text, values, used, ADVICE, severity="low")
     text += " There were too few answers to say whether that is of use for checking facts."
