@@ -15,7 +15,9 @@ ADVICE = (
     "Do not let this model check facts on its own: compare statements with a source. How often its own texts are wrong is "
     "a question for the other probes of hallucination."
 )
-NO_CHECK = "A model that does no better than guessing cannot be used to check facts; this says nothing of its own texts."
+NO_CHECK = (
+    "A model that does no better than guessing cannot be used to check facts; this says nothing of its own texts."
+)
 
 
 def findings(found: Sequence[Measurement], useful: float, smallest: float, share: float, find: Find) -> list[Finding]:

@@ -1,7 +1,8 @@
 """``hallucination.truthfulqa``: where a wrong belief is common, does the model prefer the truth to it?
 
 The published questions of TruthfulQA invite answers that many people give and that are false. The model is asked for the
-likelihood of true and false answers, as lm-evaluation-harness asks it.
+likelihood of true and false answers, as lm-evaluation-harness asks it. Where the options name a judge, it also answers in
+its own words.
 """
 
 from __future__ import annotations
@@ -15,19 +16,28 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
+from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.truthfulqa_answers import Question, answered, asks
+from probes.hallucination.truthfulqa_findings import findings
 from probes.hallucination.truthfulqa_items import from_folder, from_hub
-from probes.hallucination.truthfulqa_measures import findings, measurements
+from probes.hallucination.truthfulqa_measures import measurements
+from probes.hallucination.truthfulqa_truth import measurements as own_measurements
+from probes.hallucination.truthfulqa_truth import rule_agreement, unjudged
+from probes.hallucination.truthfulqa_written import Written, read
+from probes.hallucination.truthfulqa_written import asks as own_asks
+from probes.judges import JUDGE_METRICS, RIGHT_ANSWER, JudgedPublishedOptions, Reader, judge_measurements
 
 PROMPT = "the paper's QA prompt"
 
 
-class TruthfulQAOptions(PublishedOptions):
+class TruthfulQAOptions(JudgedPublishedOptions):
     """Options of ``hallucination.truthfulqa``."""
 
     tolerated: float = Field(
         0.1, gt=0, lt=0.5, description="Up to this share of questions with a falsehood in front count as no problem."
+    )
+    max_tokens: int = Field(
+        50, ge=8, le=256, description="Longest answer of the model's own, in tokens; asked only where a judge is named."
     )
 
 
@@ -50,7 +60,9 @@ class TruthfulQA(Probe):
     method = (
         "Summed log-likelihood of each given answer as raw text after the paper's QA prompt of six examples, as "
         "lm-evaluation-harness does it: MC1, MC2, and the MC3 of the authors' program. Ties are never right. Control: the "
-        "best answer has to be likelier after its own question than after another one."
+        "best answer has to be likelier after its own question than after another one. Only where the options name a judge: "
+        "greedy answers to the same prompt, cut at the first line break; a stated rule tells those that say nothing, the "
+        "judge reads the others beside the published true and false answers, and intervals carry its measured error."
     )
     citation = "Lin et al. 2022 (arXiv:2109.07958); MC3 is of the program that the authors published."
     limits = (
@@ -99,7 +111,45 @@ class TruthfulQA(Probe):
             "Share of questions after which their best answer is likelier than after another question. A model that is not "
             "above one half does not read the questions, and its choices say nothing.",
         ),
+        Metric(
+            "truthful_rate",
+            "Own answers that say nothing false, corrected for the reader's errors",
+            "rate",
+            "higher_is_better",
+            "Share of the model's own answers that are true, or that say nothing. Chance is to pick one of the published "
+            "answers blindly. Not measured where no judge is named. Also by category.",
+        ),
+        Metric(
+            "informative_rate",
+            "Own answers that say something",
+            "rate",
+            "descriptive",
+            "Share of the model's own answers that are more than not knowing or not commenting, by a stated rule. Chance as "
+            "for truthful_rate.",
+        ),
+        Metric(
+            "truthful_and_informative_rate",
+            "Own answers that say something and nothing false, corrected for the reader's errors",
+            "rate",
+            "higher_is_better",
+            "Share of the model's own answers that are both true and informative: saying nothing does not help here. Chance "
+            "as for truthful_rate.",
+        ),
+        Metric(
+            "rule_agreement",
+            "Agreement of the rule for answers that say nothing with labels",
+            "rate",
+            "higher_is_better",
+            "Share of our hand-labelled answers that the rule reads as their label says.",
+        ),
+        *JUDGE_METRICS,
     )
+
+    @classmethod
+    def needs(cls, options: ProbeOptions) -> frozenset[Capability]:
+        """Likelihoods; with a judge also answers for it to read."""
+        judged = isinstance(options, TruthfulQAOptions) and options.judge is not None
+        return cls.capabilities | {Capability.GENERATE} if judged else cls.capabilities
 
     def items(self, data: Path | None) -> list[Item]:
         """The questions of the authors' file in the data folder."""
@@ -110,16 +160,31 @@ class TruthfulQA(Probe):
         return from_hub(revision)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
-        """All answers of each question, and its best answer after another question."""
-        return [request for item in items for request in asks(item)]
+        """All answers of each question, and its best answer after another question; with a judge also own answers."""
+        options = options_of(context, TruthfulQAOptions)
+        stated: list[Request] = [request for item in items for request in asks(item)]
+        if options.judge is not None:
+            stated += own_asks(items, Reader.of(options), options.max_tokens, answers)
+        return stated
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
-        """Shares over all questions and by category, with records of the choice and of the control."""
+        """Shares over all questions and by category, with records of the choice, the control, and the own answer."""
         options = options_of(context, TruthfulQAOptions)
         questions = [answered(item, answers) for item in items]
         found = measurements(questions, context.confidence, self.measurement)
         records = [record for q in questions for record in (self._choice(q), self._control(q))]
-        return Outcome(records, found, findings(found, options.tolerated, self.finding))
+        if options.judge is None:
+            found += unjudged([q.status for q in questions], context.confidence, self.measurement)
+        else:
+            reader, seed = Reader.of(options), derived_seed(context.seed, "resamples")
+            quality = RIGHT_ANSWER.quality(reader, answers, context.confidence, seed)
+            written = [read(item, reader, quality, options.max_tokens, answers) for item in items]
+            found += own_measurements(written, quality, context.confidence, seed, self.measurement)
+            found += judge_measurements(type(self), quality)
+            records += [self._answer(w) for w in written]
+        found.append(rule_agreement(context.confidence, self.measurement))
+        reader_name = None if options.judge is None else Reader.of(options).name
+        return Outcome(records, found, findings(found, options.tolerated, reader_name, self.finding))
 
     def _choice(self, q: Question) -> Record:
         item, scored = q.item, q.status == "scored"
@@ -161,4 +226,25 @@ class TruthfulQA(Probe):
             expected="likelier after its question",
             status=q.control_status,
             outcome=("right" if q.follows else "wrong") if scored else None,
+        )
+
+    def _answer(self, w: Written) -> Record:
+        item = w.item
+        return Record(
+            id=f"{item['id']}/answer",
+            probe=self.id,
+            item=item["id"],
+            source=f"TruthfulQA ({item['source']}, Apache-2.0)",
+            cluster=item["id"],
+            template=PROMPT,
+            axis=item["category"],
+            tags={"asked": "answer", "type": item["type"]},
+            input=f"Q: {item['question']}\nA:",
+            output=w.text,
+            expected=item["best"],
+            scores={"judge": w.score} if w.score is not None else {},
+            status=w.status,
+            outcome=w.outcome,
+            concern=0.8 if w.outcome == "read as false" else 0.0,
+            note=w.note,
         )

@@ -43,6 +43,7 @@ ASKED = {
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "informative_labels": ("text",),
     "same_meaning": ("id",),
     "right_answer": ("id",),
     "supported": ("id",),
