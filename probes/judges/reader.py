@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from audit.models import (
     Choose,
@@ -41,8 +41,9 @@ QUESTION = (
 
 
 class JudgedOptions(ProbeOptions):
-    """Options of a probe whose answers another model may read."""
+    """Options of a probe whose answers another model may read; ``kinds`` are those of judges that it can use."""
 
+    kinds: ClassVar[frozenset[JudgeKind]] = frozenset({"nli", "encoder", "model"})
     judge: str | None = Field(
         None,
         min_length=1,
@@ -52,8 +53,20 @@ class JudgedOptions(ProbeOptions):
     judge_kind: JudgeKind = Field(
         "model",
         description="How the judge is asked: nli (a classifier of entailment), encoder (sentence vectors), or model (a "
-        "question with short answers).",
+        "question with short answers). An entry of the config's judges says so itself.",
     )
+
+    @model_validator(mode="after")
+    def _of_a_kind_that_fits(self) -> Self:
+        if self.judge is not None and self.judge_kind not in self.kinds:
+            raise ValueError(
+                f"this probe cannot use a judge of the kind {self.judge_kind}; {', '.join(sorted(self.kinds))} it can"
+            )
+        return self
+
+    def read_by(self, judge: str, kind: JudgeKind) -> Self:
+        """These options with another judge."""
+        return type(self).model_validate({**self.model_dump(), "judge": judge, "judge_kind": kind})
 
 
 class JudgedPublishedOptions(PublishedOptions, JudgedOptions):
