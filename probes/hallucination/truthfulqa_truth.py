@@ -59,7 +59,7 @@ def _rates(written: Sequence[Written], quality: Quality, confidence: float, seed
     if not read:
         return dict.fromkeys(RATES, not_measured("no answer could be read", confidence))
     if hits and true.value is None:
-        why = not_measured(true.reason or "the answers could not be read", confidence)
+        why = not_measured(true.reason or "the answers could not be read", confidence, said.n)
         return {**dict.fromkeys(RATES, why), "informative_rate": said}
     share, truth = _known(said), _known(true) if hits else (0.5, 0.0, 1.0)
     false = mover_product(share, (1 - truth[0], 1 - truth[2], 1 - truth[1]))
