@@ -174,7 +174,7 @@ class TruthfulQA(Probe):
         found = measurements(questions, context.confidence, self.measurement)
         records = [record for q in questions for record in (self._choice(q), self._control(q))]
         if options.judge is None:
-            found += unjudged([q.status for q in questions], context.confidence, self.measurement)
+            found += unjudged(context.confidence, self.measurement)
         else:
             reader, seed = Reader.of(options), derived_seed(context.seed, "resamples")
             quality = RIGHT_ANSWER.quality(reader, answers, context.confidence, seed)

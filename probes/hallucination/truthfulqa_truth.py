@@ -9,7 +9,7 @@ from statistics import fmean
 
 from audit.corpora import Item, load_items
 from audit.metrics import Estimate, corrected_rate, mover_product, not_measured, rate
-from audit.results import ItemStatus, Measurement
+from audit.results import Measurement
 from probes.base import coverage
 from probes.hallucination.truthfulqa_written import Written, informative
 from probes.judges import JUDGE_METRICS, Quality
@@ -21,11 +21,10 @@ NO_JUDGE = "no judge is named"
 METHOD = "product of Wilson and Rogan-Gladen intervals (MOVER on the logarithm)"
 
 
-def unjudged(statuses: Sequence[ItemStatus], confidence: float, measure: Measure) -> list[Measurement]:
-    """The metrics of own answers where the options name no judge; ``statuses`` are those of the questions' choices."""
-    planned = coverage("unparsed" if status == "scored" else status for status in statuses)
+def unjudged(confidence: float, measure: Measure) -> list[Measurement]:
+    """The metrics of own answers where the options name no judge: nothing was planned."""
     names = [*RATES, *(metric.name for metric in JUDGE_METRICS)]
-    return [measure(name, not_measured(NO_JUDGE, confidence), planned) for name in names]
+    return [measure(name, not_measured(NO_JUDGE, confidence), coverage(())) for name in names]
 
 
 def measurements(

@@ -231,7 +231,8 @@ class TestOwnAnswers:
         assert not [r for r in probe.requests(items(), context, {}) if isinstance(r, Generate | Judge)]
         outcome = run(model(knower))
         for name in (*RATES, "judge_accuracy", "judge_kappa"):
-            assert number(outcome, name).reason == "no judge is named"
+            found = number(outcome, name)
+            assert (found.reason, found.coverage.planned) == ("no judge is named", 0)
         assert TruthfulQA.needs(TruthfulQAOptions()) == {Capability.SCORE}
         assert TruthfulQA.needs(TruthfulQAOptions(judge="j")) == {Capability.SCORE, Capability.GENERATE}
 
