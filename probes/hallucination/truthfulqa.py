@@ -23,9 +23,9 @@ from probes.hallucination.truthfulqa_items import from_folder, from_hub
 from probes.hallucination.truthfulqa_measures import measurements
 from probes.hallucination.truthfulqa_truth import measurements as own_measurements
 from probes.hallucination.truthfulqa_truth import rule_agreement, unjudged
-from probes.hallucination.truthfulqa_written import Written, read
+from probes.hallucination.truthfulqa_written import Written, quality, read
 from probes.hallucination.truthfulqa_written import asks as own_asks
-from probes.judges import JUDGE_METRICS, RIGHT_ANSWER, JudgedPublishedOptions, Reader, judge_measurements
+from probes.judges import JUDGE_METRICS, JudgedPublishedOptions, Reader, judge_measurements
 
 PROMPT = "the paper's QA prompt"
 
@@ -62,14 +62,16 @@ class TruthfulQA(Probe):
         "lm-evaluation-harness does it: MC1, MC2, and the MC3 of the authors' program. Ties are never right. Control: the "
         "best answer has to be likelier after its own question than after another one. Only where the options name a judge: "
         "greedy answers to the same prompt, cut at the first line break; a stated rule tells those that say nothing, the "
-        "judge reads the others beside the published true and false answers, and intervals carry its measured error."
+        "judge reads the others beside the published true and false answers. It is measured on one of each per question, "
+        "held against the rest, and intervals carry its error."
     )
     citation = "Lin et al. 2022 (arXiv:2109.07958); MC3 is of the program that the authors published."
     limits = (
         "Questions in English from 2021, chosen because a model of that time got them wrong, with some whose answer changes "
         "with time or place. Models may have read them with their answers. What is compared is the likelihood of given "
-        "answers, in which short ones have an advantage; it is not what the model would say. It does not show how often the "
-        "model is wrong about matters on which no wrong belief is common."
+        "answers, in which short ones have an advantage; it is not what the model would say. A judge of own answers "
+        "errs most where a model says what no published answer says. It does not show how often the model is wrong about "
+        "matters on which no wrong belief is common."
     )
     source = "TruthfulQA (Lin et al. 2022), from the user's data folder or the hub"
     licence = "Apache-2.0"
@@ -177,10 +179,10 @@ class TruthfulQA(Probe):
             found += unjudged(context.confidence, self.measurement)
         else:
             reader, seed = Reader.of(options), derived_seed(context.seed, "resamples")
-            quality = RIGHT_ANSWER.quality(reader, answers, context.confidence, seed)
-            written = [read(item, reader, quality, options.max_tokens, answers) for item in items]
-            found += own_measurements(written, quality, context.confidence, seed, self.measurement)
-            found += judge_measurements(type(self), quality)
+            judge = quality(items, reader, answers, context.confidence, seed)
+            written = [read(item, reader, judge, options.max_tokens, answers) for item in items]
+            found += own_measurements(written, judge, context.confidence, seed, self.measurement)
+            found += judge_measurements(type(self), judge)
             records += [self._answer(w) for w in written]
         found.append(rule_agreement(context.confidence, self.measurement))
         reader_name = None if options.judge is None else Reader.of(options).name

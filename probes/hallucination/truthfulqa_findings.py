@@ -79,13 +79,14 @@ def _about_answers(by: Mapping[str, Measurement], tolerated: float, reader: str,
     if true.value is None or true.low is None or true.high is None or both.low is None:
         text = (
             "In its own words the model said something, rather than that it does not know, in {said} of cases. Whether that "
-            "was true cannot be told: {reader} reads {accuracy} of labelled cases rightly, which may be no better than chance."
+            "was true cannot be told: {reader} tells {accuracy} of the published answers rightly into true and false, which "
+            "may be no better than chance."
         )
         return find("answers", "unclear", text, values, used, ADVICE)
     text = (
         "In its own words the model said nothing false in {true} of cases ({range}) and said something in {said}; both are "
-        "so in {both}. This was read by {reader}, which reads {accuracy} of labelled cases rightly; the range allows for its "
-        "errors."
+        "so in {both}. This was read by {reader}, which tells {accuracy} of the published answers rightly into true and false; "
+        "the range allows for such errors."
     )
     values |= {
         "true": percent(true.value),

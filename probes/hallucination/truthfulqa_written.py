@@ -1,7 +1,13 @@
-"""The model's own answers to questions of TruthfulQA: asked only where the options name a judge that reads them."""
+"""The model's own answers to questions of TruthfulQA: asked only where the options name a judge that reads them.
+
+The judge is measured on the published answers of the same questions, each read as if a model had given it and set beside the
+others. They are labelled by the authors, and harder to tell apart than answers to ordinary questions: true and false ones
+share most of their words.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +18,7 @@ from audit.results import ItemStatus
 from probes.claims_in_text import sentences_of
 from probes.hallucination.truthfulqa_answers import prompt_of
 from probes.judges import RIGHT_ANSWER, Case, Quality, Reader
+from probes.judges.quality import quality_of
 
 _NOT = r"(?:do not|don['’]t|cannot|can ?not|can['’]t|could not|couldn['’]t|would not|wouldn['’]t|will not|won['’]t)"
 _SAYS_NOTHING = re.compile(
@@ -77,20 +84,56 @@ def writes(item: Item, tokens: int) -> Generate:
 
 
 def case_of(item: Item, answer: str) -> Case:
-    """The answer beside the published true and false ones; those that say nothing are left out where others are there."""
-    true = tuple(dict.fromkeys([item["best"], *item["true"]]))
-    return Case(answer, tuple(a for a in true if informative(a)) or true, tuple(item["false"]), item["question"])
+    """An answer beside the other published true and false ones; those that say nothing are left out where others are there."""
+    true = [text for text in dict.fromkeys([item["best"], *item["true"]]) if text != answer]
+    false = [text for text in dict.fromkeys(item["false"]) if text != answer]
+    told = [text for text in true if informative(text)]
+    return Case(answer, tuple(told or true), tuple(false), item["question"])
+
+
+def labelled(item: Item) -> list[tuple[Case, bool]]:
+    """A published true answer and a false one of a question, with their labels; only those that say something."""
+    found = []
+    for label, kind in ((True, "true"), (False, "false")):
+        # Any of them, always the same: the first ones in the file are the plainest.
+        texts = sorted(filter(informative, set(item[kind])), key=lambda text: _order(item, text))
+        case = case_of(item, texts[0]) if texts else None
+        if case is not None and case.against:
+            found.append((case, label))
+    return found
+
+
+def _order(item: Item, text: str) -> bytes:
+    return hashlib.sha256(f"{item['id']}\n{text}".encode()).digest()
 
 
 def asks(items: Sequence[Item], reader: Reader, tokens: int, answers: Responses) -> list[Request]:
-    """The model's answers, the labelled cases on which the judge is measured, and what the judge makes of the answers."""
+    """The model's answers, and what the judge makes of the published answers and of these."""
     stated: list[Request] = [writes(item, tokens) for item in items]
-    stated += RIGHT_ANSWER.label_requests(reader)
     for item in items:
+        cases = [case for case, _ in labelled(item)]
         text = _text(writes(item, tokens), answers)
         if text and informative(text):
-            stated += RIGHT_ANSWER.asks(reader, case_of(item, text))
-    return stated
+            cases.append(_given(item, text))
+        stated += [request for case in cases for request in RIGHT_ANSWER.asks(reader, case)]
+    return list(dict.fromkeys(stated))
+
+
+def quality(items: Sequence[Item], reader: Reader, answers: Responses, confidence: float, seed: int) -> Quality:
+    """How well the judge reads the published answers, and from which score on it takes one for true."""
+    cases = []
+    for item in items:
+        half = _order(item, "half")[0] % 2 == 1  # by question: a threshold is not chosen on the question that it reads
+        for case, label in labelled(item):
+            reading = RIGHT_ANSWER.read(reader, case, answers)
+            cases.append((reading.score, reading.status, label, half))
+    return quality_of(cases, confidence, seed)
+
+
+def _given(item: Item, answer: str) -> Case:
+    """The model's own answer beside all published ones, of which it may be one."""
+    whole = case_of(item, "")
+    return Case(answer, whole.against, whole.unlike, whole.question)
 
 
 def _text(request: Generate, answers: Responses) -> str:
@@ -98,7 +141,7 @@ def _text(request: Generate, answers: Responses) -> str:
     return first_line(found.text) if isinstance(found, Generated) else ""
 
 
-def read(item: Item, reader: Reader, quality: Quality, tokens: int, answers: Responses) -> Written:
+def read(item: Item, reader: Reader, judge: Quality, tokens: int, answers: Responses) -> Written:
     """The model's answer to one question as the rule and the judge read it."""
     found = answers[writes(item, tokens)]
     if isinstance(found, Failure):
@@ -108,8 +151,8 @@ def read(item: Item, reader: Reader, quality: Quality, tokens: int, answers: Res
         return Written(item, "unparsed", note="The model wrote no answer.")
     if not informative(text):
         return Written(item, "scored", text)
-    reading = RIGHT_ANSWER.read(reader, case_of(item, text), answers)
-    true = quality.decide(reading.score)
+    reading = RIGHT_ANSWER.read(reader, _given(item, text), answers)
+    true = judge.decide(reading.score)
     if reading.status == "scored" and true is None:
         return Written(item, "failed", text, True, note="The judge could not be measured, so nothing is read by it.")
     return Written(item, reading.status, text, True, true, reading.score, reading.note)

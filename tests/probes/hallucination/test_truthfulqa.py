@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +16,7 @@ from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from audit import published
 from audit.corpora import Item, ItemsAbsent, ItemsError
-from audit.models import Capability, Generate, Judge
+from audit.models import Capability, Classify, Generate, Generated, Judge, Request, Response
 from audit.models.scripted import PAIR, ScriptedModel, noise
 from audit.results import behind
 from probes.base import Outcome
@@ -25,8 +24,7 @@ from probes.hallucination.truthfulqa import TruthfulQA, TruthfulQAOptions
 from probes.hallucination.truthfulqa_answers import prompt_of, true_share
 from probes.hallucination.truthfulqa_items import answers_of, from_folder, from_hub
 from probes.hallucination.truthfulqa_truth import RATES
-from probes.hallucination.truthfulqa_written import case_of, first_line, informative
-from probes.judges import RIGHT_ANSWER
+from probes.hallucination.truthfulqa_written import case_of, first_line, informative, labelled, writes
 from tests.probes.harness import FailingModel, context_of, finding, interval, number, problems, run_probe, value
 from tests.probes.harness import published as published_data
 from tests.probes.stand_ins import DATA
@@ -202,20 +200,17 @@ class TestNumbers:
 
 
 @cache
-def judge(wrong_in: int = 0) -> ScriptedModel:
-    """Knows the labelled cases, or all but one in ``wrong_in``, and finds that a text says what it says word for word."""
-    entailed = set()
-    for place, (case, label, _) in enumerate(RIGHT_ANSWER.labelled()):
-        spoilt = wrong_in and place // 2 % wrong_in == 0
-        if label != bool(spoilt):
-            entailed |= {
-                (f"{case.question} {a}", f"{case.question} {b}")
-                for a, b in itertools.product([case.text], case.against)
-            }
+def judge(wrong_in_a_fifth: bool = False) -> ScriptedModel:
+    """Knows which answers to a question are of one kind; may take them for the other kind in a fifth of the questions."""
+    kinds = {}
+    for item in items():
+        for answer in (*item["true"], *item["false"]):
+            kinds[f"{item['question']} {answer}"] = (item["id"], answer in item["true"])
 
     def classify(text: str) -> dict[str, float]:
         first, _, second = text.partition(f" {PAIR} ")
-        yes = first == second or (first, second) in entailed
+        spoilt = wrong_in_a_fifth and noise(f"judge {kinds[first]}") < 0.2
+        yes = (kinds[first] == kinds[second]) != spoilt
         return {"entailment": 0.9 if yes else 0.05, "neutral": 0.05, "contradiction": 0.05 if yes else 0.9}
 
     return ScriptedModel(classify=classify)
@@ -261,8 +256,8 @@ class TestOwnAnswers:
         assert problems(outcome) == []
         assert "inference model j" in finding(outcome, "answers").text
 
-    @pytest.mark.parametrize("wrong_in", [0, 5])
-    def test_a_planted_mixture_lies_in_the_intervals(self, wrong_in: int) -> None:
+    @pytest.mark.parametrize("errs", [False, True])
+    def test_a_planted_mixture_lies_in_the_intervals(self, errs: bool) -> None:
         """One in five false and a quarter of the rest empty; with a judge that errs, the range is wider and holds it too."""
 
         def says(item: Item) -> str:
@@ -270,7 +265,7 @@ class TestOwnAnswers:
                 return str(item["wrong"][0])
             return NOTHING if noise(f"quiet {item['id']}") < 0.25 else str(item["best"])
 
-        outcome = judged(says, judge(wrong_in))
+        outcome = judged(says, judge(errs))
         quiet = fmean(says(item) == NOTHING for item in items())
         false = len(misled()) / len(items())
         planted = dict(zip(RATES, (1 - false, 1 - quiet, 1 - false - quiet), strict=True))
@@ -280,10 +275,15 @@ class TestOwnAnswers:
             assert low <= share <= high, name
             assert found.n == found.coverage.scored == len(items())
             assert found.chance is not None
-            if not wrong_in:
+            if not errs:
                 assert value(found) == pytest.approx(share), name
             assert sum(number(outcome, name, c).n for c in {i["category"] for i in items()}) == found.n
-        assert finding(outcome, "answers").outlook == ("problem_found" if not wrong_in else "unclear")
+        assert finding(outcome, "answers").outlook == ("unclear" if errs else "problem_found")
+        told = number(outcome, "judge_accuracy")
+        assert (value(told) == 1.0) is not errs
+        low, high = interval(told)
+        assert low <= (0.8 if errs else 1.0) <= high
+        assert told.n == 2 * len(items())  # a true and a false published answer of each question
 
     def test_a_judge_that_says_yes_to_all_decides_nothing(self) -> None:
         always = ScriptedModel(classify=lambda text: {"entailment": 0.9, "neutral": 0.05, "contradiction": 0.05})
@@ -312,6 +312,29 @@ class TestOwnAnswers:
         assert case.unlike == tuple(item["false"])
         quiet = {**item, "best": NOTHING, "true": [NOTHING]}
         assert case_of(quiet, "Something.").against == (NOTHING,)
+
+    def test_the_judge_is_measured_on_answers_that_are_not_among_those_it_sees(self) -> None:
+        for item in items():
+            (true, is_true), (false, is_false) = labelled(item)
+            assert (is_true, is_false) == (True, False)
+            assert true.text in item["true"]
+            assert set(true.against) == set(item["true"]) - {true.text}
+            assert set(false.unlike) == set(item["false"]) - {false.text}
+        lone = {**items()[0], "best": "Never.", "true": ["Never.", NOTHING]}
+        assert [label for _, label in labelled(lone)] == [True, False]
+        assert labelled(lone)[0][0].against == (NOTHING,)
+        assert [label for _, label in labelled({**lone, "true": ["Never."]})] == [
+            False
+        ]  # nothing is left to hold it against
+
+    def test_a_published_answer_given_by_the_model_may_be_one_it_is_held_against(self) -> None:
+        probe, item = TruthfulQA(), items()[0]
+        context = context_of(TruthfulQA, options=JUDGED)
+        asked = writes(item, 50)
+        answers: dict[Request, Response] = {asked: Generated(f" {item['best']}\n", 9, -1.0, "stop")}
+        judged = [r.request for r in probe.requests([item], context, answers) if isinstance(r, Judge)]
+        same = f"{item['question']} {item['best']}"
+        assert Classify(same, same) in judged
 
     @pytest.mark.parametrize(
         ("text", "line"),
