@@ -39,6 +39,7 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
+from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
@@ -73,6 +74,7 @@ __all__ = [
     "holm",
     "kendall_tau",
     "largest_effect",
+    "macro_f1",
     "mean",
     "mean_distance",
     "mixed_effects",
@@ -85,6 +87,7 @@ __all__ = [
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "rank_correlation",
     "rate",
     "relabelled_effects",
     "reliability_table",
