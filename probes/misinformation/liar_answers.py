@@ -106,4 +106,5 @@ def _prior(wording: str, answers: Responses) -> tuple[npt.NDArray[np.float64] | 
 def _shares(logprobs: tuple[float, ...]) -> npt.NDArray[np.float64]:
     values = np.array(logprobs)
     shares: npt.NDArray[np.float64] = np.exp(values - values.max())  # very small probabilities do not all become 0
-    return shares / shares.sum()
+    normalised: npt.NDArray[np.float64] = shares / shares.sum()
+    return normalised

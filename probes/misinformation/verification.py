@@ -59,8 +59,8 @@ class Verification(Probe):
     method = (
         "Log-likelihood of Supported, Refuted and Unknown as the answer in a conversation, in three wordings that name them "
         "in three orders; the likeliest is the verdict, an exact tie is none. The same without evidence, and with the "
-        "evidence of a claim on another subject, in one of the wordings, as a control of reading. Each passage of our own has one claim of each "
-        "class. Intervals are clustered by passage; differences are paired by claim and wording."
+        "evidence of a claim on another subject, in one of the wordings, as a control of reading. Each passage of our own "
+        "has one claim of each class. Intervals are clustered by passage; differences are paired by claim and wording."
     )
     citation = (
         "Label accuracy with gold evidence after Thorne et al. 2018 (arXiv:1803.05355); claims without evidence after "

@@ -17,7 +17,7 @@ DEEDS = (
 
 
 def liar() -> list[list[str]]:
-    """Rows as in the authors' file: six labels, four parties, and for each pair six towns; 36 speakers with four each."""
+    """Rows as in the authors' file: six labels, four parties, and for each pair six towns; 72 speakers with two each."""
     rows: list[list[str]] = []
     for level, label in enumerate(LABELS):
         for place, party in enumerate(PARTIES):
@@ -25,7 +25,7 @@ def liar() -> list[list[str]]:
                 count = len(rows)
                 deed = DEEDS[count % len(DEEDS)].format(n=3 + count)
                 statement = f"{town} {deed}."
-                subject, speaker = SUBJECTS[count % len(SUBJECTS)], f"speaker-{party}-{(level + number) % 9}"
+                subject, speaker = SUBJECTS[count % len(SUBJECTS)], f"speaker-{party}-{(6 * level + number) % 18}"
                 counts = [str(place)] * 5
                 rows.append(
                     [
