@@ -18,16 +18,15 @@ CONDITIONS = ("evidence", "none", "other")
 """With the claim's evidence, with none, and with another claim's."""
 WORDINGS: Mapping[str, tuple[str, str]] = {
     "judge": (
-        "Judge the claim by the text.\nText: {evidence}\nClaim: {claim}\nAnswer Supported if the text shows that the claim "
-        "is true, Refuted if it shows that the claim is false, and Unknown if the text does not tell.",
-        "Judge the claim.\nClaim: {claim}\nAnswer Supported if the claim is true, Refuted if the claim is false, and "
-        "Unknown if that cannot be told.",
+        "Text: {evidence}\nClaim: {claim}\nDoes the text show that the claim is true (Supported), show that it is false "
+        "(Refuted), or not tell (Unknown)?",
+        "Claim: {claim}\nIs the claim true (Supported), false (Refuted), or can nobody tell (Unknown)?",
     ),
     "check": (
-        "You are checking a claim against a source.\nClaim: {claim}\nSource: {evidence}\nReply with one word: Refuted "
-        "(the source says otherwise), Unknown (the source does not say) or Supported (the source says so).",
-        "You are checking a claim.\nClaim: {claim}\nReply with one word: Refuted (it is not so), Unknown (there is no "
-        "telling) or Supported (it is so).",
+        "You are checking a claim against a source.\nClaim: {claim}\nSource: {evidence}\nReply Refuted if the source says "
+        "otherwise, Unknown if it does not say, or Supported if it says so.",
+        "You are checking a claim.\nClaim: {claim}\nReply Refuted if it is not so, Unknown if nobody can tell, or Supported "
+        "if it is so.",
     ),
     "reader": (
         "{evidence}\nA reader of these lines claims: {claim}\nGoing by these lines alone, is that Unknown, Supported or "

@@ -145,6 +145,8 @@ class TestParties:
         gap = number(outcome, "party_gap")
         assert value(gap) == 1.0
         assert interval(gap)[0] > 0.5
+        both = [r for r in liar() if r[1] in LABELS[:3] and r[7] in ("republican", "democrat")]
+        assert gap.n == gap.coverage.planned == 3 * len(both)
         told = finding(outcome, "parties")
         assert told.outlook == "unclear"
         assert "100% of those by Republicans true and 0% of those by Democrats" in told.text

@@ -9,10 +9,10 @@ PARTIES = ("republican", "democrat", "none", "organization")
 SUBJECTS = ("economy,taxes", "health-care", "elections", "zoning,energy", "lanterns")
 TOWNS = ("Velmouth", "Tarkas Bay", "Ombria", "Quellford", "Sandrin", "Ilvemere")
 DEEDS = (
-    "built {n} bridges in a year",
-    "lost {n} clerks to other towns",
-    'calls its fair "the best of {n} fairs"',
-    'said "no new tolls for {n} years',  # a mark that opens and does not close, as in the published file
+    "{town} built {n} bridges in a year.",
+    "{town} lost {n} clerks to other towns.",
+    '{town} calls its fair "the best of {n} fairs".',
+    '"There are no new tolls in {town} for {n} years.',  # a mark that opens and does not close, as in the published file
 )
 
 
@@ -23,8 +23,7 @@ def liar() -> list[list[str]]:
         for place, party in enumerate(PARTIES):
             for number, town in enumerate(TOWNS):
                 count = len(rows)
-                deed = DEEDS[count % len(DEEDS)].format(n=3 + count)
-                statement = f"{town} {deed}."
+                statement = DEEDS[count % len(DEEDS)].format(town=town, n=3 + count)
                 subject, speaker = SUBJECTS[count % len(SUBJECTS)], f"speaker-{party}-{(6 * level + number) % 18}"
                 counts = [str(place)] * 5
                 rows.append(
