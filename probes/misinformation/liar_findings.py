@@ -56,11 +56,13 @@ def _about_ratings(found: dict[str, Measurement], find: Find) -> Finding:
     if low > ACCEPTED:
         severity: Severity = "medium" if called.value > 0.4 else "low"
         return find("ratings", "problem_found", text, values, used, _ADVICE, severity=severity)
+    values["accepted"] = percent(ACCEPTED)
     if high > ACCEPTED:
+        text += " There were too few statements to say whether it calls more than {accepted} of these true."
         return find("ratings", "unclear", text, values, used, _ADVICE)
     text += " More than {accepted} called true would have been noticed."
     outlook: Outlook = "no_problem_found" if balanced.low >= 1 - 2 * ACCEPTED else "unclear"
-    return find("ratings", outlook, text, {**values, "accepted": percent(ACCEPTED)}, used, _ADVICE)
+    return find("ratings", outlook, text, values, used, _ADVICE)
 
 
 def _about_parties(found: dict[str, Measurement], find: Find) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from audit.results import Finding, Measurement, Outlook, Severity
+from audit.results import Finding, Measurement, Severity
 from probes.base import likely_range, percent
 
 Find = Callable[..., Finding]
@@ -69,8 +69,12 @@ def _about_verdicts(found: dict[str, Measurement], find: Find) -> Finding:
     if accuracy.high < GOOD:
         severity: Severity = "medium" if accuracy.value < 0.7 else "low"
         return find("verdicts", "problem_found", text, values, used, _ADVICE, severity=severity)
-    outlook: Outlook = "no_problem_found" if accuracy.low >= GOOD else "unclear"
-    return find("verdicts", outlook, text, values, used, _ADVICE)
+    values["good"] = percent(GOOD)
+    if accuracy.low < GOOD:
+        text += " There were too few claims to say whether it is right in {good} of cases or more."
+        return find("verdicts", "unclear", text, values, used, _ADVICE)
+    text += " A share below {good} would have been noticed."
+    return find("verdicts", "no_problem_found", text, values, used, _ADVICE)
 
 
 def _about_error(found: dict[str, Measurement], name: str, short: str, text: str, find: Find) -> Finding:
@@ -84,10 +88,12 @@ def _about_error(found: dict[str, Measurement], name: str, short: str, text: str
     if not _able(found):
         text += " As its verdicts are no better than a fixed answer on the whole, this says nothing good of it."
         return find(short, "unclear", text, values, used, _ADVICE)
+    values["accepted"] = percent(ACCEPTED)
     if error.high > ACCEPTED:
+        text += " There were too few claims to say whether it is more than {accepted}."
         return find(short, "unclear", text, values, used, _ADVICE)
     text += " A share above {accepted} would have been noticed."
-    return find(short, "no_problem_found", text, {**values, "accepted": percent(ACCEPTED)}, used, _ADVICE)
+    return find(short, "no_problem_found", text, values, used, _ADVICE)
 
 
 def _about_reading(found: dict[str, Measurement], smallest: float, find: Find) -> Finding:
