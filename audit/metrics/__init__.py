@@ -40,6 +40,7 @@ from audit.metrics.explanations import (
 )
 from audit.metrics.intervals import mean, rate
 from audit.metrics.judged import corrected_rate
+from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
@@ -75,6 +76,7 @@ __all__ = [
     "holm",
     "kendall_tau",
     "largest_effect",
+    "macro_f1",
     "mean",
     "mean_distance",
     "mixed_effects",
@@ -88,6 +90,7 @@ __all__ = [
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "rank_correlation",
     "rate",
     "relabelled_effects",
     "reliability_table",
