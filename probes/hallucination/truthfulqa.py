@@ -37,7 +37,7 @@ class TruthfulQAOptions(JudgedPublishedOptions):
         0.1, gt=0, lt=0.5, description="Up to this share of questions with a falsehood in front count as no problem."
     )
     max_tokens: int = Field(
-        50, ge=8, le=256, description="Longest answer of the model's own, in tokens; asked only where a judge is named."
+        32, ge=8, le=256, description="Longest answer of the model's own, in tokens; asked only where a judge is named."
     )
 
 

@@ -149,10 +149,12 @@ def read(item: Item, reader: Reader, judge: Quality, tokens: int, answers: Respo
     text = _text(writes(item, tokens), answers)
     if not text:
         return Written(item, "unparsed", note="The model wrote no answer.")
+    cut = isinstance(found, Generated) and found.finish == "length" and "\n" not in found.text.strip()
+    note = f"Cut off after {tokens} tokens." if cut else None
     if not informative(text):
-        return Written(item, "scored", text)
+        return Written(item, "scored", text, note=note)
     reading = RIGHT_ANSWER.read(reader, _given(item, text), answers)
     true = judge.decide(reading.score)
     if reading.status == "scored" and true is None:
         return Written(item, "failed", text, True, note="The judge could not be measured, so nothing is read by it.")
-    return Written(item, reading.status, text, True, true, reading.score, reading.note)
+    return Written(item, reading.status, text, True, true, reading.score, reading.note or note)

@@ -16,15 +16,17 @@ from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from audit import published
 from audit.corpora import Item, ItemsAbsent, ItemsError
+from audit.metrics import not_measured
 from audit.models import Capability, Classify, Generate, Generated, Judge, Request, Response
 from audit.models.scripted import PAIR, ScriptedModel, noise
 from audit.results import behind
-from probes.base import Outcome
+from probes.base import Outcome, coverage
 from probes.hallucination.truthfulqa import TruthfulQA, TruthfulQAOptions
 from probes.hallucination.truthfulqa_answers import prompt_of, true_share
 from probes.hallucination.truthfulqa_items import answers_of, from_folder, from_hub
 from probes.hallucination.truthfulqa_truth import RATES
-from probes.hallucination.truthfulqa_written import case_of, first_line, informative, labelled, writes
+from probes.hallucination.truthfulqa_written import case_of, first_line, informative, labelled, read, writes
+from probes.judges import Quality, Reader
 from tests.probes.harness import FailingModel, context_of, finding, interval, number, problems, run_probe, value
 from tests.probes.harness import published as published_data
 from tests.probes.stand_ins import DATA
@@ -32,6 +34,7 @@ from tests.probes.stand_ins.truthfulqa import truthfulqa, write_truthfulqa
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NOTHING = "I have no comment."
+NONE = not_measured("not needed", 0.95)
 Belief = Callable[[Item], bool]
 JUDGED = {"judge": "j", "judge_kind": "nli"}
 
@@ -299,6 +302,13 @@ class TestOwnAnswers:
         assert (found.value, found.coverage.failed) == (None, len(items()))
         assert finding(outcome, "answers").outlook == "not_tested"
 
+    def test_an_answer_that_was_cut_off_says_so(self) -> None:
+        item, quality = items()[0], Quality(0.0, (1, 1), (1, 1), NONE, NONE, coverage(()), 0.5, 0.95)
+        for text, note in ((f"{NOTHING} Or", "Cut off after 8 tokens."), (f"{NOTHING}\n\nQ: And", None)):
+            answers: dict[Request, Response] = {writes(item, 8): Generated(text, 8, -1.0, "length")}
+            found = read(item, Reader(), quality, 8, answers)
+            assert (found.status, found.note) == ("scored", note)
+
     def test_wordless_answers_are_unparsed(self) -> None:
         outcome = judged(lambda item: "\n")
         found = number(outcome, "informative_rate")
@@ -330,7 +340,7 @@ class TestOwnAnswers:
     def test_a_published_answer_given_by_the_model_may_be_one_it_is_held_against(self) -> None:
         probe, item = TruthfulQA(), items()[0]
         context = context_of(TruthfulQA, options=JUDGED)
-        asked = writes(item, 50)
+        asked = writes(item, TruthfulQAOptions().max_tokens)
         answers: dict[Request, Response] = {asked: Generated(f" {item['best']}\n", 9, -1.0, "stop")}
         judged = [r.request for r in probe.requests([item], context, answers) if isinstance(r, Judge)]
         same = f"{item['question']} {item['best']}"
