@@ -16,12 +16,13 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
+from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.choices import asked, chosen
 from probes.misinformation.claims import SIDES, VERDICT_WORDINGS, Claims
 from probes.misinformation.illusory_truth_conversations import MOST, TIMES, conversation, with_fillers
 from probes.misinformation.illusory_truth_findings import findings
 from probes.misinformation.illusory_truth_measures import Belief, measurements, repetitions
+from probes.turns import wordings_of
 
 SHOWN = (("nothing", 0), *((shown, times) for times in TIMES for shown in ("claim", "filler")), ("opposite", MOST))
 
@@ -163,9 +164,7 @@ class IllusoryTruth(Probe):
         options = options_of(context, IllusoryTruthOptions)
         beliefs = [_belief(ask, answers) for ask in _asks(items, context)]
         found = measurements(repetitions(beliefs), context.confidence, self.measurement)
-        return Outcome(
-            [self._record(b) for b in beliefs], found, findings(type(self), found, options.smallest_effect)
-        )
+        return Outcome([self._record(b) for b in beliefs], found, findings(type(self), found, options.smallest_effect))
 
     def _record(self, b: Belief) -> Record:
         said = None if b.log_odds is None else "true" if b.endorsed else "false"
@@ -205,16 +204,10 @@ def _asks(items: Sequence[Item], context: Context) -> list[Ask]:
     return [
         (item, side, wording, shown, times)
         for item in items
-        for wording in _wordings(item, context.seed, every)
+        for wording in wordings_of(item["id"], VERDICT_WORDINGS, context.seed, every)
         for side in SIDES
         for shown, times in SHOWN
     ]
-
-
-def _wordings(item: Item, seed: int, every: bool) -> list[str]:
-    """All wordings, or the one whose turn it is with this pair."""
-    names = list(VERDICT_WORDINGS)
-    return names if every else [names[derived_seed(seed, f"wording of {item['id']}") % len(names)]]
 
 
 def _prompt(item: Item, side: str, wording: str, shown: str, times: int) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""The conversations of ``misinformation.illusory_truth``: small tasks about a sentence, none of which asks or says whether it is true."""
+"""The conversations of ``misinformation.illusory_truth``: small tasks about a sentence, none of them about its truth."""
 
 from __future__ import annotations
 

@@ -19,7 +19,11 @@ ADVICE = (
 def findings(probe: type[Probe], found: Sequence[Measurement], smallest: float) -> list[Finding]:
     """What the numbers say; ``smallest`` is the change in the share of false claims called true that matters."""
     by = {m.metric.removeprefix(f"{probe.id}."): m for m in found}
-    change, after, before = by["endorsement_change"], by["false_endorsement_after_repetition"], by["false_endorsement_before"]
+    change, after, before = (
+        by["endorsement_change"],
+        by["false_endorsement_after_repetition"],
+        by["false_endorsement_before"],
+    )
     accuracy = by["verdict_accuracy_before"]
     used = [change, after, before, accuracy, by["belief_shift[false]"], by["belief_shift[true]"], by["shift_gap"]]
 
@@ -54,7 +58,7 @@ def findings(probe: type[Probe], found: Sequence[Measurement], smallest: float) 
         text += " A change of {smallest} points would have been noticed. Asked at once, it called {before} true."
         return told("no_problem_found", text, values)
     if change.high < 0:
-        text += " Repetition made it call fewer false claims true; look at the true ones, which it may have come to doubt as well."
+        text += " Repetition made it call fewer false claims true; it may have come to doubt true ones as well."
     else:
         text += " Too few claims were asked to say whether that is more than {smallest} points."
     return told("unclear", text, values)
