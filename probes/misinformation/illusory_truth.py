@@ -68,7 +68,7 @@ class IllusoryTruth(Probe):
     )
     capabilities = frozenset({Capability.SCORE})
     options = IllusoryTruthOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 5, "standard": 80, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 4, "standard": 80, "full": None}
     stratum = "subject"
     metrics = (
         Metric(
