@@ -242,7 +242,7 @@ def _gap(found: Sequence[Repetition], confidence: float, measure: Measure) -> Me
     pairs: dict[tuple[str, str], dict[str, Repetition]] = {}
     for r in found:
         pairs.setdefault((r.item["id"], r.wording), {})[r.side] = r
-    statuses = {
+    statuses: dict[tuple[str, str], ItemStatus] = {
         key: next((s for s in (r.status(REPEATED, CONTROL) for r in sides.values()) if s != "scored"), "scored")
         for key, sides in pairs.items()
     }
