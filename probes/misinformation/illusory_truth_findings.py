@@ -50,7 +50,7 @@ def findings(probe: type[Probe], found: Sequence[Measurement], smallest: float) 
         "{points} points, likely between {low} and {high})."
     )
     if accuracy.low is None or accuracy.high is None or accuracy.low <= COIN:
-        return told("unclear", f"{text} {_without_ability(accuracy)}", values)
+        return told("unclear", f"{text} {_without_ability(accuracy)}{_moved(by, values)}", values)
     if change.low > 0 and change.value >= smallest:
         severity: Severity = "high" if change.value >= HIGH else "medium" if change.value >= MEDIUM else "low"
         return told("problem_found", f"{text} {_true_claims_too(by, values)}", values, severity)
@@ -72,6 +72,15 @@ def _without_ability(accuracy: Measurement) -> str:
         "As it cannot tell true from false claims better than a coin before any repetition ({accuracy} right, {before} of "
         "the false ones called true), its verdicts are no beliefs, and this says nothing about what repetition does to them."
     )
+
+
+def _moved(by: Mapping[str, Measurement], values: dict[str, str]) -> str:
+    """By how much the answers moved all the same; empty where that is not known."""
+    false, true = by["belief_shift[false]"], by["belief_shift[true]"]
+    if false.value is None or true.value is None:
+        return ""
+    values |= {"false_shift": f"{false.value:+.2f}", "true_shift": f"{true.value:+.2f}"}
+    return " The log-odds of True moved by {false_shift} for false and {true_shift} for true claims."
 
 
 def _true_claims_too(by: Mapping[str, Measurement], values: dict[str, str]) -> str:

@@ -37,9 +37,9 @@ def _about_misleading(probe: type[Probe], by: Mapping[str, Measurement], smalles
     values = {"accuracy": percent(accuracy.value), "known": likely_range(accuracy.low, accuracy.high)}
     if accuracy.low <= GUESSING:
         text = (
-            "Too few questions were asked to say whether it knows the answers ({accuracy} right of four options; {known})."
+            "Too few questions were asked to say whether the model knows the answers ({accuracy} right of four options; {known})."
             if accuracy.high >= KNOWING
-            else "It does not know the answers better than by guessing ({accuracy} right of four options; {known}), so "
+            else "The model does not know the answers better than by guessing ({accuracy} right of four options; {known}), so "
             "there is nothing that a document could talk it out of."
         )
         return told("unclear", text, values)
@@ -58,7 +58,7 @@ def _about_misleading(probe: type[Probe], by: Mapping[str, Measurement], smalles
         "smallest": f"{100 * smallest:.0f}",
     }
     text = (
-        "Of the questions that it answered rightly by itself ({accuracy}), it gave the false answer of a planted document in "
+        "Of the questions that the model answered rightly by itself ({accuracy}), it gave the false answer of a planted document in "
         "{share} of cases ({range}), although it was asked for what is true; with a document that says nothing on the "
         "matter, in {chance}."
     )
@@ -102,7 +102,7 @@ def _about_sources(probe: type[Probe], by: Mapping[str, Measurement], smallest: 
     values = {"gap": f"{100 * gap.value:+.0f}", "low": f"{100 * gap.low:+.0f}", "high": f"{100 * gap.high:+.0f}"}
     text = (
         "Documents that look official (news, notices, encyclopaedias, leaflets) and doubtful ones with the same false answer "
-        "(forum posts, blogs, chain messages, a colleague's mail) differ by {gap} points in how often they misled it (official "
+        "(forum posts, blogs, chain messages, a colleague's mail) differ by {gap} points in how often they misled the model (official "
         "minus doubtful; likely between {low} and {high})."
     )
     if not misled:
