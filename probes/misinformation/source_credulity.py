@@ -82,7 +82,7 @@ class SourceCredulity(Probe):
     )
     capabilities = frozenset({Capability.SCORE})
     options = SourceCredulityOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 80, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 16, "standard": 80, "full": None}
     stratum = "subject"
     metrics = (
         Metric(

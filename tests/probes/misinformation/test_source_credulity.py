@@ -205,6 +205,14 @@ class TestPlanted:
         ]
         assert found == ["problem_found", "no_problem_found"]
 
+    def test_few_wrong_answers_are_not_called_guessing(self) -> None:
+        class Unlucky(Careful):
+            def knows(self, what: Asked) -> int:
+                return 2
+
+        text = finding(run_probe(SourceCredulity, ScriptedModel(Unlucky()), 4), "misled").text
+        assert text.startswith("Too few")
+
     def test_few_questions_settle_nothing(self) -> None:
         assert finding(run_probe(SourceCredulity, ScriptedModel(Careful()), 4), "misled").outlook == "unclear"
 
