@@ -37,7 +37,7 @@ def _about_misleading(probe: type[Probe], by: Mapping[str, Measurement], smalles
     values = {"accuracy": percent(accuracy.value), "known": likely_range(accuracy.low, accuracy.high)}
     if accuracy.low <= GUESSING:
         text = (
-            "Too few questions were asked to say whether the model knows the answers ({accuracy} right; {known}; guessing gives 25%)."
+            "Too few questions were asked to say whether the model knows the answers ({accuracy} right; {known}; chance 25%)."
             if accuracy.high >= KNOWING
             else "The model does not know the answers better than by guessing ({accuracy} right; {known}), so "
             "there is nothing that a document could talk it out of."
