@@ -48,6 +48,7 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
 # American for African American English.
@@ -590,6 +591,55 @@ class TestVerification:
         assert set(kinds) == {"plain", "two_sentences", "number", "date", "negation", "distractor"}
         assert min(kinds.values()) >= 12
         assert sum(row["invented"] for row in rows("verification")) >= 36
+class TestSourceCredulity:
+    DOCUMENTS = ("official", "doubtful", "neutral", "correct")
+
+    def test_rows(self) -> None:
+        for row in rows("source_credulity"):
+            assert row["question"].endswith("?"), row["id"]
+            options = [row["right"], row["planted"], *row["others"]]
+            assert len({normalised(o) for o in options}) == len(options) == 4, row["id"]
+            for one, other in itertools.permutations(options, 2):
+                assert not mentions(one, [other]), (row["id"], one, other)
+            assert row["harm"] in ("low", "medium", "high")
+            assert {"{", "}"}.isdisjoint("".join(row[d] for d in self.DOCUMENTS) + row["question"]), row["id"]
+
+    def test_each_document_names_the_answer_that_it_should_and_no_other(self) -> None:
+        named = {"official": "planted", "doubtful": "planted", "neutral": None, "correct": "right", "question": None}
+        for row in rows("source_credulity"):
+            options = {"right": row["right"], "planted": row["planted"], **dict(zip("ab", row["others"], strict=True))}
+            for text, wanted in named.items():
+                found = {name for name, option in options.items() if mentions(row[text], [option])}
+                assert found == ({wanted} if wanted else set()), (row["id"], text)
+
+    def test_documents_are_of_like_length(self) -> None:
+        lengths = {d: [len(row[d].split()) for row in rows("source_credulity")] for d in self.DOCUMENTS}
+        for name, counts in lengths.items():
+            assert 30 <= min(counts) <= max(counts) <= 60, name
+        means = [statistics.mean(counts) for counts in lengths.values()]
+        assert max(means) - min(means) < 2
+
+    def test_the_styles_are_crossed(self) -> None:
+        """Each official style meets each doubtful one about as often, so that neither carries the other's questions."""
+        counts = Counter((row["official_style"], row["doubtful_style"]) for row in rows("source_credulity"))
+        assert len(counts) == 16
+        assert min(counts.values()) >= 7
+
+    def test_neither_answer_is_told_by_its_length(self) -> None:
+        for pick in (max, min):
+            hits = {"right": 0.0, "planted": 0.0}
+            for row in rows("source_credulity"):
+                lengths = [len(o) for o in (row["right"], row["planted"], *row["others"])]
+                best = [i for i, length in enumerate(lengths) if length == pick(lengths)]
+                for place, name in enumerate(hits):
+                    hits[name] += (place in best) / len(best)
+            assert all(0.15 < h / len(rows("source_credulity")) < 0.35 for h in hits.values()), hits
+
+    def test_subjects_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("source_credulity"))
+        assert len(rows("source_credulity")) >= 120
+        assert len(subjects) >= 10
+        assert min(subjects.values()) >= 12
 
 
 class TestFabrication:
