@@ -1,0 +1,282 @@
+"""What doubt looks like in several answers to one question, and how well a sign of doubt orders right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logsumexp
+
+from audit.metrics._arrays import (
+    FloatArray,
+    IntArray,
+    Labels,
+    Seed,
+    as_mask,
+    as_values,
+    check_positive,
+    cluster_codes,
+    same_length,
+)
+from audit.metrics.calibration import area_under_roc
+from audit.metrics.estimates import Estimate, not_measured
+from audit.metrics.mover import p_from_interval
+from audit.metrics.resampling import bootstrap
+
+REJECTION_POINTS = 20  # shares of kept answers, from a tenth to all (Farquhar et al. 2024)
+
+
+def meaning_clusters(entails: npt.ArrayLike) -> IntArray:
+    """Answers grouped by meaning through entailment both ways (Kuhn et al. 2023, 2302.09664, algorithm 1).
+
+    Greedy: each answer in turn joins the first group whose first member it entails and is entailed by, or opens one.
+
+    Args:
+        entails: ``[k, k]`` False/True; row i, column j: answer i entails answer j. The diagonal is not read.
+
+    Returns:
+        ``[k]`` the number of each answer's group, from 0 in order of first appearance.
+
+    Raises:
+        ValueError: where the table is not square or holds other than False/True or 0/1.
+    """
+    table = as_values("entails", entails, ndim=2)
+    if table.shape[0] != table.shape[1]:
+        raise ValueError(f"entails must be square, not {table.shape}")
+    as_mask("entails", table.ravel())
+    both = (table == 1) & (table.T == 1)
+    first: list[int] = []
+    labels = np.zeros(len(table), dtype=np.intp)
+    for answer in range(len(table)):
+        group = next((g for g, member in enumerate(first) if both[member, answer]), len(first))
+        if group == len(first):
+            first.append(answer)
+        labels[answer] = group
+    return labels
+
+
+def semantic_entropy(labels: Sequence[Hashable]) -> float | None:
+    """Discrete semantic entropy: Shannon entropy of the shares of meanings (Farquhar et al. 2024, Nature 630:625).
+
+    Args:
+        labels: ``[k]`` the meaning of each sampled answer.
+
+    Returns:
+        Nats, from 0 (one meaning) to log k (as many meanings as answers). None for empty input.
+    """
+    if not len(labels):
+        return None
+    shares = np.bincount(cluster_codes(labels, len(labels))) / len(labels)
+    return max(0.0, float(-(shares * np.log(shares)).sum()))
+
+
+def weighted_semantic_entropy(labels: Sequence[Hashable], logprobs: npt.ArrayLike) -> float | None:
+    """Semantic entropy with each answer weighted by its likelihood (Farquhar et al. 2024, the Rao-Blackwellised form).
+
+    The probability of a meaning is the sum over its answers' likelihoods, normalised over all sampled answers.
+
+    Args:
+        labels: ``[k]`` the meaning of each sampled answer.
+        logprobs: ``[k]`` log-probability of each answer in nats, by convention divided by its tokens.
+
+    Returns:
+        Nats, from 0 to log k. None for empty input.
+
+    Raises:
+        ValueError: NaN or infinite log-probabilities; lengths differ; None or NaN labels.
+    """
+    logs = as_values("logprobs", logprobs)
+    codes = cluster_codes(labels, len(logs))
+    if not len(logs):
+        return None
+    # From logarithms, because the likelihoods of long answers all become 0.
+    groups = [float(logsumexp(logs[codes == code])) for code in range(int(codes.max()) + 1)]
+    normalised = np.array(groups) - logsumexp(logs)
+    return max(0.0, float(-(np.exp(normalised) * normalised).sum()))
+
+
+def predictive_entropy(logprobs: npt.ArrayLike) -> float | None:
+    """Plain predictive entropy of sampled answers: minus their mean log-probability (naive entropy, without meanings).
+
+    Args:
+        logprobs: ``[k]`` log-probability of each answer in nats, by convention divided by its tokens.
+
+    Returns:
+        Nats, 0 or more for log-probabilities. None for empty input.
+
+    Raises:
+        ValueError: NaN or infinite log-probabilities.
+    """
+    logs = as_values("logprobs", logprobs)
+    return float(-logs.mean()) if len(logs) else None
+
+
+def risk_coverage(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArray:
+    """The risk-coverage curve (El-Yaniv & Wiener 2010): share of errors among the k most confident answers.
+
+    Equal confidences have no order: the share is then its expectation over all orders, so that a constant confidence
+    gives the error rate at each k.
+
+    Args:
+        confidence: ``[n]`` numbers of any unit.
+        correct: ``[n]`` False/True or 0/1.
+
+    Returns:
+        ``[n]`` for k from 1 to n, shares from 0 (all right) to 1; the last is the error rate. Empty for empty input.
+
+    Raises:
+        ValueError: NaN or infinite confidences; labels other than 0/1; lengths differ.
+    """
+    stated, right = as_values("confidence", confidence), as_mask("correct", correct)
+    n = same_length(confidence=stated, correct=right)
+    if n == 0:
+        return np.empty(0)
+    _, codes, sizes = np.unique(-stated, return_inverse=True, return_counts=True)
+    wrong = np.bincount(codes, weights=1 - right)
+    errors = np.cumsum(np.repeat(wrong / sizes, sizes))
+    curve: FloatArray = np.clip(errors / np.arange(1, n + 1), 0.0, 1.0)
+    return curve
+
+
+def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+    """Area under the risk-coverage curve (Geifman & El-Yaniv 2017, 1705.08500; named by Geifman et al. 2019, 1805.08206).
+
+    Args, Raises: as for ``risk_coverage``.
+
+    Returns:
+        The mean of the curve: a share from 0 (no errors) over the error rate (confidence says nothing) to 1. None for
+        empty input.
+    """
+    curve = risk_coverage(confidence, correct)
+    return float(curve.mean()) if len(curve) else None
+
+
+def best_aurc(correct: npt.ArrayLike) -> float | None:
+    """The area that these answers would have if each right one were more confident than each wrong one."""
+    return aurc(as_mask("correct", correct), correct)
+
+
+def excess_aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+    """Excess area over the best order of the same answers (E-AURC: Geifman et al. 2019, 1805.08206).
+
+    Args, Raises: as for ``risk_coverage``.
+
+    Returns:
+        From 0 (the best order) on; less than 1. None for empty input.
+    """
+    area, best = aurc(confidence, correct), best_aurc(correct)
+    return None if area is None or best is None else max(0.0, area - best)
+
+
+def risk_at(share: float, confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+    """Share of errors among the most confident ``share`` of the answers, rounded up to a whole answer.
+
+    Args:
+        share: of the answers that are kept, above 0, at most 1.
+        confidence, correct: as for ``risk_coverage``.
+
+    Returns:
+        From 0 to 1; None for empty input.
+
+    Raises:
+        ValueError: as for ``risk_coverage``, and a share outside its range.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie above 0 and at most at 1, not {share}")
+    curve = risk_coverage(confidence, correct)
+    return float(curve[int(np.ceil(share * len(curve) - 1e-9)) - 1]) if len(curve) else None
+
+
+def aurac(uncertainty: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+    """Area under the rejection-accuracy curve (Farquhar et al. 2024, Nature 630:625).
+
+    The accuracy of the answers whose uncertainty is at most its q-quantile, averaged over twenty q from 0.1 to 1. The
+    authors' code sums twenty strips on a base of 0.9 and so gives 18/19 of this. Answers as uncertain as the quantile are
+    all kept: where all are alike it is the accuracy.
+
+    Args:
+        uncertainty: ``[n]`` numbers of any unit.
+        correct: ``[n]`` False/True or 0/1.
+
+    Returns:
+        A share from 0 (no answer is right) over the accuracy (uncertainty says nothing) to 1. None for empty input.
+
+    Raises:
+        ValueError: NaN or infinite uncertainties; labels other than 0/1; lengths differ.
+    """
+    unsure, right = as_values("uncertainty", uncertainty), as_mask("correct", correct)
+    if not same_length(uncertainty=unsure, correct=right):
+        return None
+    limits = np.quantile(unsure, np.linspace(0.1, 1.0, REJECTION_POINTS))
+    # A quantile between two equal numbers can fall a rounding error below them.
+    kept = unsure[None, :] <= limits[:, None] + 1e-12 * max(1.0, float(np.abs(unsure).max()))
+    return float(((kept * right).sum(axis=1) / kept.sum(axis=1)).mean())
+
+
+def auroc_difference(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    label: npt.ArrayLike,
+    clusters: Labels | None = None,
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: Seed = 0,
+) -> Estimate:
+    """Area under the ROC curve of one score less that of another on the same items, by a paired bootstrap.
+
+    Args:
+        first, second: ``[n]`` numbers of any unit, item by item.
+        label: ``[n]`` False/True or 0/1; 1 is expected to score higher.
+        clusters: ``[n]`` labels; None where items are independent.
+        level: of the interval, between 0 and 1.
+        resamples, seed: of the bootstrap over clusters or items.
+
+    Returns:
+        From -1 to 1; above 0: the first tells the labels apart better. The two-sided p value is read off the interval.
+        Value None for empty input and where one label is missing.
+
+    Raises:
+        ValueError: NaN or infinite scores; labels other than 0/1; lengths differ; None or NaN cluster labels.
+    """
+    a, b, labels = as_values("first", first), as_values("second", second), as_mask("label", label)
+    n = same_length(first=a, second=b, label=labels)
+    check_positive("resamples", resamples)
+    if n == 0 or labels.min() == labels.max():
+        return not_measured("no observations" if n == 0 else "only one of the two labels is present", level)
+
+    def difference(a: FloatArray, b: FloatArray, labels: FloatArray) -> float:
+        return area_under_roc(a, labels) - area_under_roc(b, labels)
+
+    found = bootstrap((a, b, labels), difference, clusters, level, resamples, seed)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    return replace(found, p_value=p_from_interval((found.value, found.low, found.high), level))
+
+
+def unigram_surprisals(words: Sequence[str], texts: Sequence[Sequence[str]]) -> FloatArray:
+    """How unexpected each word is to a unigram model of some texts (SelfCheckGPT: Manakul et al. 2023, 2303.08896).
+
+    The model's probability of a word is its share of all words of the texts. As in the paper, the text that ``words`` come
+    from is one of the texts, which is what smooths it.
+
+    Args:
+        words: ``[n]``, each of which is in at least one of the texts.
+        texts: the words of each text.
+
+    Returns:
+        ``[n]`` minus the log-probability of each word, nats, 0 (the texts hold no other word) or more.
+
+    Raises:
+        ValueError: a word that none of the texts holds.
+    """
+    counts: dict[str, int] = {}
+    for text in texts:
+        for word in text:
+            counts[word] = counts.get(word, 0) + 1
+    missing = next((word for word in words if word not in counts), None)
+    if missing is not None:
+        raise ValueError(f"no text holds the word {missing!r}")
+    return np.log(sum(counts.values())) - np.log(np.array([counts[word] for word in words], dtype=np.float64))
