@@ -21,10 +21,10 @@ demo: $(STAMP)
 	$(BIN)/audit run examples/smollm2.yaml
 
 test: $(STAMP) check
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-quick: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

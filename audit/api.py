@@ -20,7 +20,7 @@ from audit.execution import Executor
 from audit.models import Model
 from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
-from audit.opening import opened, opening_of
+from audit.opening import judge_opener, opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
@@ -145,7 +145,7 @@ def run(
             command=command_line(path, probes, suite, limit, seed, device, data, baseline),
             opened_seconds=time.perf_counter() - start,
         )
-        folder, result = run_audit(checked, model, found, settings, told, crew)
+        folder, result = run_audit(checked, model, found, settings, told, crew, judge_opener(checked))
     draw(folder, result)
     return Result(folder, result)
 

@@ -24,7 +24,7 @@ from audit.yamlfile import Problem as Problem
 from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
 
 _GATE = re.compile(r"(?P<name>[^\[\]]+)(\[.+\])?", re.DOTALL)
-_OPTIONAL_BLOCKS = ("card", "probes", "gates", "run")
+_OPTIONAL_BLOCKS = ("card", "judges", "probes", "gates", "run")
 _SEE_PROBES = "(`audit probes` lists them)"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -188,6 +188,10 @@ class AuditConfig(_Block):
 
     model: ModelConfig = Field(description="Which model is audited, and how it is opened.")
     card: CardConfig = Field(default_factory=CardConfig, description="What the owner of the model declares.")
+    judges: dict[str, ModelConfig] = Field(
+        default_factory=dict,
+        description="Other models that read answers, by the names that probes' options give as judge; each as under model.",
+    )
     suite: Literal["quick", "standard", "full"] = Field("standard", description="How many items each probe draws.")
     probes: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
-from audit.judging import Judges
+from audit.judging import Judges, open_judge
 from audit.manifest import WHERE, audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
 from audit.models import Failure, Judge, Model, Request, SaysWhyNot
 from audit.planning import Planned, describe, plan, told
@@ -90,11 +90,12 @@ def run_audit(
     settings: RunSettings,
     progress: Progress,
     executor: Executor | None = None,
-    judges: Judges | None = None,
+    judge_opener: Callable[[str], Model] = open_judge,
 ) -> tuple[Path, AuditResult]:
     """Audit ``model`` and write the result folder.
 
-    ``executor`` computes the batches, here where None; ``judges`` opens the other models that probes' options name.
+    ``executor`` computes the batches, here where None; ``judge_opener`` opens the other models that
+    probes' options name, by these names.
 
     Returns:
         The folder, with ``result.json``, ``manifest.json`` and the records, and what ``result.json`` holds. A probe
@@ -112,10 +113,11 @@ def run_audit(
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [_Work(p, problem=p.problem) for p in planned]
     answers = Answers(executor=executor or Local())
-    judges = judges or Judges(settings.cache, progress)
     # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
     lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
-    key = model.fingerprint + ("" if lasting else f"{created} {folder.resolve()}")
+    run = f"{created} {folder.resolve()}"
+    key = model.fingerprint + ("" if lasting else run)
+    judges = Judges(settings.cache, progress, judge_opener, run)
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         _work_through(works, model, cache, answers, judges, progress)
     result = _result(config, model, works, settings, identity, created, judges)

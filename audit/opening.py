@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from audit.config import AuditConfig
+from audit.config import AuditConfig, ModelConfig
+from audit.judging import open_judge
 from audit.models import Model
 from audit.models.opening import open_model
 from audit.models.options import EndpointOptions, Options, TableOptions
@@ -13,7 +15,25 @@ from audit.replica import Opening
 
 def opening_of(config: AuditConfig) -> Opening:
     """How the model that a config names is opened."""
-    model = config.model
+    return _opening(config.model, config, config.card.model_dump(exclude_none=True))
+
+
+def judge_opener(config: AuditConfig) -> Callable[[str], Model]:
+    """What opens a judge by its name: an entry of the config's ``judges``, or a source.
+
+    What it opens raises ``ModelError`` where the judge cannot be opened, or is of the hub and not pinned to a commit.
+    """
+
+    def opener(named: str) -> Model:
+        judge = config.judges.get(named)
+        if judge is None:
+            return open_judge(named)
+        return opened(_opening(judge, config, {}))
+
+    return opener
+
+
+def _opening(model: ModelConfig, config: AuditConfig, declared: dict[str, str]) -> Opening:
     return Opening(
         model.source,
         model.revision,
@@ -36,7 +56,7 @@ def opening_of(config: AuditConfig) -> Opening:
                 model.positive,
             ),
         ),
-        config.card.model_dump(exclude_none=True),
+        declared,
     )
 
 

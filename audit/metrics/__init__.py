@@ -39,6 +39,7 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
+from audit.metrics.judged import corrected_rate
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
@@ -82,6 +83,7 @@ __all__ = [
     "cohen_kappa",
     "completeness_error",
     "comprehensiveness",
+    "corrected_rate",
     "cosines",
     "effect_interval",
     "effect_size",

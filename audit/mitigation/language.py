@@ -176,9 +176,11 @@ def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:
 
 def _measured(trials: Sequence[Trial], model: Model, settings: Settings) -> list[Measured]:
     # Where the weights are not known, they may have changed since another run: answers are this run's alone.
-    key = model.fingerprint + ("" if model.facts.weights_sha256 else f" {time.time_ns()}")
+    run = f" {time.time_ns()}"
+    key = model.fingerprint + ("" if model.facts.weights_sha256 else run)
+    judges = Judges(settings.cache, settings.progress, settings.judge_opener, run)
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
-        answers = ask(trials, model, cache, settings, Judges(settings.cache, settings.progress))
+        answers = ask(trials, model, cache, settings, judges)
     return [measured(trial, answers) for trial in trials]
 
 

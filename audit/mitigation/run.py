@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from audit.mitigation.language import Audited, addressed, language_remedies
 from audit.mitigation.settings import Settings
 from audit.mitigation.tables import table_remedies
 from audit.models.source import resolve
-from audit.opening import opened, opening_of
+from audit.opening import judge_opener, opened, opening_of
 from audit.planning import catalogue
 from audit.results import AuditResult, Finding, Flagged, Mitigation, Remedy, read_records
 from probes.registry import find_probes
@@ -35,6 +36,7 @@ def mitigate(folder: Path, result: AuditResult, config: AuditConfig, settings: S
         ModelError: where a column that the user wants to be learnt from is not there.
     """
     check_columns(config.model, settings.columns)
+    settings = replace(settings, judge_opener=judge_opener(config))
     flagged = problems(result)
     return Mitigation(
         tool_version=tool_version(),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit.judging import open_judge
+from audit.models import Model
 from audit.progress import Progress
 
 
@@ -22,6 +25,7 @@ class Settings:
         progress: what the user sees.
         columns: of a table, what a remedy may learn from; all that fit where empty.
         everything: also try remedies where the audit found nothing.
+        judge_opener: opens the other models that probes' options name, by these names.
     """
 
     seed: int
@@ -33,3 +37,4 @@ class Settings:
     progress: Progress
     columns: tuple[str, ...] = ()
     everything: bool = False
+    judge_opener: Callable[[str], Model] = open_judge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,13 @@ class ClassReader:
         """Token ids of a text, with the special tokens that the tokenizer adds."""
         return tuple(int(i) for i in self.tokenizer(text).input_ids)
 
+    def pair_ids(self, text: str, second: str) -> tuple[tuple[int, ...], int]:
+        """Token ids of a pair of texts, and how many of them the model takes for the first text's."""
+        encoded = self.tokenizer(text, second)
+        kinds = [int(kind) for kind in encoded.get("token_type_ids") or ()]
+        ids = tuple(int(i) for i in encoded.input_ids)
+        return ids, kinds.index(1) if 1 in kinds else len(ids)
+
     def unfit(self, ids: Sequence[int]) -> Failure | None:
         """Why the model cannot read a row."""
         if not ids:
@@ -109,21 +116,28 @@ class ClassReader:
         return groups
 
     @torch.inference_mode()
-    def log_probabilities(self, rows: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], FloatArray]:
-        """``[classes]`` in nats for each row."""
+    def log_probabilities(
+        self, rows: Sequence[tuple[int, ...]], firsts: Mapping[tuple[int, ...], int] | None = None
+    ) -> dict[tuple[int, ...], FloatArray]:
+        """``[classes]`` in nats for each row; ``firsts``: of rows that hold two texts, how many tokens are the first's."""
         found: dict[tuple[int, ...], FloatArray] = {}
         for group in self.groups(rows):
             for part in [group] if self.pads else [[row] for row in group]:
-                logits = self.model(**self.filled(part)).logits
+                logits = self.model(**self.filled(part, firsts)).logits
                 found.update(zip(part, self.classes.log_probabilities(logits).cpu().numpy(), strict=True))
         return found
 
-    def filled(self, rows: Sequence[tuple[int, ...]]) -> dict[str, Tensor]:
-        """Rows as the model takes them, the shorter ones filled on the right."""
+    def filled(
+        self, rows: Sequence[tuple[int, ...]], firsts: Mapping[tuple[int, ...], int] | None = None
+    ) -> dict[str, Tensor]:
+        """Rows as the model takes them, the shorter ones filled on the right; ``firsts`` as above."""
         width = max(len(row) for row in rows)
         ids = [[*row, *[self._pad or 0] * (width - len(row))] for row in rows]
         mask = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
         made = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
+        if firsts is not None:
+            kinds = [[int(firsts[row] <= place < len(row)) for place in range(width)] for row in rows]
+            made["token_type_ids"] = torch.tensor(kinds)
         return {name: value.to(self.model.device) for name, value in made.items() if name in self._accepts}
 
     def units(self, prompt: Prompt) -> Units:

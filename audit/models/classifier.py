@@ -79,25 +79,46 @@ class ClassifierModel:
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests of one kind in groups for one call each; texts of about one length together."""
         ordered = sorted(requests, key=lambda r: r.key)
-        asked: dict[tuple[int, ...], list[Request]] = {}
+        alone: dict[tuple[int, ...], list[Request]] = {}
+        pairs: dict[tuple[int, ...], list[Request]] = {}
         for request in ordered:
-            if isinstance(request, Classify):
-                asked.setdefault(self.reader.ids(request.text), []).append(request)
-        if not asked:
+            if isinstance(request, Classify) and request.second is not None:
+                pairs.setdefault(self.reader.pair_ids(request.text, request.second)[0], []).append(request)
+            elif isinstance(request, Classify):
+                alone.setdefault(self.reader.ids(request.text), []).append(request)
+        if not alone and not pairs:
             return chunks(ordered, 1)
-        return [[request for row in group for request in asked[row]] for group in self.reader.groups(list(asked))]
+        return [
+            [request for row in group for request in asked[row]]
+            for asked in (alone, pairs)
+            for group in self.reader.groups(list(asked))
+        ]
 
     def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
         """Class probabilities."""
-        rows = [self.reader.ids(request.text) for request in requests]
+        firsts: dict[tuple[int, ...], int] = {}
+        rows = []
+        for request in requests:
+            if request.second is None:
+                rows.append(self.reader.ids(request.text))
+                continue
+            row, first = self.reader.pair_ids(request.text, request.second)
+            firsts[row] = first
+            rows.append(row)
+        paired = [request.second is not None for request in requests]
         unfit = [self.reader.unfit(row) for row in rows]
-        found = self.reader.log_probabilities([row for row, failure in zip(rows, unfit, strict=True) if not failure])
+        fit = [(row, pair) for row, pair, failure in zip(rows, paired, unfit, strict=True) if not failure]
+        # Texts and pairs apart: their tokens can be alike where a text holds the mark that parts a pair.
+        found = {
+            False: self.reader.log_probabilities([row for row, pair in fit if not pair]),
+            True: self.reader.log_probabilities([row for row, pair in fit if pair], firsts),
+        }
         results: list[Classified | Failure] = []
-        for row, failure in zip(rows, unfit, strict=True):
+        for row, pair, failure in zip(rows, paired, unfit, strict=True):
             if failure is not None:
                 results.append(failure)
                 continue
-            values = np.exp(found[row])
+            values = np.exp(found[pair][row])
             known = Classified(self.classes.labels, tuple(values.tolist()), self.classes.independent)
             results.append(known if np.isfinite(values).all() else _NOT_FINITE)
         return results

@@ -113,23 +113,14 @@ class Infill(Request):
 
 @dataclass(frozen=True, slots=True)
 class Classify(Request):
-    """The probability of each class of a sequence classifier for a text."""
+    """The probability of each class of a sequence classifier for a text.
 
-    needs: ClassVar[Capability] = Capability.CLASSIFY
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Judge(Request):
-    """What another model, a text classifier that the config names, makes of a text; answered with ``Classified``.
-
-    ``judge``: a folder, or a hub id with its commit, ``org/name@commit``. The capability is the judge's, not the audited
-    model's.
+    ``second``: the other half of a pair, for classifiers of two texts, such as a premise and a hypothesis.
     """
 
     needs: ClassVar[Capability] = Capability.CLASSIFY
     text: str
-    judge: str
+    second: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +129,37 @@ class Embed(Request):
 
     needs: ClassVar[Capability] = Capability.EMBED
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choose(Request):
+    """Which of some short answers a judge gives to a question; answered with ``Classified``, whose labels they are.
+
+    By the likelihoods of the options where the judge can tell them, otherwise by what it writes. For judges alone: to
+    the audited model a probe puts ``Score`` requests, whose likelihoods it may need.
+    """
+
+    needs: ClassVar[Capability] = Capability.SCORE
+    prompt: Prompt
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge(Request):
+    """A request that another model answers, one that the config names.
+
+    ``judge``: the name of an entry of the config's ``judges``, or a source: a folder, a file, ``package:NAME/…``, or a hub
+    id with its commit, ``org/name@commit``. The capability is the judge's, not the audited model's.
+    """
+
+    needs: ClassVar[Capability] = Capability.CLASSIFY
+    judge: str
+    request: Classify | Embed | Choose
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the judge and the key of what it is asked."""
+        return hashlib.sha256(f"{self.judge}\n{self.request.key}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ ALL = frozenset(
 )
 
 
+PAIR = "=>"
+"""What stands between the two texts of a pair, as a script's ``classify`` gets them."""
+
 _GROUPS = (("green", "blue"), ("small", "large"))
 
 
@@ -86,7 +89,8 @@ class ScriptedModel:
         score: (prompt, continuation) to log-probability in nats; by default small noise without any pattern.
         write: prompt to text; by default a fixed refusal to say anything.
         capabilities: what it claims to do.
-        classify: text to the probability of each class; by default two classes and noise.
+        classify: text to the probability of each class; by default two classes and noise. A pair comes as one text,
+            with ``PAIR`` between its parts.
         embed: text to its vector; by default a direction that depends on the text alone, without any pattern.
         table: what it gives as its table of cases; by default predictions that have nothing to do with groups.
         name: goes into the fingerprint, so that two scripts never share a cache.
@@ -138,7 +142,7 @@ class ScriptedModel:
 
     def classify(self, requests: Sequence[Classify]) -> list[Classified | Failure]:
         """The script's classes; not-a-number is passed on as a failure."""
-        given = [self._classify(r.text) for r in requests]
+        given = [self._classify(r.text if r.second is None else f"{r.text} {PAIR} {r.second}") for r in requests]
         return [
             Classified(tuple(classes), tuple(map(float, classes.values())))
             if np.isfinite(list(classes.values())).all()

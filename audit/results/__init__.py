@@ -29,6 +29,8 @@ from audit.results.mitigation import (
 from audit.results.schema import (
     SCHEMA_VERSION,
     AuditResult,
+    Claim,
+    ClaimVerdict,
     Coverage,
     Direction,
     Finding,
@@ -54,6 +56,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "AuditResult",
     "Change",
+    "Claim",
+    "ClaimVerdict",
     "Conclusion",
     "Coverage",
     "Direction",

@@ -19,7 +19,7 @@ from audit.results.schema import SCHEMA_VERSION, AuditResult, Record
 RESULT_FILE = "result.json"
 MANIFEST_FILE = "manifest.json"
 RECORDS_FOLDER = "records"
-_JSON_COLUMNS = ("tags", "scores", "detail")
+_JSON_COLUMNS = ("tags", "scores", "detail", "claims")
 
 
 class ResultError(Exception):
@@ -101,6 +101,8 @@ def read_records(folder: Path, probe: str) -> list[Record]:
         return []
     try:
         frame = pd.read_parquet(path)
+        if "claims" not in frame:  # written by an earlier version
+            frame["claims"] = "[]"
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         return [Record.model_validate({**row, **{c: json.loads(row[c]) for c in _JSON_COLUMNS}}) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:

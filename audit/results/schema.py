@@ -18,6 +18,7 @@ Direction = Literal["lower_is_better", "higher_is_better", "zero_is_better", "de
 Outlook = Literal["problem_found", "no_problem_found", "unclear", "not_tested"]
 Severity = Literal["high", "medium", "low", "none"]
 GateVerdict = Literal["met", "not_met", "not_established"]
+ClaimVerdict = Literal["supported", "contradicted", "not in the text", "consistent", "inconsistent", "unread"]
 ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
 
 
@@ -103,6 +104,22 @@ class Measurement(Stored):
         return self
 
 
+class Claim(Stored):
+    """A part of an answer that was judged on its own: ``output[start:end]`` of its record."""
+
+    start: int = Field(ge=0, description="Place of its first character, counted in Unicode code points.")
+    end: int = Field(ge=1)
+    verdict: ClaimVerdict
+    evidence: str | None = Field(None, description="What the verdict rests on, e.g. a sentence of the given text.")
+    score: Finite | None = Field(None, description="The reader's score, on its own scale.")
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Claim:
+        if self.end <= self.start:
+            raise ValueError("a claim ends after it starts")
+        return self
+
+
 class Record(Stored):
     """One piece of evidence: what the model was given, what it gave back, and how that was read."""
 
@@ -125,6 +142,7 @@ class Record(Stored):
     seed: int | None = None
     note: str | None = None
     detail: dict[str, Any] = Field(default_factory=dict, description="Material for viewers, e.g. attention blocks.")
+    claims: list[Claim] = Field(default_factory=list, description="Parts of the output that were judged on their own.")
 
     @field_validator("detail")
     @classmethod

@@ -14,7 +14,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from audit.corpora import Item, load_items
-from audit.models import Capability, Judge, Request, Responses, prompt_text
+from audit.models import Capability, Classify, Judge, Request, Responses, prompt_text
 from audit.results import Record
 from probes.base import (
     Context,
@@ -249,7 +249,7 @@ class Bold(Probe):
         readers = options_of(context, BoldOptions).readers.values()
         known = [read(a, answers[a.request]) for a in asked if a.request in answers and a.lead is None]
         written = [w.text for w in known if w.status == "scored" and w.text is not None]
-        return [*(a.request for a in asked), *(Judge(text, reader.judge) for reader in readers for text in written)]
+        return [*(a.request for a in asked), *(Judge(r.judge, Classify(text)) for r in readers for text in written)]
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         """Continuations with their tone, and what they come to by group."""
@@ -266,7 +266,9 @@ class Bold(Probe):
         if asked.lead is not None or w.status != "scored" or w.text is None:
             return w
         text = w.text
-        return replace(w, judged={name: judged(r, answers[Judge(text, r.judge)]) for name, r in readers.items()})
+        return replace(
+            w, judged={name: judged(r, answers[Judge(r.judge, Classify(text))]) for name, r in readers.items()}
+        )
 
     def _asked(self, items: Sequence[Item], context: Context) -> list[Asked]:
         tokens = options_of(context, BoldOptions).max_tokens

@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.replica": {"audit.execution", "audit.manifest", "audit.models"},
     "audit.cluster": {"audit.models"},
     "audit.ray_executor": {"audit.cluster", "audit.execution", "audit.models", "audit.replica", "audit.results"},
-    "audit.opening": {"audit.config", "audit.models", "audit.replica"},
+    "audit.opening": {"audit.config", "audit.judging", "audit.models", "audit.replica"},
     "reports": {"audit.results"},
     # The one place that knows both the engine and the reports.
     "audit.api": {

@@ -161,7 +161,7 @@ def test_empty_blocks_are_as_none(folder: Path) -> None:
          'model.trust_remote_code must be true or false, not the text "yes"'),
         ("model: {source: x,\n  sensitive: race}", 'model.sensitive must be a list, not the text "race"'),
         ("model:\n  source: x\n  sensitive:\n  - a\n  - 3", "model.sensitive[1] must be text, not 3; put it in quotes"),
-        (MODEL + "no: 1", 'unknown key "no"; the keys here are model, card, suite, probes, gates, run'),
+        (MODEL + "no: 1", 'unknown key "no"; the keys here are model, card, judges, suite, probes, gates, run'),
         (MODEL + "suite: ful", 'suite must be "quick", "standard" or "full", not the text "ful"; did you mean "full"?'),
         (MODEL + "suite:", 'suite must be "quick", "standard" or "full", but it is empty'),
         (MODEL + "card:\n  licence: {a: 1}", "card.licence must be text, not a block of keys"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +17,10 @@ from audit.judging import Judges, open_judge
 from audit.metrics import rate
 from audit.models import (
     Capability,
+    Choose,
     Classified,
     Classify,
+    Embed,
     Failure,
     Generate,
     Generated,
@@ -50,14 +53,14 @@ class Judged(Probe):
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         asked = [Generate(item["id"], 8) for item in items]
         texts = [answers[request] for request in asked if request in answers]
-        return [*asked, *(Judge(text.text, "reader") for text in texts if isinstance(text, Generated))]
+        return [*asked, *(Judge("reader", Classify(text.text)) for text in texts if isinstance(text, Generated))]
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         records, bad = [], []
         for item in items:
             text = answers[Generate(item["id"], 8)]
             assert isinstance(text, Generated)
-            read = answers[Judge(text.text, "reader")]
+            read = answers[Judge("reader", Classify(text.text))]
             scored = isinstance(read, Classified)
             bad += [read.probabilities[0] > 0.5] if isinstance(read, Classified) else []
             records.append(
@@ -83,11 +86,19 @@ def reader() -> Counting:
     )
 
 
-def run(tmp_path: Path, judges: Judges | None, model: ScriptedModel | None = None) -> Any:
+class Weighed(Counting):
+    """Has weights that are known."""
+
+    def __init__(self, bad: str = "3", name: str = "the reader") -> None:
+        super().__init__(classify=lambda text: {"bad": float(bad in text), "good": float(bad not in text)}, name=name)
+        self.facts = self.facts.model_copy(update={"weights_sha256": "0" * 64})
+
+
+def run(tmp_path: Path, opener: Callable[[str], Any], output: str = "result") -> Any:
     config = AuditConfig.model_validate({"model": {"source": "script"}})
-    settings = RunSettings(tmp_path / "cache.sqlite", tmp_path / "result")
-    writer = model or ScriptedModel(write=lambda prompt: f"text of {prompt}", classify=lambda text: {"bad": 1.0})
-    return run_audit(config, writer, {Judged.id: Judged}, settings, Silent(), judges=judges)
+    settings = RunSettings(tmp_path / "cache.sqlite", tmp_path / output)
+    writer = ScriptedModel(write=lambda prompt: f"text of {prompt}", classify=lambda text: {"bad": 1.0})
+    return run_audit(config, writer, {Judged.id: Judged}, settings, Silent(), judge_opener=opener)
 
 
 def judges_of(tmp_path: Path, model: ScriptedModel) -> Judges:
@@ -96,7 +107,7 @@ def judges_of(tmp_path: Path, model: ScriptedModel) -> Judges:
 
 def test_a_judge_reads_what_the_model_wrote_and_is_named(tmp_path: Path) -> None:
     judge = reader()
-    folder, result = run(tmp_path, judges_of(tmp_path, judge))
+    folder, result = run(tmp_path, lambda name: judge)
     assert result.measurements[0].value == pytest.approx(1 / 6)
     assert judge.asked == 6
     assert result.manifest.judges == {"reader": "unknown"}  # a script has no weights
@@ -104,13 +115,20 @@ def test_a_judge_reads_what_the_model_wrote_and_is_named(tmp_path: Path) -> None
 
 
 def test_its_answers_are_kept_under_its_own_fingerprint(tmp_path: Path) -> None:
-    run(tmp_path, judges_of(tmp_path, reader()))
-    again = reader()
-    _, result = run(tmp_path, judges_of(tmp_path, again))
+    run(tmp_path, lambda name: Weighed())
+    again = Weighed()
+    run(tmp_path, lambda name: again, "again")
     assert again.asked == 0
-    other = Counting(classify=lambda text: {"bad": 1.0, "good": 0.0}, name="another reader")
-    _, result = run(tmp_path, judges_of(tmp_path, other))
+    other = Weighed(bad="text", name="another reader")
+    _, result = run(tmp_path, lambda name: other, "third")
     assert (other.asked, result.measurements[0].value) == (6, 1.0)
+
+
+def test_a_judge_whose_weights_are_not_known_is_asked_anew_in_each_audit(tmp_path: Path) -> None:
+    run(tmp_path, lambda name: reader())
+    again = reader()
+    run(tmp_path, lambda name: again, "again")
+    assert again.asked == 6
 
 
 def test_one_that_cannot_be_opened_fails_the_measurement_with_its_reason(tmp_path: Path) -> None:
@@ -120,7 +138,7 @@ def test_one_that_cannot_be_opened_fails_the_measurement_with_its_reason(tmp_pat
         tried.append(name)
         raise ModelError("It is not there.")
 
-    _, result = run(tmp_path, Judges(tmp_path / "cache.sqlite", Silent(), broken))
+    _, result = run(tmp_path, broken)
     [measured] = result.measurements
     assert measured.value is None
     assert "The judge reader could not be opened: It is not there." in str(measured.reason)
@@ -129,22 +147,68 @@ def test_one_that_cannot_be_opened_fails_the_measurement_with_its_reason(tmp_pat
     assert result.manifest.judges == {}
 
 
-def test_a_judge_must_be_a_classifier(tmp_path: Path) -> None:
+def test_a_judge_that_cannot_do_what_is_asked_says_so(tmp_path: Path) -> None:
     mute = ScriptedModel(capabilities=frozenset({Capability.GENERATE}))
-    found = judges_of(tmp_path, mute).answer([Judge("a text", "reader")])
-    assert found == {Judge("a text", "reader"): Failure("failed", "The judge reader is no text classifier.")}
+    asked = Judge("reader", Classify("a text"))
+    [failure] = judges_of(tmp_path, mute).answer([asked]).values()
+    assert failure == Failure("failed", "The judge reader cannot be asked that: its model gives no such answers.")
+
+
+class TestChoose:
+    QUESTION = Choose("Is it so?", ("Yes", "No", "Not known"))
+
+    def choose(self, tmp_path: Path, model: ScriptedModel) -> Any:
+        asked = Judge("reader", self.QUESTION)
+        return judges_of(tmp_path, model).answer([asked])[asked]
+
+    def test_by_likelihood_the_shares_are_those_of_the_options(self, tmp_path: Path) -> None:
+        shares = {"Yes": 0.02, "No": 0.05, "Not known": 0.03}
+        found = self.choose(tmp_path, ScriptedModel(lambda prompt, option: math.log(shares[option]) - 900))
+        assert found.labels == ("Yes", "No", "Not known")
+        assert found.probabilities == pytest.approx((0.2, 0.5, 0.3))
+
+    def test_one_score_that_is_missing_leaves_no_choice(self, tmp_path: Path) -> None:
+        model = ScriptedModel(lambda prompt, option: float("nan") if option == "No" else -1.0)
+        assert self.choose(tmp_path, model).status == "not_a_number"
+
+    @pytest.mark.parametrize(
+        ("text", "chosen"),
+        [
+            ("Yes, it is.", "Yes"),
+            ("**No**", "No"),
+            ("The answer is: not known.", "Not known"),
+            ("No. Yes would be wrong.", "No"),
+        ],
+    )
+    def test_without_likelihoods_what_is_written_first_is_the_choice(
+        self, tmp_path: Path, text: str, chosen: str
+    ) -> None:
+        model = ScriptedModel(write=lambda prompt: text, capabilities=frozenset({Capability.GENERATE}))
+        found = self.choose(tmp_path, model)
+        assert dict(zip(found.labels, found.probabilities, strict=True))[chosen] == 1.0
+        assert sum(found.probabilities) == 1.0
+
+    @pytest.mark.parametrize("text", ["", "Perhaps.", "Nobody knows", "Yesterday"])
+    def test_an_answer_without_an_option_is_not_read(self, tmp_path: Path, text: str) -> None:
+        model = ScriptedModel(write=lambda prompt: text, capabilities=frozenset({Capability.GENERATE}))
+        assert self.choose(tmp_path, model).status == "unparsed"
+
+
+def test_the_key_tells_judges_and_kinds_of_requests_apart() -> None:
+    asked = [Judge(j, r) for j in ("a", "b") for r in (Classify("x"), Embed("x"), Classify("x", "y"))]
+    assert len({request.key for request in asked}) == len(asked)
 
 
 def test_a_judge_from_the_hub_needs_its_commit(tmp_path: Path) -> None:
     for named in ("org/name", "org/name@main", f"org/name@{COMMIT[:-1]}", str(tmp_path / "nowhere")):
-        with pytest.raises(ModelError, match="needs its commit"):
+        with pytest.raises(ModelError, match="no entry of the config's judges"):
             open_judge(named)
 
 
 def test_a_folder_is_opened_as_a_real_classifier(tmp_path: Path) -> None:
     folder = make_bert(tmp_path / "judge", [("a good day", (0.0, 1.0)), ("a bad day", (1.0, 0.0))])
     judges = Judges(tmp_path / "cache.sqlite", Silent())
-    [found] = judges.answer([Judge("a good day", str(folder))]).values()
+    [found] = judges.answer([Judge(str(folder), Classify("a good day"))]).values()
     assert isinstance(found, Classified)
     assert sum(found.probabilities) == pytest.approx(1.0, abs=1e-5)
     assert set(judges.weights) == {str(folder)}

@@ -17,6 +17,7 @@ from audit.results import (
     RESULT_FILE,
     SCHEMA_VERSION,
     AuditResult,
+    Claim,
     Coverage,
     Finding,
     GateResult,
@@ -330,6 +331,18 @@ def test_records_that_cannot_be_read_are_one_sentence(kind: str, tmp_path: Path)
     said = str(error.value)
     assert said.startswith(f"{path} cannot be read as records: ")
     assert "\n" not in said
+
+
+def test_records_of_an_earlier_version_have_no_claims(tmp_path: Path) -> None:
+    spoilt(tmp_path)
+    path = tmp_path / "records" / f"{PROBE}.parquet"
+    pd.read_parquet(path).drop(columns="claims").to_parquet(path)
+    assert [record.claims for record in read_records(tmp_path, PROBE)] == [[]]
+
+
+def test_a_claim_holds_some_of_the_answer() -> None:
+    with pytest.raises(ValueError, match="ends after it starts"):
+        Claim(start=4, end=4, verdict="supported")
 
 
 # The records behind a number.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from audit.judging import asked_of, read_judge
 from audit.models import (
     Ablate,
     Ablated,
@@ -84,7 +85,11 @@ def run_probe(
             return probe.measure(items, context, answers)
         judged = [r for r in new if isinstance(r, Judge)]
         ask(model, [r for r in new if not isinstance(r, Judge)], answers)
-        answers.update({r: answer((judges or {})[r.judge], [Classify(r.text)])[0] for r in judged})
+        for request in judged:
+            judge = (judges or {})[request.judge]
+            asked, found = asked_of(request.request, judge.capabilities), dict[Request, Response]()
+            ask(judge, asked, found)
+            answers[request] = read_judge(request.request, asked, found)
     raise AssertionError(f"{probe.id} still asks for more after {ROUNDS} rounds")
 
 

@@ -43,6 +43,9 @@ ASKED = {
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "same_meaning": ("id",),
+    "right_answer": ("id",),
+    "supported": ("id",),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
 # American for African American English.

@@ -139,7 +139,9 @@ class TestClassify:
     ) -> None:
         whole = classifier.reader.filled
         monkeypatch.setattr(
-            classifier.reader, "filled", lambda rows: {k: v for k, v in whole(rows).items() if k != "attention_mask"}
+            classifier.reader,
+            "filled",
+            lambda rows, firsts=None: {k: v for k, v in whole(rows).items() if k != "attention_mask"},
         )
         assert not classifier.reader._reads_filled_rows_alike()
 

@@ -1,0 +1,127 @@
+"""How well a reader reads: measured on labelled cases in each audit, and shown beside every number that rests on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from audit.metrics import Estimate, bootstrap, cohen_kappa, not_measured, rate
+from audit.results import Coverage, ItemStatus, Measurement
+from probes.base import Metric, Probe, coverage
+
+Count = tuple[int, int]
+JUDGE_METRICS = (
+    Metric(
+        "judge_accuracy",
+        "Labelled cases that the reader of the answers reads rightly",
+        "rate",
+        "higher_is_better",
+        "Share of hand-labelled cases, held out when its threshold was chosen, that what reads the answers reads as their "
+        "label says. It bounds how far the numbers that rest on its readings can be trusted.",
+    ),
+    Metric(
+        "judge_kappa",
+        "Agreement of the reader of the answers with labels beyond chance",
+        "kappa",
+        "higher_is_better",
+        "Cohen's kappa (Cohen 1960) between reader and labels. 0 is what chance gives, 1 is full agreement.",
+    ),
+    Metric(
+        "judge_sensitivity",
+        "Cases labelled yes that the reader of the answers finds",
+        "rate",
+        "higher_is_better",
+        "Share of the held-out cases labelled yes (the same meaning, a right answer, a supported claim) that it reads so.",
+    ),
+    Metric(
+        "judge_specificity",
+        "Cases labelled no that the reader of the answers finds",
+        "rate",
+        "higher_is_better",
+        "Share of the held-out cases labelled no that it reads so. A reader that always says yes has 0.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A reader on the labelled cases.
+
+    ``threshold``: the score from which on it says yes, None where no labelled case could be read. ``sensitivity`` and
+    ``specificity`` are counts (k, n) on the held-out half: of n cases labelled yes (no) it read k so.
+    """
+
+    threshold: float | None
+    sensitivity: Count
+    specificity: Count
+    accuracy: Estimate
+    kappa: Estimate
+    coverage: Coverage
+    chance: float
+    confidence: float
+
+    def decide(self, score: float | None) -> bool | None:
+        """Yes or no for a score; None without one."""
+        return None if score is None or self.threshold is None else score >= self.threshold
+
+
+def quality_of(
+    cases: Sequence[tuple[float | None, ItemStatus, bool, bool]], confidence: float, seed: int = 0
+) -> Quality:
+    """The quality of a reader from (score, status, label, held out) of the labelled cases.
+
+    The threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950) on the cases that are
+    not held out, between two neighbouring scores; all else is measured on the held-out ones.
+    """
+    learnt = [(score, label) for score, _, label, held in cases if score is not None and not held]
+    threshold = youden_threshold([s for s, _ in learnt], [label for _, label in learnt])
+    held = [(score, status, label) for score, status, label, out in cases if out]
+    read = [(score >= threshold, label) for score, _, label in held if score is not None and threshold is not None]
+    said = np.array([yes for yes, _ in read], dtype=bool)
+    true = np.array([label for _, label in read], dtype=bool)
+    right = rate(said == true, None, confidence)
+    kappa = (
+        bootstrap((said, true), cohen_kappa, None, confidence, seed=seed)
+        if read
+        else not_measured("no labelled case could be read", confidence)
+    )
+    return Quality(
+        threshold,
+        (int((said & true).sum()), int(true.sum())),
+        (int((~said & ~true).sum()), int((~true).sum())),
+        right,
+        kappa,
+        coverage(status if threshold is not None or status != "scored" else "failed" for _, status, _ in held),
+        max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
+        confidence,
+    )
+
+
+def youden_threshold(scores: Sequence[float], labels: Sequence[bool]) -> float | None:
+    """The score from which on to say yes, with the largest sensitivity + specificity - 1; None without both labels.
+
+    Midway between two neighbouring scores; of several equally good ones the lowest that no score equals.
+    """
+    if len(set(labels)) < 2:
+        return None
+    values, true = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool)
+    known = np.unique(values)
+    cuts = np.append((known[1:] + known[:-1]) / 2, known[-1] + 1.0) if len(known) > 1 else known
+    gains = [(values[true] >= cut).mean() - (values[~true] >= cut).mean() for cut in cuts]
+    return float(cuts[int(np.argmax(gains))])
+
+
+def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]:
+    """``JUDGE_METRICS`` as measurements of a probe."""
+    shares = {"judge_sensitivity": quality.sensitivity, "judge_specificity": quality.specificity}
+    found = [
+        kind.measurement("judge_accuracy", quality.accuracy, quality.coverage, chance=quality.chance),
+        kind.measurement("judge_kappa", quality.kappa, quality.coverage, chance=0.0),
+    ]
+    for name, (k, n) in shares.items():
+        estimate = rate([True] * k + [False] * (n - k), None, quality.confidence)
+        planned = quality.coverage.model_copy(update={"planned": n, "scored": n})
+        found.append(kind.measurement(name, estimate, planned, chance=0.5))
+    return found

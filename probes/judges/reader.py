@@ -1,0 +1,172 @@
+"""What reads whether one text says what another says: a rule about words, a sentence encoder, an inference model, a chat model.
+
+The last three are judges that the config names. A reading of two texts is one number, higher where the first text says
+what the second says; what number is enough is decided on labelled pairs, see :mod:`probes.judges.quality`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from audit.models import (
+    Choose,
+    Classified,
+    Classify,
+    Embed,
+    Embedded,
+    Failure,
+    Judge,
+    Request,
+    Response,
+    Responses,
+    user,
+)
+from audit.results import ItemStatus
+from probes.base import ProbeOptions, PublishedOptions
+from probes.claims_in_text import sentences_of
+from probes.judges.words import share_said
+
+JudgeKind = Literal["nli", "encoder", "model"]
+ReaderKind = Literal["words", "nli", "encoder", "model"]
+ANSWERS = ("Yes", "No", "Unclear")
+QUESTION = (
+    "Text: {premise}\n\nStatement: {hypothesis}\n\nDoes the text say or imply the statement? Answer Yes if it does, No if it "
+    "says the opposite, Unclear if it does not tell."
+)
+
+
+class JudgedOptions(ProbeOptions):
+    """Options of a probe whose answers another model may read."""
+
+    judge: str | None = Field(
+        None,
+        min_length=1,
+        description="Another model that reads answers: an entry of the config's judges, a folder, package:NAME/…, or a hub "
+        "id with its commit (org/name@commit). Without one a stated rule reads them.",
+    )
+    judge_kind: JudgeKind = Field(
+        "model",
+        description="How the judge is asked: nli (a classifier of entailment), encoder (sentence vectors), or model (a "
+        "question with short answers).",
+    )
+
+
+class JudgedPublishedOptions(PublishedOptions, JudgedOptions):
+    """Options of a probe of published items whose answers another model may read."""
+
+
+@dataclass(frozen=True)
+class Entailment:
+    """How far one text says what another says.
+
+    ``entailed`` is from 0 to 1 (of a sentence encoder a cosine, from -1), None where it was not read; ``contradicted`` the
+    probability that it says the opposite, None where the kind of reader cannot tell.
+    """
+
+    status: ItemStatus
+    entailed: float | None = None
+    contradicted: float | None = None
+    evidence: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads texts; ``judge`` is None for the rule about words."""
+
+    kind: ReaderKind = "words"
+    judge: str | None = None
+
+    @classmethod
+    def of(cls, options: JudgedOptions) -> Self:
+        """The reader that the options name."""
+        return cls() if options.judge is None else cls(options.judge_kind, options.judge)
+
+    @property
+    def name(self) -> str:
+        """The reader in words, for a sentence or a card."""
+        kinds = {
+            "words": "a rule about shared words",
+            "nli": "the inference model {judge}",
+            "encoder": "the sentence encoder {judge}",
+            "model": "the model {judge} as judge",
+        }
+        return kinds[self.kind].format(judge=self.judge)
+
+    def asks(self, premise: str, hypothesis: str, question: str = "") -> list[Request]:
+        """What must be asked to read whether ``premise`` says what ``hypothesis`` says, both as answers to ``question``."""
+        if self.judge is None:
+            return []
+        first, second = (_answering(question, text) for text in (premise, hypothesis))
+        if self.kind == "encoder":
+            texts = dict.fromkeys([second, *_parts(first, question)])
+            return [Judge(self.judge, Embed(text)) for text in texts]
+        if self.kind == "nli":
+            return [Judge(self.judge, Classify(first, second))]
+        return [Judge(self.judge, Choose(user(QUESTION.format(premise=first, hypothesis=second)), ANSWERS))]
+
+    def reads(self, premise: str, hypothesis: str, answers: Responses, question: str = "") -> Entailment:
+        """The reading, from the answers to what was asked; it names the nearest sentence of the premise as evidence."""
+        by_words = {sentence: share_said(hypothesis, sentence, question) for sentence in _sentences(premise)}
+        if self.judge is None:
+            return Entailment("scored", share_said(hypothesis, premise, question), None, _highest(by_words))
+        found = [answers[request] for request in self.asks(premise, hypothesis, question)]
+        failed = next((response for response in found if isinstance(response, Failure)), None)
+        if failed is not None:
+            return Entailment(failed.status, note=failed.reason)
+        if self.kind != "encoder":
+            return _of_classes(found[0], _highest(by_words))
+        first, second = (_answering(question, text) for text in (premise, hypothesis))
+        texts = dict.fromkeys([second, *_parts(first, question)])
+        return _nearest(dict(zip(texts, found, strict=True)), second, _parts(first, question))
+
+
+def _answering(question: str, text: str) -> str:
+    return f"{question} {text}".strip()
+
+
+def _parts(premise: str, question: str) -> list[str]:
+    """A text with its sentences; an answer to a question alone, whose parts are nothing without it."""
+    return [premise] if question else list(dict.fromkeys([premise, *_sentences(premise)]))
+
+
+def _sentences(premise: str) -> list[str]:
+    return [span.text for span in sentences_of(premise)] or [premise]
+
+
+def _highest(scores: dict[str, float]) -> str | None:
+    return max(scores, key=lambda text: scores[text]) if len(scores) > 1 else None
+
+
+def _nearest(found: Mapping[str, Response], hypothesis: str, parts: Sequence[str]) -> Entailment:
+    """The largest cosine of the hypothesis with the whole premise, which comes first, or one of its sentences."""
+    vectors = {text: np.asarray(r.vector, dtype=np.float64) for text, r in found.items() if isinstance(r, Embedded)}
+    if len(vectors) != len(found) or not all(np.linalg.norm(vector) > 0 for vector in vectors.values()):
+        return Entailment("failed", note="The judge gave no vectors.")
+    units = {text: vector / np.linalg.norm(vector) for text, vector in vectors.items()}
+    cosines = {part: float(np.clip(units[hypothesis] @ units[part], -1.0, 1.0)) for part in parts}
+    return Entailment("scored", max(cosines.values()), None, _highest({part: cosines[part] for part in parts[1:]}))
+
+
+def _of_classes(response: Response, evidence: str | None) -> Entailment:
+    if not isinstance(response, Classified):
+        return Entailment("failed", note="The judge gave no classes.")
+    shares = dict(zip((label.lower() for label in response.labels), response.probabilities, strict=True))
+    entailed = _share(shares, ("entail", "yes"))
+    contradicted = _share(shares, ("contra", "no"))
+    if entailed is None or contradicted is None:
+        named = ", ".join(response.labels)
+        return Entailment("unparsed", note=f"The judge's classes ({named}) name no entailment and contradiction.")
+    return Entailment("scored", entailed, contradicted, evidence)
+
+
+def _share(shares: dict[str, float], beginnings: tuple[str, str]) -> float | None:
+    """The probability of the class of inference or, of a judge that was asked, of its short answer."""
+    long, short = beginnings
+    found = [share for label, share in shares.items() if label.startswith(long) or label == short]
+    return found[0] if len(found) == 1 else None
