@@ -26,7 +26,10 @@ class SemanticEntropyOptions(JudgedOptions):
     """Options of ``hallucination.semantic_entropy``."""
 
     samples: int = Field(
-        5, ge=2, le=50, description="Random answers to each question. The paper takes 10; each costs one more generation."
+        5,
+        ge=2,
+        le=50,
+        description="Random answers to each question. The paper takes 10; each costs one more generation.",
     )
     temperature: float = Field(1.0, gt=0, le=2, description="Of the random answers; 1 as in the paper.")
     max_tokens: int = Field(TOKENS, ge=4, le=256, description="Longest answer, in tokens.")
@@ -155,9 +158,7 @@ class SemanticEntropy(Probe):
         reader, asking = self._setting(context)
         quality = SAME_MEANING.quality(reader, answers, context.confidence, derived_seed(context.seed, "labels"))
         found = [doubted(item, asking, reader, quality, answers) for item in items]
-        numbers = Numbers(
-            type(self), context.confidence, derived_seed(context.seed, "bootstrap"), asking.samples
-        )
+        numbers = Numbers(type(self), context.confidence, derived_seed(context.seed, "bootstrap"), asking.samples)
         measured = [*numbers.all(found), *judge_measurements(type(self), quality)]
         smallest = options_of(context, SemanticEntropyOptions).smallest_effect
         records = [self._record(d, reader) for d in found]

@@ -56,18 +56,14 @@ class Numbers:
         found = error_area(signs, self.confidence, derived_seed(self.seed, field))
         if not len(signs) and any(d.status == "scored" and getattr(d, field) is None for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
-        return self.kind.measurement(
-            name, found, _coverage(doubted, field), chance=0.5, spread=spread_of_area(signs)
-        )
+        return self.kind.measurement(name, found, _coverage(doubted, field), chance=0.5, spread=spread_of_area(signs))
 
     def _mean(self, name: str, field: str, doubted: Sequence[Doubted]) -> Measurement:
         known: list[tuple[Doubted, float]] = [(d, v) for d in doubted if (v := getattr(d, field)) is not None]
         most = math.log(self.samples)
         # Rounding can put an entropy just above its largest value.
         values = [min(v, most) for _, v in known]
-        found: Estimate = mean(
-            values, [d.item["question_id"] for d, _ in known], self.confidence, bounds=(0.0, most)
-        )
+        found: Estimate = mean(values, [d.item["question_id"] for d, _ in known], self.confidence, bounds=(0.0, most))
         if found.value is None and any(d.status == "scored" for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
         return self.kind.measurement(
