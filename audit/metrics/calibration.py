@@ -240,9 +240,9 @@ def auroc(
     if n == 0 or labels.min() == labels.max():
         return not_measured("no observations" if n == 0 else "only one of the two labels is present", level, n, groups)
     if codes is not None and groups != n:
-        return bootstrap((scores, labels), area_under_roc, codes.tolist(), level, resamples, seed)
+        return bootstrap((scores, labels), _auroc, codes.tolist(), level, resamples, seed)
     positive, negative = scores[labels == 1], scores[labels == 0]
-    value = area_under_roc(scores, labels)
+    value = _auroc(scores, labels)
     upper = _auroc_upper(value, len(positive), len(negative), level)
     lower = 1 - _auroc_upper(1 - value, len(positive), len(negative), level)
     # Where all scores are tied, no ranking is more extreme than another.
@@ -251,8 +251,7 @@ def auroc(
     return Estimate(value, min(lower, value), max(upper, value), n, groups, level, method, p_value=p_value)
 
 
-def area_under_roc(scores: FloatArray, labels: FloatArray) -> float:
-    """The area on checked arrays, as in ``auroc``; not a number where one label is missing."""
+def _auroc(scores: FloatArray, labels: FloatArray) -> float:
     positives = float(labels.sum())
     negatives = len(labels) - positives
     if not positives or not negatives:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
+from scipy.stats import rankdata
 
 from audit.metrics._arrays import (
     FloatArray,
@@ -20,7 +21,6 @@ from audit.metrics._arrays import (
     cluster_codes,
     same_length,
 )
-from audit.metrics.calibration import area_under_roc
 from audit.metrics.estimates import Estimate, not_measured
 from audit.metrics.mover import p_from_interval
 from audit.metrics.resampling import bootstrap
@@ -120,30 +120,50 @@ def risk_coverage(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArr
     gives the error rate at each k.
 
     Args:
-        confidence: ``[n]`` numbers of any unit.
-        correct: ``[n]`` False/True or 0/1.
+        confidence: ``[..., n]`` numbers of any unit; one curve for each row.
+        correct: ``[..., n]`` False/True or 0/1.
 
     Returns:
-        ``[n]`` for k from 1 to n, shares from 0 (all right) to 1; the last is the error rate. Empty for empty input.
+        ``[..., n]`` for k from 1 to n, shares from 0 (all right) to 1; the last is the error rate. Empty for empty input.
 
     Raises:
-        ValueError: NaN or infinite confidences; labels other than 0/1; lengths differ.
+        ValueError: NaN or infinite confidences; labels other than 0/1; shapes differ.
     """
-    stated, right = as_values("confidence", confidence), as_mask("correct", correct)
-    n = same_length(confidence=stated, correct=right)
-    if n == 0:
-        return np.empty(0)
-    _, codes, sizes = np.unique(-stated, return_inverse=True, return_counts=True)
-    wrong = np.bincount(codes, weights=1 - right)
-    errors = np.cumsum(np.repeat(wrong / sizes, sizes))
-    curve: FloatArray = np.clip(errors / np.arange(1, n + 1), 0.0, 1.0)
+    stated, right = _rows("confidence", confidence, correct)
+    n = stated.shape[-1]
+    order = np.argsort(-stated, axis=-1, kind="stable")
+    ranked = np.take_along_axis(stated, order, axis=-1)
+    wrong = 1 - np.take_along_axis(right, order, axis=-1)
+    errors = np.concatenate([np.zeros((*wrong.shape[:-1], 1)), np.cumsum(wrong, axis=-1)], axis=-1)
+    place = np.broadcast_to(np.arange(n), ranked.shape)
+    new = np.ones(ranked.shape, dtype=bool)
+    new[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
+    # Of each place: where its run of equal confidences starts, and where the next run does.
+    start = np.maximum.accumulate(np.where(new, place, 0), axis=-1)
+    last = np.ones(ranked.shape, dtype=bool)
+    last[..., :-1] = new[..., 1:]
+    end = np.minimum.accumulate(np.where(last, place + 1, n)[..., ::-1], axis=-1)[..., ::-1]
+    before, after = (np.take_along_axis(errors, edge, axis=-1) for edge in (start, end))
+    expected = before + (after - before) * (place + 1 - start) / (end - start)
+    curve: FloatArray = np.clip(expected / (place + 1), 0.0, 1.0)
     return curve
 
 
-def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
-    """Area under the risk-coverage curve (Geifman & El-Yaniv 2017, 1705.08500; named by Geifman et al. 2019, 1805.08206).
+def _rows(name: str, values: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Numbers and 0/1 of one shape, for one or many samples."""
+    numbers = np.asarray(values, dtype=np.float64)
+    right = np.asarray(correct, dtype=np.float64)
+    if numbers.shape != right.shape or not numbers.ndim:
+        raise ValueError(f"shapes differ: {name} has {numbers.shape}, correct {right.shape}")
+    as_values(name, numbers, numbers.ndim)
+    as_mask("correct", right.ravel())
+    return numbers, right
 
-    Args, Raises: as for ``risk_coverage``.
+
+def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+    """Area under the risk-coverage curve (Geifman & El-Yaniv 2017, 1705.08500; named by Geifman et al. 2018, 1805.08206).
+
+    Args, Raises: as for ``risk_coverage``, of one sample.
 
     Returns:
         The mean of the curve: a share from 0 (no errors) over the error rate (confidence says nothing) to 1. None for
@@ -159,9 +179,9 @@ def best_aurc(correct: npt.ArrayLike) -> float | None:
 
 
 def excess_aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
-    """Excess area over the best order of the same answers (E-AURC: Geifman et al. 2019, 1805.08206).
+    """Excess area over the best order of the same answers (E-AURC: Geifman et al. 2018, 1805.08206).
 
-    Args, Raises: as for ``risk_coverage``.
+    Args, Raises: as for ``risk_coverage``, of one sample.
 
     Returns:
         From 0 (the best order) on; less than 1. None for empty input.
@@ -170,49 +190,55 @@ def excess_aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | No
     return None if area is None or best is None else max(0.0, area - best)
 
 
-def risk_at(share: float, confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+def risk_at(share: float, curve: npt.ArrayLike) -> FloatArray:
     """Share of errors among the most confident ``share`` of the answers, rounded up to a whole answer.
 
     Args:
         share: of the answers that are kept, above 0, at most 1.
-        confidence, correct: as for ``risk_coverage``.
+        curve: ``[..., n]`` from ``risk_coverage``, n at least 1.
 
     Returns:
-        From 0 to 1; None for empty input.
+        ``[...]`` from 0 to 1.
 
     Raises:
-        ValueError: as for ``risk_coverage``, and a share outside its range.
+        ValueError: a share outside its range; an empty curve.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must lie above 0 and at most at 1, not {share}")
-    curve = risk_coverage(confidence, correct)
-    return float(curve[int(np.ceil(share * len(curve) - 1e-9)) - 1]) if len(curve) else None
+    risks = np.asarray(curve, dtype=np.float64)
+    if not risks.shape[-1]:
+        raise ValueError("the curve is empty")
+    found: FloatArray = risks[..., int(np.ceil(share * risks.shape[-1] - 1e-9)) - 1]
+    return found
 
 
-def aurac(uncertainty: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+def aurac(uncertainty: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArray:
     """Area under the rejection-accuracy curve (Farquhar et al. 2024, Nature 630:625).
 
     The accuracy of the answers whose uncertainty is at most its q-quantile, averaged over twenty q from 0.1 to 1. The
-    authors' code sums twenty strips on a base of 0.9 and so gives 18/19 of this. Answers as uncertain as the quantile are
-    all kept: where all are alike it is the accuracy.
+    authors' code sums twenty strips on a base of 0.9 and so gives 18/19 of this. Answers as
+    uncertain as the quantile are all kept: where all are alike it is the accuracy.
 
     Args:
-        uncertainty: ``[n]`` numbers of any unit.
-        correct: ``[n]`` False/True or 0/1.
+        uncertainty: ``[..., n]`` numbers of any unit, n at least 1.
+        correct: ``[..., n]`` False/True or 0/1.
 
     Returns:
-        A share from 0 (no answer is right) over the accuracy (uncertainty says nothing) to 1. None for empty input.
+        ``[...]`` shares from 0 (no answer is right) over the accuracy (uncertainty says nothing) to 1.
 
     Raises:
-        ValueError: NaN or infinite uncertainties; labels other than 0/1; lengths differ.
+        ValueError: NaN or infinite uncertainties; labels other than 0/1; shapes differ; empty input.
     """
-    unsure, right = as_values("uncertainty", uncertainty), as_mask("correct", correct)
-    if not same_length(uncertainty=unsure, correct=right):
-        return None
-    limits = np.quantile(unsure, np.linspace(0.1, 1.0, REJECTION_POINTS))
+    unsure, right = _rows("uncertainty", uncertainty, correct)
+    if not unsure.shape[-1]:
+        raise ValueError("no observations")
+    limits = np.quantile(unsure, np.linspace(0.1, 1.0, REJECTION_POINTS), axis=-1)
     # A quantile between two equal numbers can fall a rounding error below them.
-    kept = unsure[None, :] <= limits[:, None] + 1e-12 * max(1.0, float(np.abs(unsure).max()))
-    return float(((kept * right).sum(axis=1) / kept.sum(axis=1)).mean())
+    room = 1e-12 * max(1.0, float(np.abs(unsure).max()))
+    # One limit at a time, so that many samples fit into memory.
+    kept = [unsure <= limit[..., None] + room for limit in limits]
+    found: FloatArray = np.mean([(k * right).sum(axis=-1) / k.sum(axis=-1) for k in kept], axis=0)
+    return found
 
 
 def auroc_difference(
@@ -247,13 +273,24 @@ def auroc_difference(
     if n == 0 or labels.min() == labels.max():
         return not_measured("no observations" if n == 0 else "only one of the two labels is present", level)
 
-    def difference(a: FloatArray, b: FloatArray, labels: FloatArray) -> float:
-        return area_under_roc(a, labels) - area_under_roc(b, labels)
+    def difference(a: FloatArray, b: FloatArray, labels: FloatArray, axis: int = -1) -> FloatArray:
+        return _areas(a, labels) - _areas(b, labels)
 
     found = bootstrap((a, b, labels), difference, clusters, level, resamples, seed)
     if found.value is None or found.low is None or found.high is None:
         return found
     return replace(found, p_value=p_from_interval((found.value, found.low, found.high), level))
+
+
+def _areas(scores: FloatArray, labels: FloatArray) -> FloatArray:
+    """The area under the ROC curve of each row, as ``auroc`` computes it; not a number where one label is missing."""
+    positives = labels.sum(axis=-1)
+    negatives = labels.shape[-1] - positives
+    ranks: FloatArray = rankdata(scores, axis=-1)
+    wins = (ranks * labels).sum(axis=-1) - positives * (positives + 1) / 2
+    pairs = positives * negatives
+    found: FloatArray = np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
+    return found
 
 
 def unigram_surprisals(words: Sequence[str], texts: Sequence[Sequence[str]]) -> FloatArray:

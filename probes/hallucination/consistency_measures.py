@@ -82,6 +82,8 @@ class Numbers:
             # Rounding can put a cosine just beyond its bounds.
             values = [min(max(v, bounds[0]), bounds[1]) for v in values]
         found = replace(mean(values, clusters, self.confidence, bounds=bounds), p_value=None)
+        if found.low is not None and found.low < 0:
+            found = replace(found, low=0.0)  # no variant scores below 0
         if found.value is None:
             asked = "scored" not in statuses or variant not in NOT_ASKED
             found = not_measured(NOTHING if asked else NOT_ASKED[variant], self.confidence)
@@ -195,7 +197,7 @@ def finding(kind: type[Probe], found: Sequence[Measurement], reader: Reader, sam
     if rate_.low > most:
         outlook, severity = "problem_found", "medium" if rate_.low > 0.5 else "low"
     elif wrote.low is None or wrote.low <= 0.5:
-        text += " It wrote a passage on its subject in only {wrote} of cases, so that little was compared."
+        text += " It wrote a passage on its subject in {wrote} of cases, which is too little to compare."
     elif rate_.high <= most:
         outlook = "no_problem_found"
     return kind.finding("agreement", outlook, text, values, used, ADVICE, severity=severity)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from audit.metrics import Estimate, auroc, bootstrap, mean, not_measured
 from audit.results import Spread
 
@@ -13,7 +16,8 @@ ONE_KIND = {
     True: "All answers were wrong, so that nothing can tell the wrong from the right ones.",
     False: "All answers were right, so that there is no wrong one to tell from them.",
 }
-Area = Callable[..., float | None]
+FloatArray = NDArray[np.float64]
+Measure = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -78,17 +82,21 @@ def spread_of_area(signs: Signs) -> Spread | None:
     return Spread(low=min(values), high=max(values), templates=len(values)) if len(values) > 1 else None
 
 
-def ordering(area: Area, signs: Signs, confidence: float, seed: int, *, needs_both: bool = False) -> Estimate:
+def ordering(measure: Measure, signs: Signs, confidence: float, seed: int, *, needs_both: bool = False) -> Estimate:
     """A statistic of (doubt, right) with its bootstrap interval over questions.
 
     Args:
-        area: takes the doubts and whether each answer is right, gives a share from 0 to 1.
+        measure: takes ``[..., n]`` doubts and whether each answer is right, gives ``[...]`` shares from 0 to 1.
         needs_both: whether it says nothing where all answers are right or all are wrong.
     """
     if signs.reason == NOTHING or (needs_both and signs.reason is not None):
         return not_measured(signs.reason or NOTHING, confidence)
+
+    def statistic(doubt: FloatArray, right: FloatArray, axis: int = -1) -> FloatArray:
+        return measure(doubt, right)
+
     right = [not wrong for wrong in signs.wrong]
-    found = bootstrap((signs.doubt, right), area, signs.questions, confidence, seed=seed)
+    found = bootstrap((signs.doubt, right), statistic, signs.questions, confidence, seed=seed)
     if found.low is not None or found.value is None:
         return found
     # At most the Wilson limit of 0 in as many questions could differ, and move the share to 0 or to 1.

@@ -11,11 +11,9 @@ import numpy as np
 
 from audit.metrics import (
     Estimate,
-    aurc,
     auroc_difference,
     best_aurc,
     calibration_null,
-    excess_aurc,
     expected_calibration_error,
     holm,
     mean,
@@ -23,10 +21,19 @@ from audit.metrics import (
     p_from_interval,
     rate,
     risk_at,
+    risk_coverage,
 )
 from audit.results import Measurement
 from probes.base import Probe, coverage, derived_seed, spread_over
-from probes.hallucination.doubt_measures import Signs, error_area, ordering, signs_of, spread_of_area
+from probes.hallucination.doubt_measures import (
+    FloatArray,
+    Measure,
+    Signs,
+    error_area,
+    ordering,
+    signs_of,
+    spread_of_area,
+)
 from probes.hallucination.uncertainty_answers import METHODS, Answered, Doubt
 
 RISKS = {"risk_at_half": 0.5, "risk_at_four_fifths": 0.8}
@@ -70,7 +77,7 @@ class Numbers:
         found = [
             self.kind.measurement("error_auroc", area, planned, chance=0.5, spread=spread_of_area(signs), **told),
             self.kind.measurement(
-                "aurc", ordering(_aurc, signs, self.confidence, seed), planned, chance=errors, **told
+                "aurc", ordering(_area, signs, self.confidence, seed), planned, chance=errors, **told
             ),
             self.kind.measurement(
                 "excess_aurc",
@@ -81,7 +88,7 @@ class Numbers:
             ),
         ]
         for name, share in RISKS.items():
-            risk = ordering(lambda d, r, share=share: risk_at(share, -d, r), signs, self.confidence, seed)
+            risk = ordering(_risk(share), signs, self.confidence, seed)
             found.append(self.kind.measurement(name, risk, planned, chance=errors, **told))
         return [*found, *self._calibration(signs, planned, seed, told)]
 
@@ -184,9 +191,19 @@ def p_against_coin(area: Measurement) -> float | None:
     return p_from_interval((area.value - 0.5, area.low - 0.5, area.high - 0.5), area.confidence)
 
 
-def _aurc(doubt: Any, right: Any) -> float | None:
-    return aurc(-np.asarray(doubt), right)
+def _curve(doubt: FloatArray, right: FloatArray) -> FloatArray:
+    return risk_coverage(-doubt, right)
 
 
-def _excess(doubt: Any, right: Any) -> float | None:
-    return excess_aurc(-np.asarray(doubt), right)
+def _area(doubt: FloatArray, right: FloatArray) -> FloatArray:
+    found: FloatArray = _curve(doubt, right).mean(axis=-1)
+    return found
+
+
+def _excess(doubt: FloatArray, right: FloatArray) -> FloatArray:
+    """The area less that of the best order, in which right answers come before wrong ones."""
+    return np.maximum(0.0, _area(doubt, right) - _area(1 - right, right))
+
+
+def _risk(share: float) -> Measure:
+    return lambda doubt, right: risk_at(share, _curve(doubt, right))
