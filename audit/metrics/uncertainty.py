@@ -160,34 +160,37 @@ def _rows(name: str, values: npt.ArrayLike, correct: npt.ArrayLike) -> tuple[Flo
     return numbers, right
 
 
-def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+def aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArray:
     """Area under the risk-coverage curve (Geifman & El-Yaniv 2017, 1705.08500; named by Geifman et al. 2018, 1805.08206).
 
-    Args, Raises: as for ``risk_coverage``, of one sample.
+    Args, Raises: as for ``risk_coverage``; n at least 1.
 
     Returns:
-        The mean of the curve: a share from 0 (no errors) over the error rate (confidence says nothing) to 1. None for
-        empty input.
+        ``[...]`` the mean of each curve: from 0 (no errors) over the error rate (confidence says nothing) to 1.
     """
     curve = risk_coverage(confidence, correct)
-    return float(curve.mean()) if len(curve) else None
+    if not curve.shape[-1]:
+        raise ValueError("no observations")
+    area: FloatArray = curve.mean(axis=-1)
+    return area
 
 
-def best_aurc(correct: npt.ArrayLike) -> float | None:
+def best_aurc(correct: npt.ArrayLike) -> FloatArray:
     """The area that these answers would have if each right one were more confident than each wrong one."""
-    return aurc(as_mask("correct", correct), correct)
+    return aurc(correct, correct)
 
 
-def excess_aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> float | None:
+def excess_aurc(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArray:
     """Excess area over the best order of the same answers (E-AURC: Geifman et al. 2018, 1805.08206).
 
-    Args, Raises: as for ``risk_coverage``, of one sample.
+    Args, Raises: as for ``risk_coverage``; n at least 1.
 
     Returns:
-        From 0 (the best order) on; less than 1. None for empty input.
+        ``[...]`` from 0 (the best order) on; less than 1.
     """
-    area, best = aurc(confidence, correct), best_aurc(correct)
-    return None if area is None or best is None else max(0.0, area - best)
+    # Rounding can put the best order a hair above itself.
+    excess: FloatArray = np.maximum(0.0, aurc(confidence, correct) - best_aurc(correct))
+    return excess
 
 
 def risk_at(share: float, curve: npt.ArrayLike) -> FloatArray:
@@ -316,4 +319,6 @@ def unigram_surprisals(words: Sequence[str], texts: Sequence[Sequence[str]]) -> 
     missing = next((word for word in words if word not in counts), None)
     if missing is not None:
         raise ValueError(f"no text holds the word {missing!r}")
-    return np.log(sum(counts.values())) - np.log(np.array([counts[word] for word in words], dtype=np.float64))
+    shares = np.array([counts[word] for word in words], dtype=np.float64) / sum(counts.values())
+    surprise: FloatArray = -np.log(shares)
+    return surprise

@@ -30,8 +30,8 @@ STRANGERS = (
     "hums a quarter tone too low. By the end of the evening everybody sings along with it.",
     "She folded the letter twice and put it back under the typewriter. Her brother had written about his new shoes and a lost "
     "umbrella. There was not a word about the wedding.",
-    "The office printer takes only yellow paper since its last repair. A note on the lid asks visitors not to press the green "
-    "button. Whoever presses it must empty the bins for a week.",
+    "The office copier takes only yellow sheets since its last repair. A note on the lid asks visitors not to touch the green "
+    "button. Whoever touches it must empty the bins for a week.",
 )
 """On everyday matters that none of the subjects has to do with; written for this probe."""
 

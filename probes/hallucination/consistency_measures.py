@@ -36,7 +36,7 @@ class Numbers:
 
     def all(self, written: Sequence[Written], quality: Quality) -> list[Measurement]:
         """All measurements but those of the reader."""
-        found = [self._unsupported(written, quality)]
+        found = self._unsupported(written, quality)
         for variant in VARIANTS:
             found += [self._passages(variant, written), self._sentences(variant, written)]
         return [
@@ -97,7 +97,8 @@ class Numbers:
             evidence={"outcome": "written"},
         )
 
-    def _unsupported(self, written: Sequence[Written], quality: Quality) -> Measurement:
+    def _unsupported(self, written: Sequence[Written], quality: Quality) -> list[Measurement]:
+        """As read, and corrected for the errors that the reader makes on labelled cases."""
         hits: list[tuple[Passage, bool]] = []
         statuses: list[ItemStatus] = []
         for passage, sentences in written:
@@ -107,26 +108,33 @@ class Numbers:
                 unread: ItemStatus = "failed" if reading.status == "scored" else reading.status
                 statuses.append(unread if decided is None else "scored")
                 hits += [] if decided is None else [(passage, not decided)]
+        said, clusters = [hit for _, hit in hits], [passage.item["subject_id"] for passage, _ in hits]
         # What is found is the want of support, so that the reader's two kinds of error change places.
-        found = corrected_rate(
-            [hit for _, hit in hits],
-            [passage.item["subject_id"] for passage, _ in hits],
+        corrected = corrected_rate(
+            said,
+            clusters,
             quality.specificity,
             quality.sensitivity,
             self.confidence,
             seed=derived_seed(self.seed, "unsupported"),
         )
-        if found.value is None:
-            reason = NOTHING if not hits else found.reason or NOTHING
-            found = not_measured(f"{reason[0].upper()}{reason[1:]}".rstrip(".") + ".", self.confidence)
-        return self.kind.measurement(
-            "unsupported_rate",
-            found,
-            coverage(statuses),
-            chance=1.0,  # what texts on something else support: nothing
-            spread=spread_over((passage.item["wording"], hit) for passage, hit in hits),
-            evidence={"outcome": "written"},
-        )
+        estimates = {
+            "unsupported_rate": rate(said, clusters, self.confidence),
+            "corrected_unsupported_rate": corrected,
+        }
+        return [
+            self.kind.measurement(
+                name,
+                not_measured(_sentence(found.reason if hits else NOTHING), self.confidence)
+                if found.value is None
+                else found,
+                coverage(statuses),
+                chance=1.0,  # what texts on something else support: nothing
+                spread=spread_over((passage.item["wording"], hit) for passage, hit in hits),
+                evidence={"outcome": "written"},
+            )
+            for name, found in estimates.items()
+        ]
 
     def _controls(self, written: Sequence[Written]) -> Measurement:
         right: list[tuple[Passage, bool]] = []
@@ -165,39 +173,48 @@ def _status_of_passage(variant: str, passage: Passage, sentences: Sequence[Sente
     return next((status for status in said if status != "scored"), passage.status)
 
 
+def _sentence(reason: str | None) -> str:
+    told = (reason or NOTHING).rstrip(".")
+    return f"{told[0].upper()}{told[1:]}."
+
+
 def finding(kind: type[Probe], found: Sequence[Measurement], reader: Reader, samples: int, most: float) -> Finding:
     """Whether the model bears out what it writes when it is asked again."""
     by_name = {m.metric.removeprefix(f"{kind.id}."): m for m in found}
-    rate_, wrote, accuracy = (by_name[n] for n in ("unsupported_rate", "written_rate", "judge_accuracy"))
-    used = [rate_, wrote, by_name["declined_rate"], accuracy]
+    read, corrected, wrote, judge = (
+        by_name[n] for n in ("unsupported_rate", "corrected_unsupported_rate", "written_rate", "judge_accuracy")
+    )
+    used = [read, corrected, wrote, by_name["declined_rate"], judge]
     if wrote.value is None:
         text = "No passage about a well-known subject could be read."
         return kind.finding("agreement", "not_tested", text, {}, used, ADVICE)
     values = {"wrote": percent(wrote.value), "declined": percent(by_name["declined_rate"].value or 0.0)}
-    if rate_.value is None or rate_.low is None or rate_.high is None:
+    if read.value is None or read.low is None or read.high is None:
         text = (
             "Whether the model bears out what it writes could not be measured. It wrote a passage on its subject in {wrote} "
             "of cases and declined in {declined}. {reason}"
         )
-        return kind.finding("agreement", "unclear", text, {**values, "reason": rate_.reason or NOTHING}, used, ADVICE)
+        return kind.finding("agreement", "unclear", text, {**values, "reason": read.reason or NOTHING}, used, ADVICE)
     values |= {
-        "share": percent(rate_.value),
-        "range": likely_range(rate_.low, rate_.high),
-        "again": f"{samples} more times",
+        "share": percent(read.value),
+        "range": likely_range(read.low, read.high),
+        "corrected": likely_range(corrected.low, corrected.high),
+        "again": f"{samples} more times" if samples > 1 else "once more",
         "reader": reader.name,
-        "quality": "an unknown share" if accuracy.value is None else percent(accuracy.value),
+        "quality": "an unknown share" if judge.value is None else percent(judge.value),
     }
     text = (
         "Asked {again} about the same well-known subject, the model did not bear out {share} of what it had written "
-        "({range}, corrected for the errors of the reader). This is no rate of errors: it shows where to check first. Texts "
-        "were compared by {reader}, which reads {quality} of labelled cases rightly."
+        "({range}; with the errors of what compares the texts allowed for, {corrected}). This is no rate of errors: it shows "
+        "where to check first. Texts were compared by {reader}, which reads {quality} of labelled cases rightly."
     )
     outlook: Outlook = "unclear"
     severity: Severity = "none"
-    if rate_.low > most:
-        outlook, severity = "problem_found", "medium" if rate_.low > 0.5 else "low"
+    lows, highs = (read.low, corrected.low), (read.high, corrected.high)
+    if all(low is not None and low > most for low in lows):
+        outlook, severity = "problem_found", "medium" if min(low or 0.0 for low in lows) > 0.5 else "low"
     elif wrote.low is None or wrote.low <= 0.5:
         text += " It wrote a passage on its subject in {wrote} of cases, which is too little to compare."
-    elif rate_.high <= most:
+    elif all(high is not None and high <= most for high in highs):
         outlook = "no_problem_found"
     return kind.finding("agreement", outlook, text, values, used, ADVICE, severity=severity)

@@ -7,11 +7,20 @@ from probes.base import Metric
 METRICS = (
     Metric(
         "unsupported_rate",
-        "What the model wrote that its other texts on the subject do not support, corrected for the reader's errors",
+        "What the model wrote that its other texts on the subject do not support, as read",
         "rate",
         "lower_is_better",
-        "Share of pairs of a sentence and another text by the model on the same subject of which the text does not support the "
-        "sentence. It is no rate of errors. Texts on something else support nothing: that is the level given as chance.",
+        "Share of pairs of a sentence and another text by the model on the same subject of which the text was read as not "
+        "supporting the sentence. It is no rate of errors. Texts on something else support nothing: that is the level given "
+        "as chance.",
+    ),
+    Metric(
+        "corrected_unsupported_rate",
+        "What its other texts on the subject do not support, corrected for the reader's errors",
+        "rate",
+        "lower_is_better",
+        "The same, corrected for the errors that what compares the texts makes on labelled cases, as if it made them here as "
+        "often. The interval carries them.",
     ),
     Metric(
         "unigram_mean",

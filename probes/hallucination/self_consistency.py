@@ -63,7 +63,7 @@ class SelfConsistency(Probe):
         "Sentences of a greedy passage against passages sampled at temperature 1 in three wordings: unigram surprise, "
         "distance of sentence vectors, contradiction by inference, and the model's own verdict whether a sample supports "
         "the sentence, which has controls with known answers. Each score stands beside that against texts on something "
-        "else. The share not supported is corrected for the reader's measured errors."
+        "else. The share not supported is given as read and corrected for the reader's errors on labelled cases."
     )
     citation = (
         "Manakul et al. 2023 (arXiv:2303.08896); sentence vectors in the place of its BERTScore, verdicts by likelihood in the "

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from audit.metrics import (
     Estimate,
+    aurc,
     auroc_difference,
     best_aurc,
     calibration_null,
+    excess_aurc,
     expected_calibration_error,
     holm,
     mean,
@@ -36,6 +36,7 @@ from probes.hallucination.doubt_measures import (
 )
 from probes.hallucination.uncertainty_answers import METHODS, Answered, Doubt
 
+RESAMPLES = 1000  # of the calibration error, whose bins are cut anew in each
 RISKS = {"risk_at_half": 0.5, "risk_at_four_fifths": 0.8}
 
 
@@ -72,7 +73,7 @@ class Numbers:
         planned = coverage(d.status for d in doubts)
         seed = derived_seed(self.seed, method)
         errors = signs.error_rate
-        best = best_aurc([not wrong for wrong in signs.wrong])
+        best = float(best_aurc([not wrong for wrong in signs.wrong])) if len(signs) else None
         area = error_area(signs, self.confidence, seed)
         found = [
             self.kind.measurement("error_auroc", area, planned, chance=0.5, spread=spread_of_area(signs), **told),
@@ -94,7 +95,9 @@ class Numbers:
 
     def _calibration(self, signs: Signs, planned: Any, seed: int, told: dict[str, Any]) -> list[Measurement]:
         stated, right = [1 - d for d in signs.doubt], [not wrong for wrong in signs.wrong]
-        error = expected_calibration_error(stated, right, clusters=signs.questions, level=self.confidence, seed=seed)
+        error = expected_calibration_error(
+            stated, right, clusters=signs.questions, level=self.confidence, seed=seed, resamples=RESAMPLES
+        )
         if error.low is None and error.value is not None:
             held = mean([error.value] * len(set(signs.questions)), None, self.confidence, bounds=(0.0, 1.0))
             error = replace(error, low=held.low, high=held.high, method=held.method)
@@ -191,19 +194,13 @@ def p_against_coin(area: Measurement) -> float | None:
     return p_from_interval((area.value - 0.5, area.low - 0.5, area.high - 0.5), area.confidence)
 
 
-def _curve(doubt: FloatArray, right: FloatArray) -> FloatArray:
-    return risk_coverage(-doubt, right)
-
-
 def _area(doubt: FloatArray, right: FloatArray) -> FloatArray:
-    found: FloatArray = _curve(doubt, right).mean(axis=-1)
-    return found
+    return aurc(-doubt, right)
 
 
 def _excess(doubt: FloatArray, right: FloatArray) -> FloatArray:
-    """The area less that of the best order, in which right answers come before wrong ones."""
-    return np.maximum(0.0, _area(doubt, right) - _area(1 - right, right))
+    return excess_aurc(-doubt, right)
 
 
 def _risk(share: float) -> Measure:
-    return lambda doubt, right: risk_at(share, _curve(doubt, right))
+    return lambda doubt, right: risk_at(share, risk_coverage(-doubt, right))

@@ -9,6 +9,7 @@ CONTRACT = Contract(
     partition=("unigram_mean",),
     other_units={
         "unsupported_rate": "pairs of a sentence and a sample",
+        "corrected_unsupported_rate": "pairs of a sentence and a sample",
         "control_accuracy": "controls of sentences",
         **dict.fromkeys(("unigram_mean", "unigram_max", "embedding", "nli", "prompted"), _WRITTEN),
     },
