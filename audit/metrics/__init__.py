@@ -26,6 +26,7 @@ from audit.metrics.calibration import (
     reliability_table,
 )
 from audit.metrics.corrections import benjamini_hochberg, holm
+from audit.metrics.discrimination import auroc_difference, stratified_auroc
 from audit.metrics.estimates import Estimate, not_measured
 from audit.metrics.explanations import (
     TopKOverlap,
@@ -48,7 +49,6 @@ from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 from audit.metrics.uncertainty import (
     aurac,
     aurc,
-    auroc_difference,
     best_aurc,
     excess_aurc,
     meaning_clusters,
@@ -118,6 +118,7 @@ __all__ = [
     "semantic_entropy",
     "sink_mass",
     "standardised",
+    "stratified_auroc",
     "sufficiency",
     "top_k_overlap",
     "unigram_surprisals",

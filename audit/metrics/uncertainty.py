@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
-from scipy.stats import rankdata
 
 from audit.metrics._arrays import (
     FloatArray,
     IntArray,
-    Labels,
-    Seed,
     as_mask,
     as_values,
-    check_positive,
     cluster_codes,
-    same_length,
 )
-from audit.metrics.estimates import Estimate, not_measured
-from audit.metrics.mover import p_from_interval
-from audit.metrics.resampling import bootstrap
 
 REJECTION_POINTS = 20  # shares of kept answers, from a tenth to all (Farquhar et al. 2024)
 
@@ -241,58 +232,6 @@ def aurac(uncertainty: npt.ArrayLike, correct: npt.ArrayLike) -> FloatArray:
     # One limit at a time, so that many samples fit into memory.
     kept = [unsure <= limit[..., None] + room for limit in limits]
     found: FloatArray = np.mean([(k * right).sum(axis=-1) / k.sum(axis=-1) for k in kept], axis=0)
-    return found
-
-
-def auroc_difference(
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    label: npt.ArrayLike,
-    clusters: Labels | None = None,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: Seed = 0,
-) -> Estimate:
-    """Area under the ROC curve of one score less that of another on the same items, by a paired bootstrap.
-
-    Args:
-        first, second: ``[n]`` numbers of any unit, item by item.
-        label: ``[n]`` False/True or 0/1; 1 is expected to score higher.
-        clusters: ``[n]`` labels; None where items are independent.
-        level: of the interval, between 0 and 1.
-        resamples, seed: of the bootstrap over clusters or items.
-
-    Returns:
-        From -1 to 1; above 0: the first tells the labels apart better. The two-sided p value is read off the interval.
-        Value None for empty input and where one label is missing.
-
-    Raises:
-        ValueError: NaN or infinite scores; labels other than 0/1; lengths differ; None or NaN cluster labels.
-    """
-    a, b, labels = as_values("first", first), as_values("second", second), as_mask("label", label)
-    n = same_length(first=a, second=b, label=labels)
-    check_positive("resamples", resamples)
-    if n == 0 or labels.min() == labels.max():
-        return not_measured("no observations" if n == 0 else "only one of the two labels is present", level)
-
-    def difference(a: FloatArray, b: FloatArray, labels: FloatArray, axis: int = -1) -> FloatArray:
-        return _areas(a, labels) - _areas(b, labels)
-
-    found = bootstrap((a, b, labels), difference, clusters, level, resamples, seed)
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    return replace(found, p_value=p_from_interval((found.value, found.low, found.high), level))
-
-
-def _areas(scores: FloatArray, labels: FloatArray) -> FloatArray:
-    """The area under the ROC curve of each row, as ``auroc`` computes it; not a number where one label is missing."""
-    positives = labels.sum(axis=-1)
-    negatives = labels.shape[-1] - positives
-    ranks: FloatArray = rankdata(scores, axis=-1)
-    wins = (ranks * labels).sum(axis=-1) - positives * (positives + 1) / 2
-    pairs = positives * negatives
-    found: FloatArray = np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
     return found
 
 

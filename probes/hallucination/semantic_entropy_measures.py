@@ -34,7 +34,9 @@ class Numbers:
         """All measurements but those of the reader."""
         signs = _signs(doubted, "entropy")
         planned = coverage(d.status for d in doubted)
-        order = ordering(aurac, signs, self.confidence, derived_seed(self.seed, "rejection"))
+        order = ordering(
+            lambda doubt, right, _: aurac(doubt, right), signs, self.confidence, derived_seed(self.seed, "rejection")
+        )
         return [
             self._area("error_auroc", "entropy", doubted),
             self._area("weighted_error_auroc", "weighted", doubted),

@@ -7,30 +7,28 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from audit.metrics import (
     Estimate,
-    aurc,
     auroc_difference,
-    best_aurc,
     calibration_null,
-    excess_aurc,
     expected_calibration_error,
     holm,
     mean,
     not_measured,
     p_from_interval,
     rate,
-    risk_at,
-    risk_coverage,
 )
 from audit.results import Measurement
 from probes.base import Probe, coverage, derived_seed, spread_over
 from probes.hallucination.doubt_measures import (
-    FloatArray,
-    Measure,
     Signs,
+    area_left,
     error_area,
+    excess_left,
     ordering,
+    risk_left,
     signs_of,
     spread_of_area,
 )
@@ -73,23 +71,22 @@ class Numbers:
         planned = coverage(d.status for d in doubts)
         seed = derived_seed(self.seed, method)
         errors = signs.error_rate
-        best = float(best_aurc([not wrong for wrong in signs.wrong])) if len(signs) else None
         area = error_area(signs, self.confidence, seed)
         found = [
             self.kind.measurement("error_auroc", area, planned, chance=0.5, spread=spread_of_area(signs), **told),
             self.kind.measurement(
-                "aurc", ordering(_area, signs, self.confidence, seed), planned, chance=errors, **told
+                "aurc", ordering(area_left, signs, self.confidence, seed), planned, chance=errors, **told
             ),
             self.kind.measurement(
                 "excess_aurc",
-                ordering(_excess, signs, self.confidence, seed, needs_both=True),
+                ordering(excess_left, signs, self.confidence, seed, needs_both=True),
                 planned,
-                chance=None if errors is None or best is None else errors - best,
+                chance=_excess_of_no_order(signs),
                 **told,
             ),
         ]
         for name, share in RISKS.items():
-            risk = ordering(_risk(share), signs, self.confidence, seed)
+            risk = ordering(risk_left(share), signs, self.confidence, seed)
             found.append(self.kind.measurement(name, risk, planned, chance=errors, **told))
         return [*found, *self._calibration(signs, planned, seed, told)]
 
@@ -161,7 +158,13 @@ class Numbers:
             return not_measured(first.reason, self.confidence), planned
         seed = derived_seed(self.seed, " ".join(pair))
         estimate = auroc_difference(
-            first.doubt, second.doubt, first.wrong, first.questions, level=self.confidence, seed=seed
+            first.doubt,
+            second.doubt,
+            first.wrong,
+            first.wordings,
+            clusters=first.questions,
+            level=self.confidence,
+            seed=seed,
         )
         return estimate, planned
 
@@ -187,20 +190,16 @@ def signs_for(doubts: Sequence[Doubt]) -> Signs:
     )
 
 
+def _excess_of_no_order(signs: Signs) -> float | None:
+    """What a confidence that is always alike leaves beyond the best order."""
+    if not len(signs):
+        return None
+    alike = np.zeros(len(signs))
+    return float(excess_left(alike, np.array(signs.right), np.array(signs.numbered)))
+
+
 def p_against_coin(area: Measurement) -> float | None:
     """The two-sided p value of an area against one half, read off its interval."""
     if area.value is None or area.low is None or area.high is None:
         return None
     return p_from_interval((area.value - 0.5, area.low - 0.5, area.high - 0.5), area.confidence)
-
-
-def _area(doubt: FloatArray, right: FloatArray) -> FloatArray:
-    return aurc(-doubt, right)
-
-
-def _excess(doubt: FloatArray, right: FloatArray) -> FloatArray:
-    return excess_aurc(-doubt, right)
-
-
-def _risk(share: float) -> Measure:
-    return lambda doubt, right: risk_at(share, risk_coverage(-doubt, right))

@@ -7,12 +7,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import roc_auc_score
 
 from audit.metrics import (
     aurac,
     aurc,
-    auroc_difference,
     best_aurc,
     excess_aurc,
     meaning_clusters,
@@ -146,47 +144,6 @@ class TestRiskAndCoverage:
 
     def test_entropy_that_is_always_alike_gives_the_accuracy(self) -> None:
         assert aurac([0.3] * 5, [1, 1, 0, 0, 0]) == pytest.approx(0.4)
-
-
-class TestDifferenceOfAreas:
-    def test_it_is_the_difference_of_scikit_learns(self) -> None:
-        stream = np.random.default_rng(1)
-        label = stream.random(80) < 0.4
-        good, bad = label + stream.normal(0, 0.5, 80), stream.normal(0, 1, 80)
-        found = auroc_difference(good, bad, label, resamples=500)
-        assert found.value == pytest.approx(roc_auc_score(label, good) - roc_auc_score(label, bad))
-        assert found.low is not None
-        assert found.low > 0
-        assert found.p_value is not None
-        assert found.p_value < 0.01
-
-    def test_two_signs_alike_do_not_differ(self) -> None:
-        stream = np.random.default_rng(2)
-        label = stream.random(60) < 0.5
-        a, b = (label * 0.5 + stream.normal(0, 1, 60) for _ in range(2))
-        found = auroc_difference(a, b, label, resamples=500)
-        assert found.low is not None
-        assert found.high is not None
-        assert found.low < 0 < found.high
-
-    def test_items_of_one_cluster_stay_together(self) -> None:
-        """Each item three times is no more evidence: the interval is as wide as with each once."""
-        stream = np.random.default_rng(3)
-        label = stream.random(40) < 0.5
-        a, b = label + stream.normal(0, 1, 40), stream.normal(0, 1, 40)
-        once = auroc_difference(a, b, label, resamples=500)
-        thrice = [np.repeat(x, 3) for x in (a, b, label)]
-        clustered = auroc_difference(*thrice, np.repeat(np.arange(40), 3).tolist(), resamples=500)
-        assert once.low is not None
-        assert once.high is not None
-        assert clustered.low is not None
-        assert clustered.high is not None
-        assert clustered.high - clustered.low == pytest.approx(once.high - once.low, rel=0.25)
-
-    def test_one_label_alone_tells_nothing(self) -> None:
-        found = auroc_difference([1, 2], [2, 1], [1, 1])
-        assert found.value is None
-        assert found.reason
 
 
 class TestSurprise:

@@ -159,14 +159,32 @@ def test_numbers_are_those_of_the_records() -> None:
         rows = [r for r in knows().records if r.tags["asked"] == method]
         wrong = [answers[r.item] == "wrong" for r in rows]
         stated = [r.scores["confidence"] or 0.0 for r in rows]
-        wanted = roc_auc_score(wrong, [-s for s in stated])
-        assert value(number(knows(), "error_auroc", method)) == pytest.approx(wanted)
-        half = sorted(zip(stated, wrong, strict=True), reverse=True)[: len(rows) // 2]
-        assert value(number(knows(), "risk_at_half", method)) == pytest.approx(
-            sum(w for _, w in half) / len(half), abs=0.02
-        )
+        areas, pairs, left = 0.0, 0, 0.0
+        for wording in P_TRUE:
+            own = [(s, w) for s, w, r in zip(stated, wrong, rows, strict=True) if r.template == wording]
+            each = sum(w for _, w in own) * sum(not w for _, w in own)
+            areas += each * roc_auc_score([w for _, w in own], [-s for s, _ in own])
+            pairs += each
+            kept = sorted(own, reverse=True)[: math.ceil(len(own) / 2)]
+            left += len(own) * sum(w for _, w in kept) / len(kept)
+        assert value(number(knows(), "error_auroc", method)) == pytest.approx(areas / pairs)
+        assert value(number(knows(), "risk_at_half", method)) == pytest.approx(left / len(rows), abs=0.02)
         over = sum(stated) / len(stated) - (1 - sum(wrong) / len(wrong))
         assert value(number(knows(), "overconfidence", method)) == pytest.approx(over)
+
+
+def test_wordings_that_differ_in_level_are_not_mixed() -> None:
+    """The verdict is surest in the wording with most errors, and yet lower for each wrong answer of a wording."""
+
+    def level(item: Item) -> float:
+        return {"short": 0.2, "brief": 0.5, "quiz": 0.8}[item["wording"]] + (0.05 if right(item) else 0.0)
+
+    def right(item: Item) -> bool:
+        return item["question_id"] not in wrong_ones(0.3)
+
+    outcome = run_probe(Uncertainty, keyed(0.3, p_true=level), 90)
+    assert value(number(outcome, "error_auroc", "p_true")) == 1.0
+    assert value(number(outcome, "excess_aurc", "p_true")) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_overconfidence_in_what_it_says_is_found_and_calibration_is_not() -> None:
