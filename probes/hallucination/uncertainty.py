@@ -56,7 +56,7 @@ class Uncertainty(Probe):
     method = (
         "Greedy short answers in three wordings, right or wrong by a stated word rule. Confidence by length-normalised "
         "sequence probability, P(True) from the log-likelihoods of True and False, and a stated number from 0 to 100. Each "
-        "against right and wrong: AUROC, risk-coverage curve, calibration error; differences by a paired bootstrap over "
+        "against right and wrong: AUROC within a wording, risk-coverage curve, calibration error; differences by a paired bootstrap over "
         "questions with Holm's correction."
     )
     citation = (
@@ -78,8 +78,8 @@ class Uncertainty(Probe):
             "Wrong answers told from right ones by the model's own doubt",
             "AUROC",
             "higher_is_better",
-            "Share of pairs of a wrong and a right answer of which the model was less sure of the wrong one (AUROC), for each "
-            "sign of doubt. A coin gives one half, 1 is always.",
+            "Share of pairs of a wrong and a right answer, asked in one wording, of which the model was less sure of the wrong "
+            "one (AUROC), for each sign of doubt. A coin gives one half, 1 is always.",
         ),
         Metric(
             "error_auroc_difference",
