@@ -78,8 +78,8 @@ class SemanticEntropy(Probe):
             "Wrong answers told from right ones by how far samples differ in meaning",
             "AUROC",
             "higher_is_better",
-            "Share of pairs of a wrong and a right answer, asked in one wording, of which the wrong one has the higher discrete "
-            "semantic entropy. A coin gives one half, 1 is always.",
+            "Share of pairs of a wrong and a right answer, asked in one wording, of which the wrong one has the higher "
+            "discrete semantic entropy. A coin gives one half, 1 is always.",
         ),
         Metric(
             "weighted_error_auroc",

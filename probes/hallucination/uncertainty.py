@@ -56,8 +56,8 @@ class Uncertainty(Probe):
     method = (
         "Greedy short answers in three wordings, right or wrong by a stated word rule. Confidence by length-normalised "
         "sequence probability, P(True) from the log-likelihoods of True and False, and a stated number from 0 to 100. Each "
-        "against right and wrong: AUROC within a wording, risk-coverage curve, calibration error; differences by a paired bootstrap over "
-        "questions with Holm's correction."
+        "against right and wrong: AUROC within a wording, risk-coverage curve, calibration error; differences by a paired "
+        "bootstrap over questions with Holm's correction."
     )
     citation = (
         "P(True): Kadavath et al. 2022 (arXiv:2207.05221); stated confidence: Tian et al. 2023 (arXiv:2305.14975); "
