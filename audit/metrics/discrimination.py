@@ -107,7 +107,7 @@ def auroc_difference(
         ValueError: as for ``stratified_auroc``.
     """
     a, labels, codes = _checked(first, label, strata)
-    b = as_values("second", second)
+    b = _ordered(as_values("second", second))
     n = same_length(first=a, second=b)
     check_positive("resamples", resamples)
     if n == 0 or not np.isfinite(_areas(a, labels, codes)):
@@ -122,7 +122,12 @@ def auroc_difference(
 
 def _checked(score: npt.ArrayLike, label: npt.ArrayLike, strata: Labels) -> tuple[FloatArray, FloatArray, IntArray]:
     scores, labels = as_values("score", score), as_mask("label", label)
-    return scores, labels, cluster_codes(strata, same_length(score=scores, label=labels))
+    return _ordered(scores), labels, cluster_codes(strata, same_length(score=scores, label=labels))
+
+
+def _ordered(scores: FloatArray) -> FloatArray:
+    """The place of each score among the different ones, from 0: all that the area depends on."""
+    return np.unique(scores, return_inverse=True)[1].astype(np.float64)
 
 
 def _over_draws(scores: FloatArray, labels: FloatArray, codes: IntArray, axis: int = -1) -> FloatArray:
@@ -131,17 +136,16 @@ def _over_draws(scores: FloatArray, labels: FloatArray, codes: IntArray, axis: i
 
 def _areas(scores: FloatArray, labels: FloatArray, codes: IntArray) -> FloatArray:
     """The stratified area of each row; not a number where no stratum of it has both labels."""
-    wins, pairs = np.zeros(scores.shape[:-1]), np.zeros(scores.shape[:-1])
-    lowest = scores.min(axis=-1, keepdims=True) - 1
+    # Scores are whole numbers below their count, so that strata stand one above the other and are ranked in one go.
+    ranks: FloatArray = rankdata(scores + codes * (scores.max(axis=-1, keepdims=True) + 1), axis=-1)
+    wins, pairs, below = np.zeros(scores.shape[:-1]), np.zeros(scores.shape[:-1]), np.zeros(scores.shape[:-1])
     for code in range(int(codes.max()) + 1):
         inside = codes == code
         held, size = labels * inside, inside.sum(axis=-1)
         positives = held.sum(axis=-1)
-        # Items of other strata are put below all of this one, and their number taken off the ranks.
-        ranks = rankdata(np.where(inside, scores, lowest), axis=-1)
-        others = scores.shape[-1] - size
-        wins += (ranks * held).sum(axis=-1) - positives * others - positives * (positives + 1) / 2
+        wins += (ranks * held).sum(axis=-1) - positives * below - positives * (positives + 1) / 2
         pairs += positives * (size - positives)
+        below += size
     found: FloatArray = np.where(pairs > 0, wins / np.maximum(pairs, 1), np.nan)
     return found
 
