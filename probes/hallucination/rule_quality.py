@@ -1,0 +1,112 @@
+"""How well a stated rule reads answers, on answers labelled by hand, and shares corrected for its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from audit.metrics import Estimate, bootstrap, cohen_kappa, corrected_rate, rate
+from audit.results import Measurement
+from probes.base import Metric, coverage
+
+Measure = Callable[..., Measurement]
+UNSEEN = "unseen answers"
+RULE_METRICS = (
+    Metric(
+        "rule_agreement",
+        "Agreement of the reading rule with labels",
+        "rate",
+        "higher_is_better",
+        "Share of hand-labelled answers that the rule reads as their label says. The slice holds those that were written "
+        "after the rule was finished; it is the one to go by.",
+    ),
+    Metric(
+        "rule_kappa",
+        "Agreement of the reading rule with labels beyond chance",
+        "kappa",
+        "higher_is_better",
+        "Cohen's kappa (Cohen 1960) between rule and labels. 0 is what chance gives, 1 is full agreement.",
+    ),
+    Metric(
+        "rule_sensitivity",
+        "Answers of the counted kind that the rule finds",
+        "rate",
+        "higher_is_better",
+        "Share of the answers labelled as the kind that the probe's main share counts which the rule reads so.",
+    ),
+    Metric(
+        "rule_specificity",
+        "Other answers that the rule leaves out",
+        "rate",
+        "higher_is_better",
+        "Share of the answers labelled as another kind which the rule does not read as the counted one.",
+    ),
+)
+OF_THE_AUDIT = tuple(f"{metric.name}{part}" for metric in RULE_METRICS for part in ("", f"[{UNSEEN}]"))
+"""The measurements that do not depend on the model."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """``[answers]``: what the rule read, what the label says, and whether the answer was written after the rule."""
+
+    read: Sequence[str]
+    label: Sequence[str]
+    unseen: Sequence[bool]
+
+    def of(self, kind: str, *, unseen: bool) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether each answer was read as that kind, and labelled so; of the unseen ones alone where asked."""
+        rows = [i for i, new in enumerate(self.unseen) if new or not unseen]
+        return (
+            np.array([self.read[i] == kind for i in rows]),
+            np.array([self.label[i] == kind for i in rows]),
+        )
+
+    def errors(self, kind: str) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Sensitivity and specificity for that kind as counts (k, n), on the unseen answers."""
+        read, true = self.of(kind, unseen=True)
+        return (int(read[true].sum()), int(true.sum())), (int((~read[~true]).sum()), int((~true).sum()))
+
+    def corrected(
+        self, kind: str, hits: npt.ArrayLike, clusters: Sequence[Any], confidence: float, seed: int
+    ) -> Estimate:
+        """The share of that kind among answers, corrected for the rule's errors; see ``corrected_rate``."""
+        sensitivity, specificity = self.errors(kind)
+        return corrected_rate(hits, clusters, sensitivity, specificity, confidence, seed)
+
+
+def rule_measurements(
+    labelled: Labelled, kind: str, confidence: float, seed: int, measure: Measure
+) -> list[Measurement]:
+    """The four measurements of the rule for the kind that the main share counts, on all labels and on the unseen ones."""
+    found = []
+    for part in (None, UNSEEN):
+        read, true = labelled.of(kind, unseen=part is not None)
+        share = float(read.mean())
+        every = coverage("scored" for _ in true)
+        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+        commonest = max(float(true.mean()), 1 - float(true.mean()))
+        found += [
+            measure("rule_agreement", rate(read == true, None, confidence), every, part=part, chance=commonest),
+            measure("rule_kappa", kappa, every, part=part, chance=0.0),
+            measure(
+                "rule_sensitivity",
+                rate(read[true], None, confidence),
+                coverage("scored" for _ in read[true]),
+                part=part,
+                chance=share,
+            ),
+            measure(
+                "rule_specificity",
+                rate(~read[~true], None, confidence),
+                coverage("scored" for _ in read[~true]),
+                part=part,
+                chance=1 - share,
+            ),
+        ]
+    return found
