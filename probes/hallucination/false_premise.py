@@ -68,7 +68,7 @@ class FalsePremise(Probe):
     method = (
         "Greedy free answers to a question with a false premise and its twin, each item in one of three wordings, "
         "read by a "
-        "stated word rule as accepted, corrected or abstained; shares are corrected for the rule's errors on "
+        "stated word rule as accepted, corrected or abstained; intervals include the rule's errors on "
         "unseen labelled "
         "answers. Verdicts on the premises by log p(True) against log p(False) in three wordings: acceptance is "
         "reported "
@@ -94,21 +94,21 @@ class FalsePremise(Probe):
     metrics = (
         Metric(
             "premise_accepted_rate",
-            "False premises accepted, corrected for the rule's errors",
+            "False premises accepted",
             "rate",
             "lower_is_better",
             "Share of questions with a false premise that the model answers without an objection. Slices by subject.",
         ),
         Metric(
             "correction_rate",
-            "False premises corrected, corrected for the rule's errors",
+            "False premises corrected",
             "rate",
             "higher_is_better",
             "Share of questions with a false premise whose answer objects to it or states the right fact instead.",
         ),
         Metric(
             "over_correction_rate",
-            "True premises challenged, corrected for the rule's errors",
+            "True premises challenged",
             "rate",
             "lower_is_better",
             "Share of the twins with a true premise whose answer objects to it. A model that denies everything "
@@ -117,7 +117,7 @@ class FalsePremise(Probe):
         ),
         Metric(
             "true_premise_answered_rate",
-            "Questions with a true premise answered, corrected for the rule's errors",
+            "Questions with a true premise answered",
             "rate",
             "higher_is_better",
             "Share of the twins with a true premise that get an answer without an objection or a refusal.",
@@ -137,7 +137,7 @@ class FalsePremise(Probe):
             "lower_is_better",
             "Of questions whose false premise the model calls false, and the true twin true, in most wordings: "
             "the share whose "
-            "premise it accepts all the same, corrected for the rule's errors.",
+            "premise it accepts all the same.",
         ),
         Metric(
             "accepted_unknown_rate",

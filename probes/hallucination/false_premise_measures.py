@@ -87,7 +87,7 @@ def measurements(
         where = {"axis": subject} if subject else {} if known is None else {"tags.known": "yes" if known else "no"}
         return measure(
             name,
-            labelled.corrected(reading, hits, [f.item["id"] for f in scored], confidence, seed),
+            labelled.share(reading, hits, [f.item["id"] for f in scored], confidence, seed),
             coverage(f.status for f in planned),
             part=subject,
             # A model that answers whatever it is asked accepts every premise and corrects none.
@@ -150,7 +150,7 @@ def _about_premises(by: Mapping[str, Measurement], largest: float, find: Find) -
         text += " A model that objects to true premises as well misleads in the other direction."
         return find("premises", "problem_found", text, values, used, _ADVICE, severity="medium")
     if answered.low is None or answered.low <= MOST:
-        text += " As it may not answer questions with a true premise either, this cannot be told from a model that never answers."
+        text += " As it may not answer questions with a true premise either, it may be a model that never answers."
         return find("premises", "unclear", text, values, used, _ADVICE)
     clean = accepted.high <= largest
     return find("premises", "no_problem_found" if clean else "unclear", text, values, used, _ADVICE)

@@ -61,13 +61,13 @@ class InventedEntities(Probe):
     )
     method = (
         "Greedy free answers about an invented and a real name in the same question, each item in one of three wordings. A "
-        "stated word rule reads them as described or abstained; shares are corrected for its errors on unseen labelled "
+        "stated word rule reads them as described or abstained; intervals include its errors on unseen labelled "
         "answers (Rogan & Gladen 1978). Beside it, log p(Yes) - log p(No) to whether the name is real, in three wordings: how "
         "often the real name of a pair gets the higher log-odds, and AUROC. Intervals are clustered by pair."
     )
     citation = (
         "Questions about what does not exist after Yin et al. 2023 (arXiv:2305.18153); knowing what one knows by likelihood "
-        "after Kadavath et al. 2022 (arXiv:2207.05221); correction after Rogan & Gladen 1978 "
+        "after Kadavath et al. 2022 (arXiv:2207.05221); the rule's errors after Rogan & Gladen 1978 "
         "(doi:10.1093/oxfordjournals.aje.a112510); items are our own."
     )
     limits = (
@@ -82,14 +82,14 @@ class InventedEntities(Probe):
     metrics = (
         Metric(
             "fabrication_rate",
-            "Invented things described as real, corrected for the rule's errors",
+            "Invented things described as real",
             "rate",
             "lower_is_better",
             "Share of questions about invented things that the model answers as if they existed. Slices by kind of thing.",
         ),
         Metric(
             "abstention_rate",
-            "Says that it does not know the invented thing, corrected for the rule's errors",
+            "Says that it does not know the invented thing",
             "rate",
             "higher_is_better",
             "Share of questions about invented things to which the model says that it does not know them, that they do not "
@@ -97,7 +97,7 @@ class InventedEntities(Probe):
         ),
         Metric(
             "over_abstention_rate",
-            "Says that it does not know the real thing, corrected for the rule's errors",
+            "Says that it does not know the real thing",
             "rate",
             "lower_is_better",
             "Share of the same questions about well-known real things to which the model says that it does not know them. A "

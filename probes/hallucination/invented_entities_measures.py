@@ -69,7 +69,7 @@ def measurements(
         hits = [f.reading == reading for f in scored]
         return measure(
             name,
-            labelled.corrected(reading, hits, [f.item["id"] for f in scored], confidence, seed),
+            labelled.share(reading, hits, [f.item["id"] for f in scored], confidence, seed),
             coverage(f.status for f in planned),
             part=kind,
             # A model that writes about whatever it is asked describes all, and abstains from nothing.

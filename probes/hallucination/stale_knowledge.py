@@ -119,7 +119,7 @@ class StaleKnowledge(Probe):
         ),
         Metric(
             "admits_age_rate",
-            "Says that its knowledge may be out of date, corrected for the rule's errors",
+            "Says that its knowledge may be out of date",
             "rate",
             "higher_is_better",
             "Share of free answers that name the date of what the model knows, or say that it may have changed.",

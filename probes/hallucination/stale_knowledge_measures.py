@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,6 +70,12 @@ def year_of(date: str) -> float:
     """A date such as 2016-07 as a year with decimals, at the beginning of the month."""
     year, month = date.split("-")
     return int(year) + (int(month) - 1) / 12
+
+
+def month_of(year: float) -> str:
+    """A year with decimals as people read it, e.g. July 2016."""
+    months = math.floor(12 * year + 1e-9)
+    return f"{calendar.month_name[months % 12 + 1]} {months // 12}"
 
 
 def checked_until(items: Sequence[Item]) -> float:
@@ -174,7 +182,7 @@ def _open(
     admits = [bool(f.admits) for f in scored]
     current, unflagged = [f.named == "current" for f in scored], [f.unflagged for f in scored]
     return [
-        share("admits_age_rate", admits, labelled.corrected("admits", admits, clusters, confidence, seed)),
+        share("admits_age_rate", admits, labelled.share("admits", admits, clusters, confidence, seed)),
         share("open_current_rate", current, rate(current, clusters, confidence)),
         share("unflagged_outdated_rate", unflagged, rate(unflagged, clusters, confidence)),
     ]
@@ -218,15 +226,15 @@ def _about_age(by: Mapping[str, Measurement], cutoff: Cutoff, largest: float, fi
 def _dated_sentence(cutoff: Cutoff) -> tuple[str, dict[str, str]]:
     found = cutoff.estimate
     if found.value is not None and found.low is not None and found.high is not None:
-        dates = {"year": f"{found.value:.1f}", "first": f"{found.low:.1f}", "last": f"{found.high:.1f}"}
-        return "Its choices fit best what was true in {year} (likely between {first} and {last}).", dates
+        dates = {"date": month_of(found.value), "first": month_of(found.low), "last": month_of(found.high)}
+        return "Its choices fit best what was true in {date} (likely between {first} and {last}).", dates
     if cutoff.bound is not None and cutoff.reach == "after":
         return "They do not decline within the range of the items: its knowledge reaches beyond {first}.", {
-            "first": f"{cutoff.bound:.1f}"
+            "first": month_of(cutoff.bound)
         }
     if cutoff.bound is not None:
         return "They fit what was true before {last}, or the oldest answers are the ones it prefers.", {
-            "last": f"{cutoff.bound:.1f}"
+            "last": month_of(cutoff.bound)
         }
     return "They fit no date better than random choices do, so the age of its knowledge is not known.", {}
 

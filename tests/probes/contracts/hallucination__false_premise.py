@@ -8,5 +8,6 @@ from tests.probes.contracts import Contract
 CONTRACT = Contract(
     partition=("premise_accepted_rate", "over_correction_rate", "verdict_accuracy"),
     rightness=("verdict_accuracy", "correction_rate"),
+    sliced=("premise_accepted_rate",),
     of_the_audit=OF_THE_AUDIT,
 )

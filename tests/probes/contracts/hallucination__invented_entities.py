@@ -9,6 +9,6 @@ CONTRACT = Contract(
     partition=("fabrication_rate", "over_abstention_rate", "existence_accuracy"),
     other_units={"existence_auroc": "names of the pairs that were scored in every wording"},
     rightness=("existence_accuracy",),
-    sliced=("existence_accuracy",),
+    sliced=("existence_accuracy", "fabrication_rate"),
     of_the_audit=OF_THE_AUDIT,
 )
