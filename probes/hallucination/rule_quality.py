@@ -22,8 +22,8 @@ RULE_METRICS = (
         "Agreement of the reading rule with labels",
         "rate",
         "higher_is_better",
-        "Share of hand-labelled answers that the rule reads as their label says. The slice holds those that were written "
-        "after the rule was finished; it is the one to go by.",
+        "Share of hand-labelled answers that the rule reads as their label says. The slice holds those that played no "
+        "part in making the rule; it is the one to go by.",
     ),
     Metric(
         "rule_kappa",
@@ -53,7 +53,7 @@ OF_THE_AUDIT = tuple(f"{metric.name}{part}" for metric in RULE_METRICS for part 
 
 @dataclass(frozen=True)
 class Labelled:
-    """``[answers]``: what the rule read, what the label says, and whether the answer was written after the rule."""
+    """``[answers]``: what the rule read, what the label says, and whether the answer played no part in the rule's making."""
 
     read: Sequence[str]
     label: Sequence[str]
