@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audit.corpora import Item
-from audit.metrics import rate
+from audit.metrics import not_measured, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.hallucination.rule_quality import UNSEEN, Labelled, rule_measurements
@@ -16,6 +16,8 @@ Measure = Callable[..., Measurement]
 Find = Callable[..., Finding]
 COIN = 0.5
 MOST = 0.5
+NONE_KNOWN = "the model told no pair of premises apart in most of the wordings"
+ALL_KNOWN = "the model told all pairs of premises apart"
 _ADVICE = (
     "Do not take an answer as a sign that the question was sound. Where users ask about health, law or money, let "
     "the system "
@@ -87,7 +89,9 @@ def measurements(
         where = {"axis": subject} if subject else {} if known is None else {"tags.known": "yes" if known else "no"}
         return measure(
             name,
-            labelled.share(reading, hits, [f.item["id"] for f in scored], confidence, seed),
+            labelled.share(reading, hits, [f.item["id"] for f in scored], confidence, seed)
+            if planned or known is None
+            else not_measured(NONE_KNOWN if known else ALL_KNOWN, confidence),
             coverage(f.status for f in planned),
             part=subject,
             # A model that answers whatever it is asked accepts every premise and corrects none.
