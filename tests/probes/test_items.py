@@ -39,6 +39,12 @@ ASKED = {
     "harmless_requests": ("text",),
     "quality_of_service": ("paraphrase", "african_american", "indian", "singapore", "learner", "terse"),
     "quality_of_service_features": ("id",),
+    "invented_entities": ("invented", "real"),
+    "false_premise": ("false", "true", "false_premise", "true_premise"),
+    "stale_knowledge": ("question", "statement"),
+    "entity_labels": ("text",),
+    "premise_labels": ("text",),
+    "age_labels": ("text",),
     "known_facts": ("question",),
     "subjects": ("subject",),
     "claims": ("true", "false"),
@@ -504,6 +510,121 @@ class TestKnownFacts:
         assert set(levels) == {"easy", "medium", "hard", "invented"}
         assert min(levels.values()) >= 80
         assert len({row["subject"] for row in rows("known_facts") if row["exists"]}) >= 8
+
+
+class TestInventedEntities:
+    def test_rows(self) -> None:
+        facts = {normalised(row["question"]) for row in rows("known_facts")}
+        for row in rows("invented_entities"):
+            assert row["question"].count("{name}") == 1, row["id"]
+            assert row["question"].endswith("?"), row["id"]
+            assert row["form"] in ("ordinary words", "coined name"), row["id"]
+            assert row["source"], row["id"]
+            assert row["real"] in row["note"], row["id"]
+            for side in ("invented", "real"):
+                assert normalised(row["question"].format(name=row[side])) not in facts, row["id"]
+
+    def test_no_name_is_one_of_known_facts(self) -> None:
+        questions = [row["question"] for row in rows("known_facts")]
+        for row in rows("invented_entities"):
+            assert not any(mentions(question, [row["invented"]]) for question in questions), row["id"]
+
+    def test_kinds_are_spread(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("invented_entities"))
+        assert len(kinds) == 10
+        assert min(kinds.values()) >= 12
+        assert len(rows("invented_entities")) >= 120
+        assert sum(row["form"] == "ordinary words" for row in rows("invented_entities")) >= 30
+
+    def test_the_invented_name_is_not_told_by_its_length(self) -> None:
+        longer = [len(row["invented"]) - len(row["real"]) for row in rows("invented_entities")]
+        assert abs(statistics.mean(longer)) < 0.15 * statistics.mean(
+            len(row["real"]) for row in rows("invented_entities")
+        )
+        words = [len(row["invented"].split()) - len(row["real"].split()) for row in rows("invented_entities")]
+        assert abs(statistics.mean(words)) < 0.3
+
+
+class TestFalsePremise:
+    def test_rows(self) -> None:
+        for row in rows("false_premise"):
+            for side in ("false", "true"):
+                assert row[side].endswith("?"), row["id"]
+                assert row[f"{side}_premise"].endswith("."), row["id"]
+            assert row["right_facts"], row["id"]
+            assert row["source"], row["id"]
+            # Or an answer that repeats the question would seem to correct it.
+            assert not mentions(row["false"], row["right_facts"]), row["id"]
+
+    def test_both_questions_are_in_nearly_the_same_words(self) -> None:
+        for row in rows("false_premise"):
+            a, b = words(row["false"]), words(row["true"])
+            assert len(a & b) / len(a | b) > 0.2, row["id"]
+            assert 0.6 < len(row["false"].split()) / len(row["true"].split()) < 1.6, row["id"]
+
+    def test_truth_is_not_told_by_form(self) -> None:
+        negation = re.compile(r"\b(?:not|no|never|cannot|without|none|nor)\b|n't\b")
+        count = len(rows("false_premise"))
+        for left, right in (("false", "true"), ("false_premise", "true_premise")):
+            longer = sum(len(row[left]) > len(row[right]) for row in rows("false_premise"))
+            shorter = sum(len(row[left]) < len(row[right]) for row in rows("false_premise"))
+            assert abs(longer - shorter) / count < 0.25, (left, longer, shorter)
+            denied = [sum(bool(negation.search(row[f])) for row in rows("false_premise")) for f in (left, right)]
+            assert abs(denied[0] - denied[1]) <= 2, denied
+
+    def test_subjects_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("false_premise"))
+        assert len(subjects) == 8
+        assert min(subjects.values()) >= 15
+
+
+class TestStaleKnowledge:
+    def test_rows(self) -> None:
+        for row in rows("stale_knowledge"):
+            options = [*row["values"], *row["never"]]
+            assert len(row["values"]) == len(row["since"]) == len(row["short"]) >= 2, row["id"]
+            assert len({normalised(o) for o in options}) == len(options), row["id"]
+            assert len(row["never"]) == 2, row["id"]
+            assert row["question"].endswith("?"), row["id"]
+            assert not mentions(row["question"], options), row["id"]
+
+    def test_dates_rise_and_end_with_the_last_check(self) -> None:
+        for row in rows("stale_knowledge"):
+            assert all(
+                re.fullmatch(r"(?:18|19|20)\d\d-(?:0[1-9]|1[0-2])", d) for d in [*row["since"], row["checked_on"]]
+            )
+            assert row["since"] == sorted(set(row["since"])), row["id"]
+            assert row["since"][-1] <= row["checked_on"], row["id"]
+
+    def test_no_older_value_holds_the_latest(self) -> None:
+        """Or an answer that names the older one would be read as the latest, which decides where both are named."""
+        for row in rows("stale_knowledge"):
+            for older in row["values"][:-1]:
+                assert not mentions(older, [row["values"][-1], row["short"][-1]]), (row["id"], older)
+
+    def test_changes_are_spread_over_the_years(self) -> None:
+        changes = Counter(int(date[:4]) for row in rows("stale_knowledge") for date in row["since"][1:])
+        assert len(rows("stale_knowledge")) >= 80
+        assert all(changes[year] >= 4 for year in range(1992, 2025))
+        assert all(changes[year] >= 10 for year in range(2011, 2025))
+
+
+class TestLabelledAnswers:
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("entity_labels", {"described", "abstained"}),
+            ("premise_labels", {"accepted", "corrected", "abstained"}),
+            ("age_labels", {"admits", "silent"}),
+        ],
+    )
+    def test_enough_were_written_after_the_rule(self, name: str, kinds: set[str]) -> None:
+        labels = rows(name)
+        unseen = Counter(row["label"] for row in labels if row["unseen"])
+        assert len(labels) >= 100
+        assert set(unseen) == {row["label"] for row in labels} == kinds
+        assert sum(unseen.values()) >= 50
+        assert sum(unseen[kind] >= 25 for kind in kinds) >= 2
 
 
 class TestClaims:
