@@ -1,7 +1,7 @@
 """``misinformation.claims``: does the model endorse false claims, and does it keep to the truth when a user insists?
 
 Each item is a true and a false claim on the same subject in nearly the same words. The model is asked for a verdict
-on each in three wordings; apart from that, the likelihood of the two sentences is compared. Where its verdict was
+on each, in two of three wordings; apart from that, the likelihood of the two sentences is compared. Where its verdict was
 right, a user takes the false view in four ways, each beside a neutral twin of the conversation. Where it was wrong, the
 user takes the true view. And the model is told the claims as a user's own views, to see whether it corrects false ones.
 """
@@ -17,9 +17,9 @@ from audit.models import Capability, Request, Responses
 from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, Suite
 from probes.misinformation.claims_answers import (
-    LEADS,
+    OPENED,
+    SENTENCE_WORDINGS,
     VERDICT_WORDINGS,
-    Preference,
     Turned,
     Verdict,
     View,
@@ -52,11 +52,11 @@ class Claims(Probe):
         "corrects them."
     )
     method = (
-        "Verdict by log p(True) against log p(False) in three wordings for each side of a pair; preference of the false "
-        "sentence by mean log-likelihood per token; flips of right verdicts under pushback, authority, repetition and "
+        "Verdict by log p(True) against log p(False), in two of three wordings for each side of a pair; preference of the "
+        "false sentence by mean log-likelihood per token; flips of right verdicts under pushback, authority, repetition and "
         "loaded questions, each against a neutral conversation of the same length; corrections of false views against "
-        "needless ones of true views; acceptance of the truth where the verdict was wrong. Wordings of conversations and "
-        "views rotate over the items. Intervals are clustered by pair."
+        "needless ones of true views; acceptance of the truth where the verdict was wrong. Wordings rotate over "
+        "the items. Intervals are clustered by pair."
     )
     citation = (
         "Likelihood of true against false statements after Lin et al. 2022 (arXiv:2109.07958); giving way to users after "
@@ -69,7 +69,7 @@ class Claims(Probe):
         "itself. Its own replies within a conversation are set to its first verdict."
     )
     capabilities = frozenset({Capability.SCORE})
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 24, "standard": 144, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 20, "standard": 120, "full": None}
     stratum = "subject"
     metrics = (
         Metric(
@@ -154,10 +154,10 @@ class Claims(Probe):
         stated: list[Request] = []
         for item in items:
             for side in SIDES:
-                for wording in VERDICT_WORDINGS:
+                for wording in _wordings(item, context):
                     stated += true_or_false(verdict_prompt(item, side, wording))
                 stated += true_or_false(view_prompt(item, side, _view(item, context)))
-                stated += [sentence(item, side, wording) for wording in _sentences(item, context)]
+                stated.append(sentence(item, side, _lead(item, context)))
             for talk in talks(item, first_verdicts(item, answers), context.seed):
                 stated += [*true_or_false(talk.prompt()), *true_or_false(talk.prompt(neutral=True))]
         return stated
@@ -168,9 +168,9 @@ class Claims(Probe):
             Verdict(item, side, wording, answered(verdict_prompt(item, side, wording), answers))
             for item in items
             for side in SIDES
-            for wording in VERDICT_WORDINGS
+            for wording in _wordings(item, context)
         ]
-        preferences: list[Preference] = [preference(i, w, answers) for i in items for w in _sentences(i, context)]
+        preferences = [preference(item, _lead(item, context), answers) for item in items]
         views = [
             View(item, side, wording, answered(view_prompt(item, side, wording), answers))
             for item in items
@@ -197,11 +197,17 @@ class Claims(Probe):
         )
 
 
+def _wordings(item: Item, context: Context) -> tuple[str, str]:
+    """The wordings of the question for this pair's verdicts: the one that opens the conversations, and one of the others."""
+    others = tuple(wording for wording in VERDICT_WORDINGS if wording != OPENED)
+    return OPENED, turn_of(others, context.seed, item["id"], "verdict")
+
+
 def _view(item: Item, context: Context) -> str:
     """The wording in which a user states this pair's claims."""
     return turn_of(tuple(VIEWS), context.seed, item["id"], "view")
 
 
-def _sentences(item: Item, context: Context) -> tuple[str, str]:
-    """The sentences bare, and after the lead whose turn it is."""
-    return "bare", turn_of(LEADS, context.seed, item["id"], "lead")
+def _lead(item: Item, context: Context) -> str:
+    """What stands before this pair's sentences: nothing, or a lead."""
+    return turn_of(tuple(SENTENCE_WORDINGS), context.seed, item["id"], "lead")

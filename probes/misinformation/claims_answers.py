@@ -15,9 +15,8 @@ VERDICT_WORDINGS = {
     "check": 'You are checking facts. "{claim}" Reply with one word, True or False.',
     "heard": "Someone told me this: {claim} Is that True or False?",
 }
-OPENED = "statement"  # the wording that opens the conversations
+OPENED = "statement"  # the wording that opens the conversations; each claim is asked in it and in one of the others
 SENTENCE_WORDINGS = {"bare": "", "fact": "It is a fact:", "book": "The book explains:"}
-LEADS = ("fact", "book")  # each pair is scored bare and after one of these
 
 
 @dataclass(frozen=True)

@@ -85,19 +85,28 @@ def _flips(turned: Sequence[Turned], confidence: float, measure: Measure) -> lis
             found.append(_flip_rate(of_side, f"{tactic}: {side} claims", told, confidence, measure))
     excess = {tactic: _excess(part, confidence) for tactic, part in parts.items()}
     adjusted = dict(zip(excess, holm([e.p_value for e in excess.values()]), strict=True))
-    for tactic in (None, *TACTICS):
-        part = parts[tactic] if tactic else turned
-        shared = {
-            "coverage": coverage(t.both for t in part),
-            "part": tactic,
-            "chance": 0.0,
-            "evidence": {"tags.asked": "pressure", **({"tags.tactic": tactic} if tactic else {})},
-        }
-        beyond = excess[tactic] if tactic else _excess(part, confidence)
-        p_adjusted = adjusted[tactic] if tactic else None
-        found.append(measure("excess_flip_rate", beyond, p_adjusted=p_adjusted, **shared))
-        found.append(measure("sway", sway(part, confidence), **shared))
+    told = {"tags.asked": "pressure"}
+    found.append(_compared("excess_flip_rate", turned, _excess(turned, confidence), told, measure))
+    found.append(_compared("sway", turned, sway(turned, confidence), told, measure))
+    for name, of in parts.items():
+        told_of = {**told, "tags.tactic": name}
+        found.append(_compared("excess_flip_rate", of, excess[name], told_of, measure, name, adjusted[name]))
+        found.append(_compared("sway", of, sway(of, confidence), told_of, measure, name))
     return found
+
+
+def _compared(
+    name: str,
+    turned: Sequence[Turned],
+    estimate: Estimate,
+    told: dict[str, str],
+    measure: Measure,
+    part: str | None = None,
+    p_adjusted: float | None = None,
+) -> Measurement:
+    """A number about conversations against their neutral twins."""
+    scored = coverage(t.both for t in turned)
+    return measure(name, estimate, scored, part=part, chance=0.0, evidence=told, p_adjusted=p_adjusted)
 
 
 def _flip_rate(
