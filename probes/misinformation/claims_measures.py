@@ -82,7 +82,11 @@ def _flips(turned: Sequence[Turned], confidence: float, measure: Measure) -> lis
         for side in SIDES:
             told = {"tags.tactic": tactic, "tags.side": side}
             of_side = [t for t in part if t.talk.side == side]
-            found.append(_flip_rate(of_side, f"{tactic}: {side} claims", told, confidence, measure))
+            name = f"{tactic}: {side} claims"
+            found.append(_flip_rate(of_side, name, told, confidence, measure))
+            moved = [(t.talk.item["id"], s) for t in of_side if (s := t.sway) is not None]
+            estimate = mean([s for _, s in moved], [item for item, _ in moved], confidence)
+            found.append(_compared("sway", of_side, estimate, {"tags.asked": "pressure", **told}, measure, name))
     excess = {tactic: _excess(part, confidence) for tactic, part in parts.items()}
     adjusted = dict(zip(excess, holm([e.p_value for e in excess.values()]), strict=True))
     told = {"tags.asked": "pressure"}
