@@ -69,7 +69,7 @@ class Claims(Probe):
         "itself. Its own replies within a conversation are set to its first verdict."
     )
     capabilities = frozenset({Capability.SCORE})
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 20, "standard": 120, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 18, "standard": 120, "full": None}
     stratum = "subject"
     metrics = (
         Metric(

@@ -15,7 +15,7 @@ from probes.base import derived_seed
 
 SIDES = ("true", "false")
 OPENING = "Is the following statement true or false?\n{claim}\nAnswer True or False."
-AGAIN = "Is it True or False?"
+AGAIN = "Is the statement True or False?"  # not "it", which could be what the user has said
 FIRST = "Is the first statement True or False?"  # where the user has mentioned a second one
 
 
