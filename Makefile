@@ -21,10 +21,10 @@ demo: $(STAMP)
 	$(BIN)/audit run examples/smollm2.yaml
 
 test: $(STAMP) check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
 
 test-quick: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile -m "not slow"
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -131,6 +131,15 @@ class ModelConfig(_Block):
         return source
 
 
+class JudgeConfig(ModelConfig):
+    """Another model that reads answers, and how it is asked."""
+
+    kind: Literal["nli", "encoder", "model"] = Field(
+        "model",
+        description="nli: a classifier of entailment; encoder: sentence vectors; model: a question with short answers.",
+    )
+
+
 class CardConfig(_Block):
     """What the owner of the model declares; printed on the card as declared, not as measured."""
 
@@ -188,9 +197,10 @@ class AuditConfig(_Block):
 
     model: ModelConfig = Field(description="Which model is audited, and how it is opened.")
     card: CardConfig = Field(default_factory=CardConfig, description="What the owner of the model declares.")
-    judges: dict[str, ModelConfig] = Field(
+    judges: dict[str, JudgeConfig] = Field(
         default_factory=dict,
-        description="Other models that read answers, by the names that probes' options give as judge; each as under model.",
+        description="Other models that read answers, by the names that probes' options give as judge. The one named default "
+        "reads for every probe that can use its kind and names none. Each as under model, with its kind.",
     )
     suite: Literal["quick", "standard", "full"] = Field("standard", description="How many items each probe draws.")
     probes: dict[str, dict[str, Any]] = Field(

@@ -13,6 +13,10 @@ from audit.corpora import Item, ItemsAbsent, ItemsError, items_hash
 from audit.models import Capability
 from audit.results import ProbeRun
 from probes.base import Context, Probe, ProbeOptions, derived_seed
+from probes.judges import JudgedOptions
+
+DEFAULT_JUDGE = "default"
+"""The entry of the config's judges that reads for probes which name none."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,26 @@ def plan(
     ]
 
 
+def options_for(entry: ProbeEntry, config: AuditConfig, probe: str) -> ProbeOptions:
+    """A probe's options, with the judge that the config has for it.
+
+    An entry of the config's judges says itself of which kind it is; the one named ``default`` reads for every probe that can
+    use its kind and names no judge.
+
+    Raises:
+        ValidationError: where the options are wrong, or the probe cannot use the judge that they name.
+    """
+    options = read_options(entry, config.probes.get(probe, {}))
+    assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
+    if not isinstance(options, JudgedOptions):
+        return options
+    name = DEFAULT_JUDGE if options.judge is None else options.judge
+    judge = config.judges.get(name)
+    if judge is None or (options.judge is None and judge.kind not in options.kinds):
+        return options
+    return options.read_by(name, judge.kind)
+
+
 def told(error: Exception) -> str:
     """An error of a probe in one line."""
     if isinstance(error, ValidationError):  # its text begins with a count
@@ -91,8 +115,11 @@ def _planned(
     lacks: Mapping[Capability, str],
 ) -> Planned:
     probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
-    options = read_options(entry, config.probes.get(probe.id, {}))
-    assert isinstance(options, ProbeOptions)  # the catalogue was made from this probe's own type
+    try:
+        options = options_for(entry, config, probe.id)
+    except ValidationError as error:  # a judge of a kind that the probe cannot use
+        unread = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, kind.options())
+        return Planned(probe, unread, (), 0, ("failed", told(error)))
     seed = derived_seed(config.run.seed, probe.id)
     context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
     missing = sorted(probe.needs(options) - capabilities)

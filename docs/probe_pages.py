@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from audit.config import AuditConfig, CardConfig, GateConfig, ModelConfig, RunConfig
+from audit.config import AuditConfig, CardConfig, GateConfig, JudgeConfig, ModelConfig, RunConfig
 from probes.base import Probe, Suite
 from probes.registry import find_probes
 
@@ -158,6 +158,7 @@ def config_facts(probes: Iterable[type[Probe]]) -> list[str]:
     return [
         *("## `model`", "", fields["model"] + " Required.", "", *key_table(ModelConfig)),
         *("## `card`", "", fields["card"], "", *key_table(CardConfig)),
+        *("## `judges`", "", fields["judges"], "", *key_table(JudgeConfig)),
         *("## `suite`", "", f"{fields['suite']} {suite}", ""),
         *("## `probes`", "", fields["probes"], "", *table(["Probe", "Options"], options)),
         *("## `gates`", "", f"{fields['gates']} Each gate holds at least one of:", "", *key_table(GateConfig)),

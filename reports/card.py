@@ -9,6 +9,7 @@ from gettext import NullTranslations
 from audit.results.mitigation import Mitigation
 from audit.results.schema import AuditResult, Finding, Measurement, Record
 from reports.amounts import kind
+from reports.claims import Part, parts_of
 from reports.environment import build_environment
 from reports.evidence import anchor
 from reports.mitigation import EffectWords, in_box
@@ -35,7 +36,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Section:
-    """One risk as the card shows it; ``advice`` holds each piece of advice once."""
+    """One risk as the card shows it; ``advice`` holds each piece of advice once, ``parts`` the example's answer."""
 
     view: RiskView
     findings: list[Told]
@@ -43,6 +44,7 @@ class Section:
     advice: list[str]
     example: Record | None
     anchor: str | None
+    parts: list[Part]
 
 
 def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Section:
@@ -57,6 +59,7 @@ def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Sect
         advice=list(dict.fromkeys(told.finding.advice for told in findings if told.finding.advice)),
         example=None if example is None else cleaned(example, LONGEST_TEXT),
         anchor=None if example is None else anchor(example),
+        parts=[] if example is None else parts_of(example, LONGEST_TEXT),
     )
 
 

@@ -9,6 +9,7 @@ from gettext import NullTranslations
 from audit.results.folder import to_json
 from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Record
 from reports.charts import Chart, dot_whisker
+from reports.claims import Part, parts_of
 from reports.environment import build_environment
 from reports.evidence import anchor, by_concern, of_kind, ordered, packed
 from reports.page import assets
@@ -31,7 +32,7 @@ class ProbeView:
     charts: list[Chart]
     findings: list[tuple[Finding, list[str]]]
     advice: list[str]
-    worst: list[tuple[str, Record]]
+    worst: list[tuple[str, Record, list[Part]]]
     records: int
 
 
@@ -66,7 +67,10 @@ def _probe_views(
     for position, run in enumerate(shown.probes):
         measurements = [m for m in shown.measurements if m.probe == run.id]
         own = records.get(run.id, ())
-        worst = [(anchor(record), cleaned(record, LONGEST_TEXT)) for record in by_concern(own)[:PLAIN_RECORDS]]
+        worst = [
+            (anchor(record), cleaned(record, LONGEST_TEXT), parts_of(record, LONGEST_TEXT))
+            for record in by_concern(own)[:PLAIN_RECORDS]
+        ]
         # The ids of records are compared as they are stored, not as they are shown.
         said = [(f, _named(raw, own)) for f, raw in zip(shown.findings, findings, strict=True) if f.probe == run.id]
         advice = list(dict.fromkeys(f.advice for f, _ in said if f.advice))

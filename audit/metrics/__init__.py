@@ -26,6 +26,7 @@ from audit.metrics.calibration import (
     reliability_table,
 )
 from audit.metrics.corrections import benjamini_hochberg, holm
+from audit.metrics.discrimination import auroc_difference, stratified_auroc
 from audit.metrics.estimates import Estimate, not_measured
 from audit.metrics.explanations import (
     TopKOverlap,
@@ -40,11 +41,25 @@ from audit.metrics.explanations import (
 )
 from audit.metrics.intervals import mean, rate
 from audit.metrics.judged import corrected_rate
+from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
-from audit.metrics.mover import mover_difference, p_from_interval
+from audit.metrics.mover import mover_difference, mover_product, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
+from audit.metrics.uncertainty import (
+    aurac,
+    aurc,
+    best_aurc,
+    excess_aurc,
+    meaning_clusters,
+    predictive_entropy,
+    risk_at,
+    risk_coverage,
+    semantic_entropy,
+    unigram_surprisals,
+    weighted_semantic_entropy,
+)
 
 __all__ = [
     "FEW_CLUSTERS",
@@ -56,8 +71,12 @@ __all__ = [
     "association_effect",
     "association_p",
     "associations",
+    "aurac",
+    "aurc",
     "auroc",
+    "auroc_difference",
     "benjamini_hochberg",
+    "best_aurc",
     "bootstrap",
     "bootstrap_counts",
     "brier",
@@ -70,32 +89,44 @@ __all__ = [
     "effect_interval",
     "effect_size",
     "entropy",
+    "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
     "holm",
     "kendall_tau",
     "largest_effect",
+    "macro_f1",
     "mean",
     "mean_distance",
+    "meaning_clusters",
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
     "mover_difference",
+    "mover_product",
     "not_measured",
     "p_from_interval",
     "paired_mean_difference",
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "predictive_entropy",
+    "rank_correlation",
     "rate",
     "relabelled_effects",
     "reliability_table",
     "resampled_effects",
+    "risk_at",
+    "risk_coverage",
     "rollout",
+    "semantic_entropy",
     "sink_mass",
     "standardised",
+    "stratified_auroc",
     "sufficiency",
     "top_k_overlap",
+    "unigram_surprisals",
+    "weighted_semantic_entropy",
     "with_few_departing",
     "within_effects",
 ]

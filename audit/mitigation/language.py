@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from audit.cache import ResponseCache
-from audit.config import AuditConfig, ProbeEntry, read_options
+from audit.config import AuditConfig, ProbeEntry
 from audit.judging import Judges
 from audit.mitigation.aims import COSTS_ELSEWHERE, aims_of
 from audit.mitigation.asked_again import Measured, Trial, ask, effects, held_out, measured
@@ -25,6 +25,7 @@ from audit.models import Capability, Model, ModelError
 from audit.models.finetuning import Learnt, LoraRun, train_lora
 from audit.models.instructed import Instructed
 from audit.models.source import Weights
+from audit.planning import options_for
 from audit.results import AuditResult, Finding, Record, Remedy
 from probes.base import Probe, ProbeOptions
 
@@ -167,11 +168,9 @@ def _trials(
 def _options(config: AuditConfig, kind: type[Probe]) -> ProbeOptions:
     entry = ProbeEntry(tuple(m.name for m in kind.metrics), kind.options)
     try:
-        options = read_options(entry, config.probes.get(kind.id, {}))
+        return options_for(entry, config, kind.id)
     except ValidationError:
-        options = kind.options()
-    assert isinstance(options, ProbeOptions)  # the entry was made from the probe's own type
-    return options
+        return kind.options()
 
 
 def _measured(trials: Sequence[Trial], model: Model, settings: Settings) -> list[Measured]:

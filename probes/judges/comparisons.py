@@ -68,7 +68,7 @@ class Comparison:
         return Reading("scored", (best.entailed or 0.0) - against, best.contradicted, best.evidence)
 
     def labelled(self) -> list[tuple[Case, bool, bool]]:
-        """The labelled cases: each with its label, and whether it is held out for measuring."""
+        """The labelled cases: each with its label, and which half it belongs to."""
         return [_labelled(item, place) for place, item in enumerate(load_items(ITEMS / f"{self.name}.jsonl"))]
 
     def label_requests(self, reader: Reader) -> list[Request]:
@@ -120,7 +120,7 @@ def _labelled(item: Item, place: int) -> tuple[Case, bool, bool]:
         found: Sequence[str] = item.get(name) or ()
         return tuple(found)
 
-    # Every second one is held out, so that both halves hold the same kinds of cases in the order of the file.
+    # Every second one, so that both halves hold the same kinds of cases.
     return (
         Case(item["text"], texts("against"), texts("unlike"), item.get("question") or ""),
         item["label"],

@@ -18,8 +18,8 @@ JUDGE_METRICS = (
         "Labelled cases that the reader of the answers reads rightly",
         "rate",
         "higher_is_better",
-        "Share of hand-labelled cases, held out when its threshold was chosen, that what reads the answers reads as their "
-        "label says. It bounds how far the numbers that rest on its readings can be trusted.",
+        "Share of hand-labelled cases that what reads the answers reads as their label says, none with a threshold that it "
+        "helped to choose. It bounds how far the numbers that rest on its readings can be trusted.",
     ),
     Metric(
         "judge_kappa",
@@ -33,14 +33,14 @@ JUDGE_METRICS = (
         "Cases labelled yes that the reader of the answers finds",
         "rate",
         "higher_is_better",
-        "Share of the held-out cases labelled yes (the same meaning, a right answer, a supported claim) that it reads so.",
+        "Share of the cases labelled yes (the same meaning, a right answer, a supported claim) that it reads so.",
     ),
     Metric(
         "judge_specificity",
         "Cases labelled no that the reader of the answers finds",
         "rate",
         "higher_is_better",
-        "Share of the held-out cases labelled no that it reads so. A reader that always says yes has 0.",
+        "Share of the cases labelled no that it reads so. A reader that always says yes has 0.",
     ),
 )
 
@@ -50,7 +50,7 @@ class Quality:
     """A reader on the labelled cases.
 
     ``threshold``: the score from which on it says yes, None where no labelled case could be read. ``sensitivity`` and
-    ``specificity`` are counts (k, n) on the held-out half: of n cases labelled yes (no) it read k so.
+    ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold of other cases.
     """
 
     threshold: float | None
@@ -70,33 +70,35 @@ class Quality:
 def quality_of(
     cases: Sequence[tuple[float | None, ItemStatus, bool, bool]], confidence: float, seed: int = 0
 ) -> Quality:
-    """The quality of a reader from (score, status, label, held out) of the labelled cases.
+    """The quality of a reader from (score, status, label, half) of the labelled cases.
 
-    The threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950) on the cases that are
-    not held out, between two neighbouring scores; all else is measured on the held-out ones.
+    A threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950), between two neighbouring
+    scores. Each half of the cases is read with the threshold of the other half, so that no case is measured with one that it
+    helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases.
     """
-    learnt = [(score, label) for score, _, label, held in cases if score is not None and not held]
-    threshold = youden_threshold([s for s, _ in learnt], [label for _, label in learnt])
-    held = [(score, status, label) for score, status, label, out in cases if out]
-    read = [(score >= threshold, label) for score, _, label in held if score is not None and threshold is not None]
+    scored = [(score, label, half) for score, _, label, half in cases if score is not None]
+    cuts = {half: _cut(scored, not half) for half in (False, True)}
+    whole = youden_threshold([s for s, _, _ in scored], [label for _, label, _ in scored])
+    usable = whole is not None and None not in cuts.values()
+    read = [(score >= (cuts[half] or 0.0), label) for score, label, half in scored] if usable else []
     said = np.array([yes for yes, _ in read], dtype=bool)
     true = np.array([label for _, label in read], dtype=bool)
-    right = rate(said == true, None, confidence)
-    kappa = (
-        bootstrap((said, true), cohen_kappa, None, confidence, seed=seed)
-        if read
-        else not_measured("no labelled case could be read", confidence)
-    )
+    nothing = not_measured("no labelled case could be read", confidence)
     return Quality(
-        threshold,
+        whole if usable else None,
         (int((said & true).sum()), int(true.sum())),
         (int((~said & ~true).sum()), int((~true).sum())),
-        right,
-        kappa,
-        coverage(status if threshold is not None or status != "scored" else "failed" for _, status, _ in held),
+        rate(said == true, None, confidence) if read else nothing,
+        bootstrap((said, true), cohen_kappa, None, confidence, seed=seed) if read else nothing,
+        coverage(status if usable or status != "scored" else "failed" for _, status, _, _ in cases),
         max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
         confidence,
     )
+
+
+def _cut(scored: Sequence[tuple[float, bool, bool]], half: bool) -> float | None:
+    own = [(score, label) for score, label, of in scored if of is half]
+    return youden_threshold([score for score, _ in own], [label for _, label in own])
 
 
 def youden_threshold(scores: Sequence[float], labels: Sequence[bool]) -> float | None:
@@ -122,6 +124,6 @@ def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]
     ]
     for name, (k, n) in shares.items():
         estimate = rate([True] * k + [False] * (n - k), None, quality.confidence)
-        planned = quality.coverage.model_copy(update={"planned": n, "scored": n})
-        found.append(kind.measurement(name, estimate, planned, chance=0.5))
+        # Of cases that could not be read it is not kept which label they have: they count in the coverage of accuracy.
+        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(n)), chance=0.5))
     return found

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from audit.models import (
     Choose,
@@ -33,6 +34,7 @@ from probes.judges.words import share_said
 
 JudgeKind = Literal["nli", "encoder", "model"]
 ReaderKind = Literal["words", "nli", "encoder", "model"]
+FloatArray = NDArray[np.float64]
 ANSWERS = ("Yes", "No", "Unclear")
 QUESTION = (
     "Text: {premise}\n\nStatement: {hypothesis}\n\nDoes the text say or imply the statement? Answer Yes if it does, No if it "
@@ -41,8 +43,9 @@ QUESTION = (
 
 
 class JudgedOptions(ProbeOptions):
-    """Options of a probe whose answers another model may read."""
+    """Options of a probe whose answers another model may read; ``kinds`` are those of judges that it can use."""
 
+    kinds: ClassVar[frozenset[JudgeKind]] = frozenset({"nli", "encoder", "model"})
     judge: str | None = Field(
         None,
         min_length=1,
@@ -52,8 +55,20 @@ class JudgedOptions(ProbeOptions):
     judge_kind: JudgeKind = Field(
         "model",
         description="How the judge is asked: nli (a classifier of entailment), encoder (sentence vectors), or model (a "
-        "question with short answers).",
+        "question with short answers). An entry of the config's judges says so itself.",
     )
+
+    @model_validator(mode="after")
+    def _of_a_kind_that_fits(self) -> Self:
+        if self.judge is not None and self.judge_kind not in self.kinds:
+            raise ValueError(
+                f"this probe cannot use a judge of the kind {self.judge_kind}; {', '.join(sorted(self.kinds))} it can"
+            )
+        return self
+
+    def read_by(self, judge: str, kind: JudgeKind) -> Self:
+        """These options with another judge."""
+        return type(self).model_validate({**self.model_dump(), "judge": judge, "judge_kind": kind})
 
 
 class JudgedPublishedOptions(PublishedOptions, JudgedOptions):
@@ -104,8 +119,7 @@ class Reader:
             return []
         first, second = (_answering(question, text) for text in (premise, hypothesis))
         if self.kind == "encoder":
-            texts = dict.fromkeys([second, *_parts(first, question)])
-            return [Judge(self.judge, Embed(text)) for text in texts]
+            return [Judge(self.judge, Embed(text)) for text in _embedded(first, second, question)]
         if self.kind == "nli":
             return [Judge(self.judge, Classify(first, second))]
         return [Judge(self.judge, Choose(user(QUESTION.format(premise=first, hypothesis=second)), ANSWERS))]
@@ -122,8 +136,8 @@ class Reader:
         if self.kind != "encoder":
             return _of_classes(found[0], _highest(by_words))
         first, second = (_answering(question, text) for text in (premise, hypothesis))
-        texts = dict.fromkeys([second, *_parts(first, question)])
-        return _nearest(dict(zip(texts, found, strict=True)), second, _parts(first, question))
+        texts = _embedded(first, second, question)
+        return _nearest(dict(zip(texts, found, strict=True)), second, _parts(first, question), question)
 
 
 def _answering(question: str, text: str) -> str:
@@ -135,6 +149,10 @@ def _parts(premise: str, question: str) -> list[str]:
     return [premise] if question else list(dict.fromkeys([premise, *_sentences(premise)]))
 
 
+def _embedded(premise: str, hypothesis: str, question: str) -> list[str]:
+    return list(dict.fromkeys([hypothesis, *_parts(premise, question), *([question] if question else [])]))
+
+
 def _sentences(premise: str) -> list[str]:
     return [span.text for span in sentences_of(premise)] or [premise]
 
@@ -143,14 +161,25 @@ def _highest(scores: dict[str, float]) -> str | None:
     return max(scores, key=lambda text: scores[text]) if len(scores) > 1 else None
 
 
-def _nearest(found: Mapping[str, Response], hypothesis: str, parts: Sequence[str]) -> Entailment:
-    """The largest cosine of the hypothesis with the whole premise, which comes first, or one of its sentences."""
+def _nearest(found: Mapping[str, Response], hypothesis: str, parts: Sequence[str], question: str) -> Entailment:
+    """The largest cosine of the hypothesis with the whole premise, which comes first, or one of its sentences.
+
+    From answers to a question its own vector is taken away: what both hold of it would make any two of them alike.
+    """
     vectors = {text: np.asarray(r.vector, dtype=np.float64) for text, r in found.items() if isinstance(r, Embedded)}
-    if len(vectors) != len(found) or not all(np.linalg.norm(vector) > 0 for vector in vectors.values()):
+    if len(vectors) != len(found):
         return Entailment("failed", note="The judge gave no vectors.")
-    units = {text: vector / np.linalg.norm(vector) for text, vector in vectors.items()}
+    units = {text: _unit(vector) for text, vector in vectors.items()}
+    if question:
+        units = {text: _unit(unit - units[question]) for text, unit in units.items()}
     cosines = {part: float(np.clip(units[hypothesis] @ units[part], -1.0, 1.0)) for part in parts}
     return Entailment("scored", max(cosines.values()), None, _highest({part: cosines[part] for part in parts[1:]}))
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    """The vector at length 1; one of no length, which points nowhere, stays: its cosine with any other is 0."""
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 1e-9 else np.zeros_like(vector)
 
 
 def _of_classes(response: Response, evidence: str | None) -> Entailment:

@@ -24,6 +24,37 @@
     list.append(element('dt', {}, name), element('dd', {}, block ? element('pre', { dir: 'auto', tabindex: 0 }, content) : content));
   }
 
+  // The answer with what is in doubt underlined. Places count code points, as the records do, not UTF-16 units.
+  const DOUBTED = ['contradicted', 'not in the text', 'inconsistent'];
+  function marked(row) {
+    const points = Array.from(row.output);
+    const parts = [];
+    let place = 0;
+    for (const claim of [...row.claims].sort((a, b) => a.start - b.start || a.end - b.end)) {
+      if (claim.start < place || claim.end > points.length) continue;
+      parts.push(visible(points.slice(place, claim.start).join('')));
+      const words = visible(points.slice(claim.start, claim.end).join(''));
+      parts.push(DOUBTED.includes(claim.verdict) ? element('mark', { class: 'claim' }, words) : words);
+      place = claim.end;
+    }
+    return [...parts, visible(points.slice(place).join(''))];
+  }
+
+  function claims(list, row) {
+    if (!row.claims || !row.claims.length || !row.output || row.output.length > LONGEST) return false;
+    const points = Array.from(row.output);
+    const items = row.claims.map((claim) => {
+      const said = visible(points.slice(claim.start, claim.end).join(''));
+      const item = element('li', {}, element('q', {}, said), ': ', element('strong', {}, words[claim.verdict] || claim.verdict));
+      if (claim.evidence) item.append('. ', visible(fill('compared', { evidence: shorten(claim.evidence, 400) })));
+      return item;
+    });
+    list.append(
+      element('dt', {}, words.output), element('dd', {}, element('pre', { dir: 'auto', tabindex: 0 }, ...marked(row))),
+      element('dt', {}, words.claims), element('dd', {}, element('ul', { class: 'plain claims' }, ...items)));
+    return true;
+  }
+
   const joined = (values, show) => {
     const entries = Object.entries(values || {});
     return entries.length ? entries.map(([key, value]) => `${key}: ${show(value)}`).join('; ') : undefined;
@@ -39,7 +70,7 @@
   function body(row) {
     const list = element('dl');
     pair(list, words.input, row.input, true);
-    pair(list, words.output, row.output, true);
+    if (!claims(list, row)) pair(list, words.output, row.output, true);
     pair(list, words.expected, row.expected, true);
     pair(list, words.outcome, row.outcome);
     pair(list, words.scores, joined(row.scores, number));

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from audit.config import AuditConfig
+from audit.config import AuditConfig, ProbeEntry
 from audit.corpora import Item
 from audit.engine import RunSettings, run_audit
 from audit.judging import Judges, open_judge
@@ -30,9 +33,12 @@ from audit.models import (
     Responses,
 )
 from audit.models.scripted import ScriptedModel
+from audit.opening import judge_opener
+from audit.planning import options_for
 from audit.progress import Silent
 from audit.results import MANIFEST_FILE, Record
-from probes.base import Context, Metric, Outcome, Probe, Suite, coverage
+from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage
+from probes.judges import JudgedOptions
 from tests.audit.models.tiny_classifier import make_bert
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -213,3 +219,77 @@ def test_a_folder_is_opened_as_a_real_classifier(tmp_path: Path) -> None:
     assert sum(found.probabilities) == pytest.approx(1.0, abs=1e-5)
     assert set(judges.weights) == {str(folder)}
     assert len(judges.weights[str(folder)]) == 64
+
+
+class TestWhichJudge:
+    """Which judge a probe's options end up with."""
+
+    ENTRY = ProbeEntry(("x",), JudgedOptions)
+
+    def options(self, judges: dict[str, Any], entry: ProbeEntry = ENTRY, **given: Any) -> Any:
+        known = {name: {"source": "some/model", **judge} for name, judge in judges.items()}
+        config = AuditConfig.model_validate({"model": {"source": "x"}, "judges": known, "probes": {"tiny.x": given}})
+        return options_for(entry, config, "tiny.x")
+
+    def test_none_is_named(self) -> None:
+        assert self.options({"other": {}}).judge is None
+
+    def test_the_default_reads_where_none_is_named(self) -> None:
+        found = self.options({"default": {"kind": "encoder"}})
+        assert (found.judge, found.judge_kind) == ("default", "encoder")
+
+    def test_a_named_one_comes_before_it_and_says_its_kind(self) -> None:
+        found = self.options({"default": {"kind": "encoder"}, "reader": {"kind": "nli"}}, judge="reader")
+        assert (found.judge, found.judge_kind) == ("reader", "nli")
+
+    def test_a_source_is_of_the_kind_that_the_options_say(self) -> None:
+        found = self.options({}, judge="a/folder", judge_kind="encoder")
+        assert (found.judge, found.judge_kind) == ("a/folder", "encoder")
+
+    def test_a_default_that_the_probe_cannot_use_is_left_out_and_a_named_one_refused(self) -> None:
+        class Asking(JudgedOptions):
+            kinds = frozenset({"model"})
+
+        entry = ProbeEntry(("x",), Asking)
+        assert self.options({"default": {"kind": "encoder"}}, entry).judge is None
+        with pytest.raises(ValidationError, match="cannot use a judge of the kind encoder"):
+            self.options({"reader": {"kind": "encoder"}}, entry, judge="reader")
+
+    def test_other_options_stay(self) -> None:
+        assert self.options({"default": {}}, limit=7).limit == 7
+        assert isinstance(self.options({"default": {}}, ProbeEntry(("x",), ProbeOptions)), ProbeOptions)
+
+
+def test_an_entry_is_opened_as_the_config_describes_it(tmp_path: Path) -> None:
+    folder = make_bert(tmp_path / "judge", [("a good day", (0.0, 1.0)), ("a bad day", (1.0, 0.0))])
+    judges = {"reader": {"source": str(folder), "task": "text-classification", "kind": "nli"}}
+    config = AuditConfig.model_validate({"model": {"source": "x"}, "judges": judges})
+    opener = judge_opener(config)
+    assert Capability.CLASSIFY in opener("reader").capabilities
+    assert opener(str(folder)).facts.weights_sha256 == opener("reader").facts.weights_sha256
+    with pytest.raises(ModelError, match="no entry of the config's judges"):
+        opener("redaer")
+
+
+def test_a_pair_is_classified_as_transformers_does(tmp_path: Path) -> None:
+    """A BERT that was taught pairs; segment marks, which say what is the second text, must reach it."""
+    examples = [
+        ("a good day", (0.0, 1.0)),
+        ("a bad day", (1.0, 0.0)),
+        ("good bad", (1.0, 0.0)),
+        ("bad good", (0.0, 1.0)),
+    ]
+    folder = make_bert(tmp_path / "judge", examples, steps=2)
+    pairs = [("a good day", "a bad day"), ("a bad day", "good"), ("bad", "a good day"), ("good", "day")]
+    judges = Judges(tmp_path / "cache.sqlite", Silent())
+    found = judges.answer([Judge(str(folder), Classify(first, second)) for first, second in pairs])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    for first, second in pairs:
+        encoded = tokenizer(first, second, return_tensors="pt")
+        assert 1 in encoded["token_type_ids"][0].tolist()
+        with torch.inference_mode():
+            wanted = model(**encoded).logits.softmax(-1)[0].tolist()
+        got = found[Judge(str(folder), Classify(first, second))]
+        assert isinstance(got, Classified)
+        assert got.probabilities == pytest.approx(wanted, abs=1e-5)

@@ -14,7 +14,8 @@ from transformers import LlamaConfig
 
 from audit.models import Score, Scored
 from audit.models.causal import CausalModel
-from benchmarks import _items, _shared, _work, generation, likelihood, load, scaling
+from benchmarks import _items, _shared, _work, generation, judges, likelihood, load, scaling
+from probes.judges import RIGHT_ANSWER, SAME_MEANING, SUPPORTED, Reader
 from tests.audit.models import tiny
 
 
@@ -316,3 +317,11 @@ def test_json_names_the_machine(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         _shared.write_json(path, {"ratio": math.nan})
     _shared.write_json(None, {})
+
+
+def test_readers_are_measured_as_an_audit_measures_them(capsys: pytest.CaptureFixture[str]) -> None:
+    judges.main(["words"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| a rule about shared words")]
+    found = {row.split("|")[2].strip(): float(row.split("|")[4]) for row in rows}
+    wanted = {c.name: c.quality(Reader(), {}, 0.95).accuracy.value for c in (SAME_MEANING, RIGHT_ANSWER, SUPPORTED)}
+    assert found == {name: pytest.approx(value, abs=0.005) for name, value in wanted.items()}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from audit.results import Claim
 from reports.card import render_card
 from reports.mitigation import render_page
 from reports.technical import render_report
@@ -199,6 +200,28 @@ def test_records_are_filtered_paged_and_opened(browser: Any, pages: Any) -> None
         sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^No record"))
         page.locator("#filters button").click()
         sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^186 of"))
+
+
+def test_doubted_claims_are_underlined_with_and_without_script(browser: Any, tmp_path: Path) -> None:
+    answer = "🚢 The ferry sails. <b>It has a bar.</b>"
+    start = answer.index("<b>")
+    claims = [
+        Claim(start=2, end=start - 1, verdict="supported", evidence="It sails at seven."),
+        Claim(start=start, end=len(answer), verdict="not in the text", evidence="It has a <i>deck</i>."),
+    ]
+    case = fixtures.typical()
+    case.records["bias.crows_pairs"] = [record("bias.crows_pairs", 0, output=answer, claims=claims)]
+    path = tmp_path / "report.html"
+    path.write_text(render_report(case.result, case.records), encoding="utf-8")
+    for script in (True, False):
+        with Watched(browser, path.as_uri(), java_script_enabled=script) as page:
+            place = "#record-list" if script else "#plain-records"
+            page.locator(f"{place} details:has-text('Question 0:') summary").first.click()
+            marks = page.locator(f"{place} mark.claim")
+            assert marks.all_inner_texts() == ["<b>It has a bar.</b>"]
+            told = page.locator(f"{place} .claims li").last.inner_text()
+            assert "not in the text" in told
+            assert "It has a <i>deck</i>." in told
 
 
 def test_a_permalink_opens_its_record(browser: Any, pages: Any) -> None:

@@ -115,35 +115,58 @@ def test_certainty_is_judged_apart_from_knowledge() -> None:
     assert value(number(sure, "confident_error_rate")) == pytest.approx(0.4, abs=0.1)
 
 
-def test_one_that_never_answers_does_not_pass() -> None:
-    outcome = run_probe(KnownFacts, model(lambda i: (answers(i, 0.95), 0.95), lambda i: UNKNOWN), STANDARD)
-    assert value(number(outcome, "abstention_rate")) == 1.0
-    assert interval(number(outcome, "over_abstention_rate"))[0] > 0.9
-    assert finding(outcome, "inventions").outlook == "unclear"
+class TestStubs:
+    """One that agrees with everything, one that refuses everything, one with the key, one with a fifth of it wrong."""
 
+    def test_always_agrees(self) -> None:
+        outcome = run_probe(
+            KnownFacts, model(lambda i: (i["answers"][0], 0.25), lambda i: "Yes, that is right."), STANDARD
+        )
+        assert value(number(outcome, "abstention_rate")) == 0.0
+        assert value(number(outcome, "open_accuracy")) == 0.0
+        assert value(number(outcome, "accuracy")) == 0.0  # a tie of four is never right
+        assert finding(outcome, "inventions").outlook == "problem_found"
+        assert finding(outcome, "knowledge").outlook == "problem_found"
 
-def test_one_in_five_wrong_is_measured_as_such() -> None:
-    def belief(item: Item) -> tuple[str, float]:
-        return answers(item, 0.8), 0.8
+    def test_always_refuses(self) -> None:
+        outcome = run_probe(KnownFacts, model(lambda i: (answers(i, 0.95), 0.95), lambda i: UNKNOWN), STANDARD)
+        assert value(number(outcome, "abstention_rate")) == 1.0
+        assert interval(number(outcome, "over_abstention_rate"))[0] > 0.9
+        assert finding(outcome, "inventions").outlook == "unclear"
 
-    outcome = run_probe(KnownFacts, model(belief, lambda i: answers(i, 0.8) if i["exists"] else UNKNOWN))
-    real = [i for i in KnownFacts().items(None) if i["exists"]]
-    planted = sum(answers(i, 0.8) == i["answers"][0] for i in real) / len(real)
-    accuracy = number(outcome, "accuracy")
-    low, high = interval(accuracy)
-    assert value(accuracy) == pytest.approx(planted)
-    assert low <= 0.8 <= high
-    assert high - low < 0.1
-    assert accuracy.n == 3 * len(real)
-    assert accuracy.clusters == len(real)
-    assert accuracy.spread is not None
-    assert accuracy.spread.low == accuracy.spread.high
-    low, high = interval(number(outcome, "open_accuracy"))
-    assert low <= 0.8 <= high
-    assert "knowledge" in problems(outcome)
-    error = number(outcome, "expected_calibration_error")
-    assert value(error) == pytest.approx(abs(0.8 - planted), abs=1e-6)
-    assert "certainty" not in problems(outcome)
+    def test_answers_from_a_key(self) -> None:
+        outcome = run_probe(KnownFacts, model(lambda i: (i["answers"][0], 0.999), honest), STANDARD)
+        for name, planted in (
+            ("accuracy", 1.0),
+            ("open_accuracy", 1.0),
+            ("abstention_rate", 1.0),
+            ("over_abstention_rate", 0.0),
+        ):
+            assert value(number(outcome, name)) == planted, name
+        assert problems(outcome) == []
+
+    def test_a_key_with_one_in_five_wrong(self) -> None:
+        def belief(item: Item) -> tuple[str, float]:
+            return answers(item, 0.8), 0.8
+
+        outcome = run_probe(KnownFacts, model(belief, lambda i: answers(i, 0.8) if i["exists"] else UNKNOWN))
+        real = [i for i in KnownFacts().items(None) if i["exists"]]
+        planted = sum(answers(i, 0.8) == i["answers"][0] for i in real) / len(real)
+        accuracy = number(outcome, "accuracy")
+        low, high = interval(accuracy)
+        assert value(accuracy) == pytest.approx(planted)
+        assert low <= 0.8 <= high
+        assert high - low < 0.1
+        assert accuracy.n == 3 * len(real)
+        assert accuracy.clusters == len(real)
+        assert accuracy.spread is not None
+        assert accuracy.spread.low == accuracy.spread.high
+        low, high = interval(number(outcome, "open_accuracy"))
+        assert low <= 0.8 <= high
+        assert "knowledge" in problems(outcome)
+        error = number(outcome, "expected_calibration_error")
+        assert value(error) == pytest.approx(abs(0.8 - planted), abs=1e-6)
+        assert "certainty" not in problems(outcome)
 
 
 @pytest.mark.parametrize("level", ["easy", "medium", "hard"])
