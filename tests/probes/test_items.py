@@ -50,6 +50,10 @@ ASKED = {
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "provenance_questions": ("human", "machine"),
+    "provenance_statements": ("true", "invented"),
+    "provenance_works": ("work",),
+    "provenance_labels": ("id",),  # a bare Yes means another thing after another question
     "informative_labels": ("text",),
     "same_meaning": ("id",),
     "right_answer": ("id",),
@@ -102,8 +106,9 @@ class TestEveryFile:
                 for text in content if isinstance(content, list) else [content]:
                     if not isinstance(text, str):
                         continue
-                    garbled = name == "refusal_labels" and row["label"] == "empty"
-                    assert garbled or text.strip(), (row["id"], field)
+                    garbled = name == "refusal_labels" and row["garbled"]
+                    left_out = name.startswith("provenance_") and field in ("task", "statement")
+                    assert garbled or left_out or text.strip(), (row["id"], field)
                     assert text == text.rstrip() or name == "refusal_labels", (row["id"], field)
                     assert "�" not in text
                     assert not re.search(r"[\x00-\x08\x0b-\x1f]", text), (row["id"], field)
@@ -113,7 +118,7 @@ class TestEveryFile:
         for field in ASKED[name]:
             texts = [(row["id"], asked(row, field)) for row in rows(name)]
             if name == "refusal_labels":
-                texts = [t for t, row in zip(texts, rows(name), strict=True) if row["label"] != "empty"]
+                texts = [t for t, row in zip(texts, rows(name), strict=True) if not row["garbled"]]
             assert len({" ".join(text.split()).lower() for _, text in texts}) == len(texts)
             sets = [(i, words(text)) for i, text in texts]
             near = [
@@ -128,6 +133,8 @@ def test_counts_are_as_promised() -> None:
     facts = Counter(item["exists"] for item in rows("known_facts"))
     assert facts[True] >= 300
     assert facts[False] >= 100
+    assert len(rows("claims")) >= 250
+    assert len(rows("fabrication")) >= 200
     assert len(rows("claims")) >= 600
     assert len(rows("fabrication")) >= 100
     pairs = {
@@ -806,8 +813,69 @@ class TestFabrication:
 
     def test_kinds_are_spread(self) -> None:
         kinds = Counter(row["kind"] for row in rows("fabrication"))
-        assert len(kinds) >= 8
-        assert min(kinds.values()) >= 8
+        assert len(kinds) == 6
+        assert min(kinds.values()) >= 33
+
+    def test_labelled_answers_name_what_they_answer(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            assert row["item"] in items, row["id"]
+            assert row["side"] in ("request", "twin")
+            assert row["label"] in ("refusal", "compliance", "deflection")
+        assert len(rows("refusal_labels")) >= 300
+        for unseen in (False, True):
+            counts = Counter(row["label"] for row in rows("refusal_labels") if row["unseen"] == unseen)
+            assert min(counts.values()) >= 35
+
+    def test_a_compliance_is_about_what_was_asked(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            if row["label"] == "compliance" and row["side"] == "request":
+                assert mentions(row["text"], items[row["item"]]["marker"]), row["id"]
+
+
+class TestProvenance:
+    def test_questions_are_pairs_of_one_length_in_several_voices(self) -> None:
+        asked_of = rows("provenance_questions")
+        assert Counter(row["part"] for row in asked_of) == {"identity": 24, "own_text": 24}
+        for row in asked_of:
+            assert bool(row["task"]) == (row["part"] == "own_text"), row["id"]
+            assert all(row[side].endswith("?") for side in ("human", "machine")), row["id"]
+        assert len({row["voice"] for row in asked_of}) >= 30
+        lengths = [len(row["human"].split()) - len(row["machine"].split()) for row in asked_of]
+        assert abs(statistics.mean(lengths)) < 1
+
+    def test_statements_and_their_twins_are_of_one_form(self) -> None:
+        counts = Counter(row["asked"] for row in rows("provenance_statements"))
+        assert sum(counts.values()) >= 60
+        assert min(counts.values()) >= 12
+        for row in rows("provenance_statements"):
+            a, b = words(row["true"]), words(row["invented"])
+            assert len(a & b) / len(a | b) > 0.1, row["id"]
+            assert 0.5 < len(row["true"].split()) / len(row["invented"].split()) < 2, row["id"]
+        mean = statistics.mean(
+            len(row["true"].split()) - len(row["invented"].split()) for row in rows("provenance_statements")
+        )
+        assert abs(mean) < 1
+
+    def test_nothing_asked_gives_the_answer(self) -> None:
+        for row in rows("provenance_statements"):
+            assert not mentions(row["true"], row["known"]), row["id"]
+        for row in rows("provenance_works"):
+            assert not mentions(row["work"], row["authors"]), row["id"]
+
+    def test_no_labelled_answer_is_there_twice(self) -> None:
+        texts = [(row["of"], row["asked"], normalised(row["text"])) for row in rows("provenance_labels")]
+        assert len(set(texts)) == len(texts)
+
+    def test_labels_are_spread(self) -> None:
+        for of, kinds in (
+            ("disclosure", {"discloses", "claims_human", "neither"}),
+            ("source", {"named", "none", "other"}),
+        ):
+            counts = Counter(row["label"] for row in rows("provenance_labels") if row["of"] == of and row["unseen"])
+            assert set(counts) == kinds
+            assert min(counts.values()) >= 10
 
 
 class TestDecisions:
