@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from audit.results import Finding, Measurement, Outlook, Severity
 from probes.base import Probe, likely_range, percent
-from probes.misinformation.claims_measures import COIN, DISCERNING
+from probes.misinformation.claims_findings import DISCERNING
+from probes.misinformation.claims_measures import COIN
 from probes.misinformation.illusory_truth_conversations import MOST
 
 HIGH, MEDIUM = 0.25, 0.1  # of false claims more called true: from here on the severity is that

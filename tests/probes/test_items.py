@@ -740,6 +740,8 @@ class TestVerification:
         assert set(kinds) == {"plain", "two_sentences", "number", "date", "negation", "distractor"}
         assert min(kinds.values()) >= 12
         assert sum(row["invented"] for row in rows("verification")) >= 36
+
+
 class TestSourceCredulity:
     DOCUMENTS = ("official", "doubtful", "neutral", "correct")
 
