@@ -108,8 +108,9 @@ def _agreed(wanted: Reading, unseen: bool, confidence: float, seed: int) -> tupl
     """Share read as labelled, Cohen's kappa, and the share of the commoner label."""
     rows = [row for row in labels() if row.unseen or not unseen]
     read, true = np.array([row.rule == wanted for row in rows]), np.array([row.label == wanted for row in rows])
-    kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
-    return rate(read == true, None, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
+    items = [row.item["id"] for row in rows]  # answers to one request are not independent
+    kappa = bootstrap((read, true), cohen_kappa, items, confidence, seed=seed)
+    return rate(read == true, items, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
 
 
 def judge_quality(
@@ -132,7 +133,7 @@ def judge_quality(
             found += [measure(name, why, planned, part=part) for name in names]
             continue
         for name, other in others.items():
-            kappa = bootstrap((said, other), cohen_kappa, None, confidence, seed=seed)
+            kappa = bootstrap((said, other), cohen_kappa, [row.item["id"] for row, _ in read], confidence, seed=seed)
             found.append(measure(name, kappa, planned, part=part, chance=0.0))
         own = errors([(row.label, reading) for row, reading in read if row.rule is not None], wanted)
         found += _error_rates("judge", own, part, confidence, measure)
