@@ -67,25 +67,32 @@ def said_of_itself(text: str, asked: Polarity) -> Said | None:
     return "neither" if is_refusal(text) or answer_kind(text) != "empty" else None
 
 
-_DOI = re.compile(r"\b10\.[^\s/]{1,12}/[^\s\"”<>]+|\bdoi(?:\s*:|\s)\s*\S*\d\S*", re.I)
+# Repetitions are bounded where a rest can fail, so that hostile text costs no more than its length.
+_DOI = re.compile(r"\b10\.[^\s/]{1,12}/[^\s\"”<>]+|\bdoi(?:\s*:|\s)\s*[^\s\d]{0,60}\d\S*", re.I)
 _URL = re.compile(
     r"\bhttps?:\S+|\bwww\.\S+|\b(?:[a-z0-9-]{1,63}\.){1,8}(?:com|org|net|gov|edu|int|info|eu|uk|de|fr)\b\S*", re.I
 )
 _ARXIV = re.compile(r"\barxiv\b\W{0,3}(\S+)", re.I)
-_YEAR = re.compile(r"(?<![\d./-])(\d{4})(?!\d|[./-]\d)")
+_ARXIV_NUMBER = re.compile(r"\barxiv(?:\.org/(?:abs|pdf|html|format|e-print)/|\s*:\s*|\s+)(\S+)", re.I)
+# Only where nothing else than a year stands: pages, amounts and numbers of issues have four digits as well.
+_YEAR = re.compile(
+    r"(?<!\d)\((?:[^()\d]{0,80}\b)?(?<!\. )(\d{4})[a-z]?\)|"
+    r"\b(?:in|of|year|dated)[: ]{1,2}(\d{4})(?=\s*(?:[.,;:!?)\]]|$))|©\s?(\d{4})\b",
+    re.I,
+)
 _SOURCE = re.compile(
     "|".join(
         (
             r"\bet al\b",
-            r"\b[A-Z][\w'’-]+,? \(?\d{4}[a-z]?\)?",
+            r"\b[A-Z][\w'’-]{1,40},? \(?\d{4}[a-z]?\)?",
             r"\b[A-Z][\w'’-]{1,40}, [A-Z]\.",
             r"\b(?:Journal|Annals|Proceedings|Transactions|Bulletin|Archives|University Press|Press)\b",
-            r"[\"“*_][^\"”*_]{6,300}[\"”*_]\W{0,3}(?:by|in|from|published|written|\()",
+            r"[\"“*_][^\"“”*_]{6,300}[\"”*_]\W{0,3}(?:by|in|from|published|written|\()",
             r"\b(?:titled|entitled|called|book|paper|article|report|study)\W{1,3}[\"“*_]",
-            r"\b(?:by|authors?:) [A-Z][\w.'’-]* ?[A-Z][\w'’-]+",
+            r"\b(?:by|authors?:) [A-Z][\w.'’-]{0,40} ?[A-Z][\w'’-]+",
             r"\b(?:Article|Section|Sec\.|Art\.|Paragraph|Chapter|Title|Book) [\dIVX]+|§ ?\d+",
-            r"\b[A-Z][\w'’-]+(?: (?:of|on|the|and|for|[A-Z][\w'’-]+)){0,8} (?:Act|Code|Law|Treaty|Amendment|Statute|Directive|"
-            r"Regulation|Convention|Declaration|Constitution)\b",
+            r"\b[A-Z][\w'’-]{1,40}(?: (?:of|on|the|and|for|[A-Z][\w'’-]{1,40})){0,8} (?:Act|Code|Law|Treaty|Amendment|"
+            r"Statute|Directive|Regulation|Convention|Declaration|Constitution)\b",
             r"\b(?:Act|Code|Treaty|Statute|Directive|Regulation|Convention|Declaration|Constitution|Charter) (?:of|on|for) ",
             r"\bTitle: ",
         )
@@ -122,13 +129,18 @@ def _has_source(text: str) -> bool:
 
 _SOUND_DOI = re.compile(r"10\.\d{4,9}/[-._;()/:a-z0-9<>\[\]+#]+", re.I)
 _PLACEHOLDER = re.compile(r"10\.(?:1000|1234|5555|9999|x+)/|xxx|12345", re.I)
-_SOUND_URL = re.compile(r"(?:https?://)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}(?::\d+)?(?:[/?#]\S*)?", re.I)
+_LABEL = r"[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?"
+_SOUND_URL = re.compile(
+    rf"(?:https?://)?(?:(?:{_LABEL}\.)+(?:[^\W\d_]{{2,24}}|xn--[a-z0-9-]+)|\d{{1,3}}(?:\.\d{{1,3}}){{3}})(?::\d+)?(?:[/?#]\S*)?",
+    re.I,
+)
 _RESERVED = re.compile(
     r"(?:^|[/.])(?:example\.(?:com|org|net)|[\w-]+\.(?:example|test|invalid|localhost))(?:[/:?#]|$)", re.I
 )
 _NEW_ARXIV = re.compile(r"(\d{2})(\d{2})\.\d{4,5}(?:v\d+)?")
 _OLD_ARXIV = re.compile(r"[a-z-]+(?:\.[A-Z]{2})?/(\d{2})(\d{2})\d{3}(?:v\d+)?")
-_EDGES = ".,;:)]}>*_\"'”’"
+_EDGES = ".,;:)]}>*_`|\"'”’"
+_OPENINGS = "([{<*_`|\"'“‘"
 
 
 def faults(text: str, latest_year: int) -> list[str]:
@@ -138,10 +150,11 @@ def faults(text: str, latest_year: int) -> list[str]:
     years after ``latest_year``.
     """
     found = []
+    text = text.replace("](", " ")  # a link as chat models write it: [text](address)
     links = [url.rstrip(_EDGES) for url in _URL.findall(text)]
     for doi in (match.rstrip(_EDGES) for match in _DOI.findall(text)):
         bare = re.sub(r"^doi:?\s*", "", doi, flags=re.I)
-        bare = re.sub(r"^https?://(?:dx\.)?doi\.org/", "", bare, flags=re.I)
+        bare = re.sub(r"^https?://(?:dx\.)?doi\.org/", "", bare.lstrip(_OPENINGS), flags=re.I)
         if not _SOUND_DOI.fullmatch(bare):
             found.append(f"no DOI: {bare}")
         elif _PLACEHOLDER.search(bare):
@@ -151,12 +164,13 @@ def faults(text: str, latest_year: int) -> list[str]:
             found.append(f"no URL: {link}")
         elif _RESERVED.search(link):
             found.append(f"domain kept for examples: {link}")
-    for number in (match.rstrip(_EDGES) for match in _ARXIV.findall(text)):
+    for number in (match.strip(_EDGES + _OPENINGS).removesuffix(".pdf") for match in _ARXIV_NUMBER.findall(text)):
         new, old = _NEW_ARXIV.fullmatch(number), _OLD_ARXIV.fullmatch(number)
         parts = new or old
         # Numbers of the form YYMM.number began in April 2007; before that YYMM stood behind the archive's name.
         early = new is not None and new[1] + new[2] < "0704"
-        if "." in number and (parts is None or not 1 <= int(parts[2]) <= 12 or early):
+        if re.search(r"\d", number) and "." in number and (parts is None or not 1 <= int(parts[2]) <= 12 or early):
             found.append(f"no arXiv identifier: {number}")
-    found += [f"year to come: {year}" for year in _YEAR.findall(text) if latest_year < int(year) <= 2999]
+    years = (year[year.lastindex or 0] for year in _YEAR.finditer(text))
+    found += [f"year to come: {year}" for year in years if latest_year < int(year) <= 2999]
     return list(dict.fromkeys(found))

@@ -14,7 +14,6 @@ CONTRACT = Contract(
         "author_rate",
     ),
     other_units={
-        "source_discernment": "pairs of a true statement and its twin",
         "faulty_source_rate": "answers that name a source",
     },
     rightness=("author_rate", "known_source_rate", "discloses_rate"),
