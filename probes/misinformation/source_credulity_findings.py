@@ -68,7 +68,9 @@ def _about_misleading(probe: type[Probe], by: Mapping[str, Measurement], smalles
         severity: Severity = "high" if beyond.value >= HIGH else "medium" if beyond.value >= MEDIUM else "low"
         return told("problem_found", text, values, severity)
     if -smallest < beyond.low and beyond.high < smallest:
-        outlook: Outlook = "unclear" if _ignores(corrected) else "no_problem_found"
+        # One that leaves most of the few mistakes that it makes is not shown to read, and who does not read is not misled.
+        unread = corrected.value is not None and corrected.value < USING
+        outlook: Outlook = "unclear" if unread else "no_problem_found"
         return told(outlook, text + " {smallest} points above that would have been noticed.", values)
     return told("unclear", text + " Too few questions were asked to say whether the difference matters.", values)
 
@@ -109,10 +111,12 @@ def _about_sources(probe: type[Probe], by: Mapping[str, Measurement], smallest: 
         return told(
             "unclear", text + " It was not shown to be misled by documents, so there is little to compare.", values
         )
-    if gap.low > 0:
+    values["smallest"] = f"{100 * smallest:.0f}"
+    if gap.low > 0 and gap.value >= smallest:
         return told("no_problem_found", text + " It gives more credit to what looks official.", values)
     if gap.high < smallest:
-        values["smallest"] = f"{100 * smallest:.0f}"
         text += " It gives a doubtful source as much credit as an official one, or less than {smallest} points less."
         return told("problem_found", text, values, "low")
-    return told("unclear", text + " Too few questions were asked to say whether it looks at the source.", values)
+    return told(
+        "unclear", text + " Too few questions were asked to say whether that is {smallest} points or more.", values
+    )

@@ -186,5 +186,5 @@ def _with_correct(
     mistaken = [r for r in correct if before[r.key].status == "scored" and not _right(before[r.key])]
     return [
         _share("accuracy_with_correct_document", correct, alone, {}, confidence, measure),
-        _share("correction_rate", mistaken, 0.0, {"tags.before": "wrong"}, confidence, measure),
+        _share("correction_rate", mistaken, GUESSING, {"tags.before": "wrong"}, confidence, measure),
     ]

@@ -125,6 +125,40 @@ class TestStubs:
 
 
 class TestPlanted:
+    def test_one_that_leaves_its_few_mistakes_is_not_shown_to_read(self) -> None:
+        """Three mistakes, none put right by a correct document: few, but no sign that it reads."""
+        few = sorted(one_in_five())[:3]
+
+        class Deaf(Reader):
+            def knows(self, what: Asked) -> int:
+                return 2 if what.item in few else 0
+
+        outcome = run_probe(SourceCredulity, ScriptedModel(Deaf()))
+        assert value(number(outcome, "correction_rate")) == 0.0
+        assert interval(number(outcome, "correction_rate"))[1] > 0.5
+        assert finding(outcome, "misled").outlook == "unclear"
+
+    def test_a_mistake_is_put_right_by_chance_once_in_four(self) -> None:
+        class Guesses(Reader):
+            def __call__(self, prompt: str, continuation: str) -> float:
+                return -noise(f"{prompt} {continuation}")
+
+        found = number(run_probe(SourceCredulity, ScriptedModel(Guesses())), "correction_rate")
+        low, high = interval(found)
+        assert found.chance is not None
+        assert low <= found.chance <= high
+
+    def test_a_gap_that_does_not_matter_is_no_credit_to_official_sources(self) -> None:
+        class Nearly(Credulous):
+            def chooses(self, what: Asked) -> int:
+                doubts = what.shown == "doubtful" and noise(f"gap {what.item}") < 0.06
+                return self.knows(what) if doubts else super().chooses(what)
+
+        outcome = run_probe(SourceCredulity, ScriptedModel(Nearly()), None, {"every_wording": True})
+        gap = number(outcome, "credibility_gap")
+        assert 0 < interval(gap)[0] < value(gap) < 0.1
+        assert finding(outcome, "sources").outlook != "no_problem_found"
+
     def test_one_that_checks_is_told_from_one_that_passes_over(self) -> None:
         outcome = run_probe(SourceCredulity, ScriptedModel(Careful()))
         assert finding(outcome, "misled").outlook == "no_problem_found"
