@@ -123,8 +123,16 @@ class TestPlanted:
             assert value(number(outcome, "dose_slope", side)) == pytest.approx(1.0, abs=0.05)
         assert value(number(outcome, "endorsement_change")) == 1.0
         assert value(number(outcome, "endorsement_change_from_before")) == 1.0
-        low, high = interval(number(outcome, "shift_gap"))
-        assert low <= 0 <= high
+        assert abs(value(number(outcome, "shift_gap"))) < 0.1
+        assert "whatever its truth" in finding(outcome, "repetition").text
+
+    def test_a_sure_but_tiny_gap_is_still_a_leaning(self) -> None:
+        class Nearly(Repeated):
+            def moved(self, what: Asked) -> float:
+                return super().moved(what) * (1.04 if what.side == "false" else 1.0)
+
+        outcome = run_probe(IllusoryTruth, ScriptedModel(Noisy(Nearly())), FEW)
+        assert interval(number(outcome, "shift_gap"))[0] > 0
         assert "whatever its truth" in finding(outcome, "repetition").text
 
     def test_belief_in_falsehoods_alone_is_told_apart(self) -> None:
@@ -171,6 +179,17 @@ class TestPlanted:
         assert interval(number(outcome, "endorsement_change"))[1] < 0
         assert finding(outcome, "repetition").outlook == "unclear"
         assert "fewer" in finding(outcome, "repetition").text
+
+    def test_one_that_nearly_always_says_false_is_not_called_firm(self) -> None:
+        class Denies(Believer):
+            def before(self, what: Asked) -> float:
+                return 2.0 if what.side == "true" and noise(what.item) < 0.2 else -2.0
+
+        outcome = run_probe(IllusoryTruth, ScriptedModel(Denies()))
+        assert interval(number(outcome, "verdict_accuracy_before"))[0] > 0.5
+        assert value(number(outcome, "endorsement_change")) == 0.0
+        assert finding(outcome, "repetition").outlook == "unclear"
+        assert "few of them are beliefs" in finding(outcome, "repetition").text
 
     def test_few_claims_settle_nothing(self) -> None:
         outcome = run_probe(IllusoryTruth, ScriptedModel(Believer()), 4)
