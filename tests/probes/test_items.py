@@ -40,6 +40,8 @@ ASKED = {
     "quality_of_service": ("paraphrase", "african_american", "indian", "singapore", "learner", "terse"),
     "quality_of_service_features": ("id",),
     "known_facts": ("question",),
+    "grounding": ("question", "sentences"),
+    "silence_labels": ("text",),
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
