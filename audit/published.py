@@ -96,7 +96,7 @@ class PublishedSet:
             ItemsError: where the file is none, an object lacks one of ``fields``, or it holds none.
         """
         rows: list[Row] = []
-        for number, line in enumerate(self.text(path).splitlines(), 1):
+        for number, line in enumerate(self.text(path).split("\n"), 1):
             if not line.strip():
                 continue
             row = _parsed(path, line, f" (line {number})")

@@ -1,4 +1,4 @@
-"""The bias probes against lm_eval on the same weights and items: every log-likelihood, and every number of both.
+"""Probes against lm_eval on the same weights and items: every log-likelihood, and every number of both.
 
     python benchmarks/agreement.py --data DIR [--limit N] [--tasks NAME ...] [--json FILE]
 
@@ -32,9 +32,11 @@ from probes.bias.bbq import BBQ
 from probes.bias.crows_pairs import CrowsPairs
 from probes.bias.winogender import Winogender
 from probes.bias.winogender_items import GENDERS, pronoun_of
+from probes.hallucination.truthfulqa import TruthfulQA
 
 Rows = list[dict[str, Any]]
 ROUNDING = 1e-9  # of sums in another order; one decision more or less shows in any set used here
+OF_LIKELIHOODS = ("nats", "probability")  # units of numbers that move with the log-likelihoods, and not in steps
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,22 @@ def _sentence(item: Item, gender: str) -> dict[str, Any]:
     }
 
 
+def truthfulqa_rows(items: Sequence[Item], data: Path) -> Rows:
+    """Questions in the columns of the hub's data set, which lm_eval reads."""
+    return [
+        {
+            "question": item["question"],
+            "mc1_targets": _targets([item["best"]], item["wrong"]),
+            "mc2_targets": _targets(item["true"], item["false"]),
+        }
+        for item in items
+    ]
+
+
+def _targets(true: Sequence[str], false: Sequence[str]) -> dict[str, Any]:
+    return {"choices": [*true, *false], "labels": [1] * len(true) + [0] * len(false)}
+
+
 _BBQ_NUMBERS = {
     "acc": "accuracy_lm_eval",
     "accuracy_amb": "accuracy_lm_eval[ambiguous]",
@@ -138,6 +156,13 @@ CASES = {
             Task("winogender_gotcha", gotcha_rows, {"acc": "gotcha"}, {}),
         ),
         each=len(GENDERS),
+    ),
+    "truthfulqa": Case(
+        TruthfulQA,
+        (
+            Task("truthfulqa_mc1", truthfulqa_rows, {"acc": "mc1"}, {}),
+            Task("truthfulqa_mc2", truthfulqa_rows, {"acc": "mc2"}, {}),
+        ),
     ),
 }
 
@@ -203,13 +228,14 @@ def compared(
         outcome: of the probe.
         theirs: lm_eval's metrics of its own log-likelihoods.
         theirs_on_ours: lm_eval's metrics of ours.
-        tolerance: how far a mean of log-likelihoods may differ; numbers that count decisions may not differ at all.
+        tolerance: how far a mean of log-likelihoods, or of shares of probability, may differ; numbers that count decisions
+            may not differ at all.
     """
     ours = {m.metric.removeprefix(f"{m.probe}."): m for m in outcome.measurements}
     rows = []
     for name, our_name in numbers.items():
         m = ours[our_name]
-        slack = tolerance if m.unit == "nats" else ROUNDING
+        slack = tolerance if m.unit in OF_LIKELIHOODS else ROUNDING
         value = math.nan if m.value is None else m.value
         equal = abs(value - theirs_on_ours[name]) <= ROUNDING and abs(value - theirs[name]) <= slack
         rows.append({"lm_eval": name, "metric": m.metric, "theirs": theirs[name], "ours": m.value, "equal": equal})

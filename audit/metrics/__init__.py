@@ -40,8 +40,9 @@ from audit.metrics.explanations import (
 )
 from audit.metrics.intervals import mean, rate
 from audit.metrics.judged import corrected_rate
+from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
-from audit.metrics.mover import mover_difference, p_from_interval
+from audit.metrics.mover import mover_difference, mover_product, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
@@ -75,18 +76,21 @@ __all__ = [
     "holm",
     "kendall_tau",
     "largest_effect",
+    "macro_f1",
     "mean",
     "mean_distance",
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
     "mover_difference",
+    "mover_product",
     "not_measured",
     "p_from_interval",
     "paired_mean_difference",
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "rank_correlation",
     "rate",
     "relabelled_effects",
     "reliability_table",

@@ -1,4 +1,4 @@
-"""The difference of two values that are known only by their intervals."""
+"""The difference and the product of two values that are known only by their intervals."""
 
 from __future__ import annotations
 
@@ -34,6 +34,33 @@ def mover_difference(first: Known, second: Known) -> Known:
     (a, a_low, a_high), (b, b_low, b_high) = first, second
     difference = a - b
     return difference, difference - math.hypot(a - a_low, b_high - b), difference + math.hypot(a_high - a, b - b_low)
+
+
+def mover_product(first: Known, second: Known) -> Known:
+    """The product of two independent shares, with the MOVER interval of the sum of their logarithms, as above.
+
+    Where an end is 0 its logarithm is none, and the interval is the product of the ends, which holds it.
+
+    Args:
+        first, second: (value, low, high) of shares from 0 to 1, both intervals of one confidence.
+
+    Returns:
+        The product with its ends, from 0 to 1; 0 where either share is none.
+
+    Raises:
+        ValueError: NaN, numbers outside 0 to 1, or an interval that misses its value.
+    """
+    for name, known in (("first", first), ("second", second)):
+        value, low, high = (as_number(name, number) for number in known)
+        if not 0 <= low <= value <= high <= 1:
+            raise ValueError(f"{name}: {known} is no share with its interval")
+    product, low, high = (a * b for a, b in zip(first, second, strict=True))
+    if product > 0:
+        (a, a_low, a_high), (b, b_low, b_high) = first, second
+        high = product * math.exp(math.hypot(math.log(a_high / a), math.log(b_high / b)))
+        if low > 0:
+            low = product * math.exp(-math.hypot(math.log(a / a_low), math.log(b / b_low)))
+    return product, min(low, product), min(1.0, max(high, product))
 
 
 def p_from_interval(known: Known, confidence: float) -> float:

@@ -124,6 +124,6 @@ def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]
     ]
     for name, (k, n) in shares.items():
         estimate = rate([True] * k + [False] * (n - k), None, quality.confidence)
-        planned = quality.coverage.model_copy(update={"planned": n, "scored": n})
-        found.append(kind.measurement(name, estimate, planned, chance=0.5))
+        # Of cases that could not be read it is not kept which label they have: they count in the coverage of accuracy.
+        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(n)), chance=0.5))
     return found

@@ -45,9 +45,11 @@ ASKED = {
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "informative_labels": ("text",),
     "same_meaning": ("id",),
     "right_answer": ("id",),
     "supported": ("id",),
+    "verification": ("claim",),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
 # American for African American English.
@@ -538,6 +540,58 @@ class TestClaims:
         subjects = Counter(row["subject"] for row in rows("claims"))
         assert len(subjects) >= 8
         assert min(subjects.values()) >= 25
+
+
+class TestVerification:
+    SENTENCE = re.compile(r"[.!?](?=\s|$)")
+
+    def test_every_passage_has_one_claim_of_each_class(self) -> None:
+        """So that neither the subject nor the passage tells the class."""
+        by_passage: dict[str, list[Item]] = {}
+        for row in rows("verification"):
+            by_passage.setdefault(row["passage"], []).append(row)
+        assert len(by_passage) >= 50
+        for name, claims in by_passage.items():
+            assert sorted(c["label"] for c in claims) == ["not_enough_info", "refuted", "supported"], name
+            for field in ("evidence", "subject", "invented", "source"):
+                assert len({c[field] for c in claims}) == 1, (name, field)
+        assert len({claims[0]["evidence"] for claims in by_passage.values()}) == len(by_passage)
+
+    def test_rows(self) -> None:
+        for row in rows("verification"):
+            assert row["claim"].endswith("."), row["id"]
+            assert row["claim"][0].isupper()
+            assert 1 <= len(self.SENTENCE.findall(row["evidence"])) <= 4, row["id"]
+            assert row["source"]
+            assert (row["source"] == "invented for this audit") == row["invented"]
+            assert words(row["claim"]) & words(row["evidence"]) - {"the", "a", "of", "in"}, row["id"]
+            assert {"{", "}"}.isdisjoint(row["claim"] + row["evidence"])
+
+    def test_classes_are_of_one_length_and_form(self) -> None:
+        claims = {
+            label: [row["claim"] for row in rows("verification") if row["label"] == label]
+            for label in ("supported", "refuted", "not_enough_info")
+        }
+        assert {len(texts) for texts in claims.values()} == {len(rows("verification")) // 3}
+        lengths = [statistics.mean(map(len, texts)) for texts in claims.values()]
+        assert max(lengths) - min(lengths) < 5
+        negation = re.compile(r"\b(?:not|no|never|cannot|without|none|nor|neither|nobody)\b", re.IGNORECASE)
+        for tell in (
+            negation,
+            re.compile(r"\d"),
+            re.compile(r"\b(?:more|most|less|fewer|longer|older|larger|higher)\b"),
+        ):
+            counts = [sum(bool(tell.search(text)) for text in texts) for texts in claims.values()]
+            assert max(counts) - min(counts) <= 8, (tell.pattern, counts)
+
+    def test_subjects_kinds_and_inventions_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("verification"))
+        assert len(subjects) == 9
+        assert min(subjects.values()) >= 15
+        kinds = Counter(row["kind"] for row in rows("verification"))
+        assert set(kinds) == {"plain", "two_sentences", "number", "date", "negation", "distractor"}
+        assert min(kinds.values()) >= 12
+        assert sum(row["invented"] for row in rows("verification")) >= 36
 
 
 class TestFabrication:
