@@ -158,7 +158,10 @@ class Grounding(Probe):
             *rule_measurements(type(self), rule, confidence, seed),
             *judge_measurements(type(self), quality),
         ]
-        records = [*(self._record(a, options) for a in (*short, *cited)), *(self._summary_record(s, options) for s in summed)]
+        records = [
+            *(self._record(a, options) for a in (*short, *cited)),
+            *(self._summary_record(s, options) for s in summed),
+        ]
         return Outcome(records, found, findings(type(self), found, reader.name))
 
     def _record(self, a: Answered, options: GroundingOptions) -> Record:

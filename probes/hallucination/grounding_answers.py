@@ -30,16 +30,19 @@ _QUOTED = re.compile(r"[\"“][^\"”]{0,2000}(?:[\"”]|$)")
 _SOURCE = (
     r"(?:(?:given |provided |above |whole |entire )?(?:text|passages?|documents?|notice|article|letter|e-?mails?|paragraph|"
     r"excerpt|leaflet|minutes|report|recipe|contract|timetable|advert|story|author|writer|sheet|note|notes|log|programme|"
-    r"contents?|context|source|sentences?|information))"
+    r"contents?|context|source|sentences?|information|speaker|narrator|reporter|interview|account|page|summary|extract|"
+    r"material|piece|post|advertisement|ad|agreement|guide|description))"
 )
 _TELL = (
-    r"(?:say|state|mention|tell|specif|g[ia]ve|provide|includ|contain|name|indicat|reveal|explain|disclose|list|answer|"
+    r"(?:say|state|mention|tell|specif|giv|gave|provide|includ|contain|name|indicat|reveal|explain|disclose|list|answer|"
     r"record|report|cover|address|discuss|note|describe|show|refer|make (?:it )?clear|go into|let (?:me|us|you) know|supply)"
 )
 _TOLD = (
     r"(?:said|stated|mentioned|told|given|specified|provided|included|contained|named|indicated|revealed|explained|"
     r"disclosed|listed|answered|recorded|reported|addressed|discussed|noted|described|shown|written|clear|"
-    r"(?:made )?(?:clear|known)|available|found)"
+    r"(?:made )?(?:clear|known)|available|found)\b"
+    # Not told to somebody, or not part of something else than the text, says nothing of the text.
+    rf"(?! (?:until|to|with|at|after) )(?! (?:in|by|on) (?!(?:the|this|that|your|our|any|here|there)\b(?: \w+)? ?{_SOURCE}))"
 )
 _NOT = r"(?:not|n['’]?t|never|nowhere)"
 _SILENT = re.compile(
@@ -48,10 +51,16 @@ _SILENT = re.compile(
             # The text does not say; it leaves out; nothing in it says.
             rf"\b{_SOURCE}\b[^.!?]{{0,30}}?(?:\b(?:do|does|did|is|are|was|were|has|have)(?: ?{_NOT})|\bnever|\bfails? to|"
             rf"\bneglects? to|\bstops? short of)\b(?: \w+){{0,3}}? ?{_TELL}",
-            rf"\b(?:it|they|he|she|we|you|one)(?: (?:does|do|did) not| (?:does|do|did)n['’]?t| never) (?:\w+ ){{0,2}}?(?:{_TELL}|"
+            rf"\b(?:it|we|you|one)(?: (?:does|do|did) not| (?:does|do|did)n['’]?t| never) (?:\w+ ){{0,2}}?(?:{_TELL}|"
             r"(?:learn|hear|find out|get to know)\b)",
             rf"\b{_SOURCE} (?:\w+ )?(?:skips|omits|withholds|leaves|keeps (?:that|this|it) to|gives no|makes no|has no|have no|"
-            r"contains no|offers no|provides no|includes no|lacks|states no|mentions no|is silent|remains silent|is quiet)\b",
+            r"contains no|offers no|provides no|includes no|lacks|states no|mentions no|(?:is|remains|stays)"
+            r" (?:silent|quiet|mum|mute|vague|unclear|unspecific|ambiguous))\b",
+            rf"\b{_SOURCE} (?:do(?:es)?(?: not|n['’]?t)) have\b|\bbeyond (?:what )?(?:the|this|that) {_SOURCE}\b",
+            rf"\bno (?:\w+ ){{1,4}}?(?:is|are|was|were) (?:\w+ )?{_TOLD}",
+            r"\bun(?:said|mentioned|stated|answered|addressed|told)\b|\bdo(?:es)?(?: not|n['’]?t) (?:\w+ )?(?:appear|come up|feature) ?"
+            r"(?:in|anywhere|here|there|$|[.,])",
+            r"(?:\bbut|,) not (?:how|who|when|where|why|which|what|whether|on which)\b|(?:\bis|['’]s)(?: not|n['’]?t) in (?:there|here)\b",
             rf"\b{_SOURCE} (?:says?|tells? us|states?) nothing (?:about|on|of|as to|regarding|concerning)\b",
             rf"\b(?:nothing|nowhere|nobody|no ?(?:one|where)|none)\b[^.!?]{{0,30}}\b{_SOURCE}\b",
             r"\b(?:nothing|nobody|nowhere)\b(?: in \w+ \w+)? (?:is|was|says?|tells?|said) (?:said|stated|mentioned|told|given|how|who|"
@@ -60,7 +69,8 @@ _SILENT = re.compile(
             rf"^\W*(?:{_NOT}|nowhere|never|none|nothing|no \w+|information not|details? not)(?: (?:is|was|are))?(?: \w+)? {_TOLD}",
             rf"\b{_NOT} (?:something|a (?:thing|detail|point|fact)) (?:that )?(?:the|this) {_SOURCE}\b",
             rf"(?:\b(?:is|was)|['’]s|^\W*)(?: ?{_NOT}) (?:part of|(?:anywhere )?in) (?:the|this|that) {_SOURCE}\b",
-            r"\b(?:is|are|was|were|has been|have been|simply|just) (?:missing|absent|left out|left open|omitted|withheld|lacking)"
+            r"\b(?:this|that|it|information|details?|answers?|cost|price|date|name|figure)\b(?: \w+){0,3}? (?:is|are|was|were|has been) (?:\w+ )?"
+            r"(?:missing|absent|left out|left open|omitted|withheld|lacking)"
             r"(?: (?:from|in|here|by)\b|\W*$)",
             # Not known, not enough to say.
             r"\b(?:I|we|you|one) (?:do(?: not|n['’]?t)|can ?not|can['’]?t|could(?: not|n['’]?t)) (?:\w+ )?(?:know|tell|say|see|find|"

@@ -94,7 +94,9 @@ def _about_answers(kind: type[Probe], by: Found) -> Finding:
 def _about_knowledge(kind: type[Probe], by: Found) -> Finding:
     known, kept = by["knowledge_over_text_rate"], by["text_over_knowledge_rate"]
     used = [known, kept]
-    advice = "Do not rely on the model where a document departs from what is usual, as contracts and updates do. " + _SHOW
+    advice = (
+        "Do not rely on the model where a document departs from what is usual, as contracts and updates do. " + _SHOW
+    )
     if known.value is None or known.low is None or known.high is None or kept.value is None:
         return kind.finding(
             "knowledge", "not_tested", "No question on a text against common knowledge was answered.", {}, used, advice
@@ -113,7 +115,9 @@ def _about_knowledge(kind: type[Probe], by: Found) -> Finding:
     if known.low > SEVERAL:
         outlook, severity = "problem_found", "high" if known.value > 0.5 else "medium"
     elif not above_chance(kept):
-        text += " As it does not give the text's answer more often than copying at random would, this shows no restraint."
+        text += (
+            " As it does not give the text's answer more often than copying at random would, this shows no restraint."
+        )
     elif known.high <= SEVERAL:
         outlook = "no_problem_found"
     return kind.finding("knowledge", outlook, text, values, used, advice, severity=severity)

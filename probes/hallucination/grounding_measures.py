@@ -45,7 +45,9 @@ def answer_measurements(
     kind: type[Probe], answers: Sequence[Answered], rule: RuleQuality, confidence: float, seed: int
 ) -> list[Measurement]:
     """What short answers say where the text tells, where it does not, and where it contradicts common knowledge."""
-    told, removed, odd = ([a for a in answers if a.item["kind"] == k] for k in ("answerable", "removed", "contradicting"))
+    told, removed, odd = (
+        [a for a in answers if a.item["kind"] == k] for k in ("answerable", "removed", "contradicting")
+    )
 
     def share(name: str, of: Sequence[Answered], outcome: str, chance: float, corrected: bool = False) -> Measurement:
         scored = [a for a in of if a.read.status == "scored"]
@@ -53,7 +55,9 @@ def answer_measurements(
         estimate = rate(hits, clusters, confidence)
         if corrected and scored:
             # What is counted is either the abstaining or the answering, so the rule's two errors change places.
-            errors = (rule.specificity, rule.sensitivity) if outcome == "answered" else (rule.sensitivity, rule.specificity)
+            errors = (
+                (rule.specificity, rule.sensitivity) if outcome == "answered" else (rule.sensitivity, rule.specificity)
+            )
             estimate = corrected_rate(hits, clusters, *errors, confidence, seed)
         return kind.measurement(
             name,

@@ -190,7 +190,7 @@ class TestPlantedFaults:
         assert interval(number(outcome, "ungrounded_answer_rate"))[0] > 0.5
 
     def test_one_that_copies_a_sentence_at_random_is_at_chance(self) -> None:
-        outcome = run_probe(Grounding, model(lambda i: random.Random(i["id"]).choice(i["sentences"])))
+        outcome = run_probe(Grounding, model(lambda i: random.Random(f"copy {i['id']}").choice(i["sentences"])))
         accuracy = number(outcome, "answer_accuracy")
         low, high = interval(accuracy)
         assert accuracy.chance is not None
@@ -210,7 +210,10 @@ class TestPlantedFaults:
         assert value(number(made_up, "unsupported_claim_rate")) == 1.0
         assert problems(made_up) == ["summaries"]
         assert value(number(keyed(), "unsupported_claim_rate")) == 0.0
-        assert interval(number(keyed(), "unsupported_claim_rate"))[1] < interval(number(made_up, "unsupported_claim_rate"))[0]
+        assert (
+            interval(number(keyed(), "unsupported_claim_rate"))[1]
+            < interval(number(made_up, "unsupported_claim_rate"))[0]
+        )
         assert finding(keyed(), "summaries").outlook != "problem_found"
 
 
@@ -247,8 +250,9 @@ class TestWithAJudge:
             *good, bad = record.claims
             assert record.output[bad.start : bad.end] == "A violet train arrived from Zanderby."
             assert bad.verdict == "contradicted"
-            assert {claim.verdict for claim in good} == {"supported"}
+            assert {claim.verdict for claim in good} <= {"supported"}  # one passage begins with a question, no claim
             assert record.outcome == "unsupported"
+        assert sum(len(record.claims) == 2 for record in summaries) >= 38
         assert "summaries" in problems(outcome)
 
     def test_what_is_not_in_the_text_is_no_contradiction(self) -> None:
@@ -279,7 +283,10 @@ class TestReading:
         missed = []
         for item in [*of_kind("answerable"), *of_kind("contradicting")]:
             right, false = ("right", "wrong") if item["kind"] == "answerable" else ("text", "known")
-            pairs = [*((a, right) for a in item["answers"]), *((d, false) for d in (*item["distractors"], *item["known"]))]
+            pairs = [
+                *((a, right) for a in item["answers"]),
+                *((d, false) for d in (*item["distractors"], *item["known"])),
+            ]
             for (said, outcome), form in itertools.product(pairs, ("{}", "It is {}.", "**{}**", "{}\n\nQuestion:")):
                 read = read_answer(item, Generated(form.format(said), 1, -1.0, "stop")).outcome
                 if read != outcome:
