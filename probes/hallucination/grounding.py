@@ -98,9 +98,9 @@ class Grounding(Probe):
         "sentences, each read against the passage by a word rule or a named judge. Intervals are clustered by passage."
     )
     citation = (
-        "Questions without an answer in the text after Rajpurkar et al. 2018 (arXiv:1806.03822); texts against common knowledge "
-        "after Longpre et al. 2021 (arXiv:2109.05052) and Ming et al. 2024 (arXiv:2410.03727); support of claims after Rashkin "
-        "et al. 2021 (arXiv:2112.12870); citations after Gao et al. 2023 (arXiv:2305.14627); items are our own."
+        "Questions without an answer in the text after Rajpurkar et al. 2018 (arXiv:1806.03822); texts against common "
+        "knowledge after Longpre et al. 2021 (arXiv:2109.05052) and Ming et al. 2024 (arXiv:2410.03727); support of claims "
+        "after Rashkin et al. 2021 (arXiv:2112.12870); citations after Gao et al. 2023 (arXiv:2305.14627); items are our own."
     )
     limits = (
         "Short English passages with one question each. It does not show what the model does with long documents, with several "

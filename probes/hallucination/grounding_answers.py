@@ -53,39 +53,51 @@ _SILENT = re.compile(
             rf"\bneglects? to|\bstops? short of)\b(?: \w+){{0,3}}? ?{_TELL}",
             rf"\b(?:it|we|you|one)(?: (?:does|do|did) not| (?:does|do|did)n['’]?t| never) (?:\w+ ){{0,2}}?(?:{_TELL}|"
             r"(?:learn|hear|find out|get to know)\b)",
-            rf"\b{_SOURCE} (?:\w+ )?(?:skips|omits|withholds|leaves|keeps (?:that|this|it) to|gives no|makes no|has no|have no|"
+            rf"\b{_SOURCE} (?:\w+ )?(?:skips|omits|withholds|leaves|keeps (?:that|this|it) to|gives no|makes no|has no|"
+            rf"have no|"
             r"contains no|offers no|provides no|includes no|lacks|states no|mentions no|(?:is|remains|stays)"
             r" (?:silent|quiet|mum|mute|vague|unclear|unspecific|ambiguous))\b",
             rf"\b{_SOURCE} (?:do(?:es)?(?: not|n['’]?t)) have\b|\bbeyond (?:what )?(?:the|this|that) {_SOURCE}\b",
             rf"\bno (?:\w+ ){{1,4}}?(?:is|are|was|were) (?:\w+ )?{_TOLD}",
-            r"\bun(?:said|mentioned|stated|answered|addressed|told)\b|\bdo(?:es)?(?: not|n['’]?t) (?:\w+ )?(?:appear|come up|feature) ?"
+            r"\bun(?:said|mentioned|stated|answered|addressed|told)\b|\bdo(?:es)?(?: not|n['’]?t) (?:\w+ )?(?:appear|"
+            r"come up|feature) ?"
             r"(?:in|anywhere|here|there|$|[.,])",
-            r"(?:\bbut|,) not (?:how|who|when|where|why|which|what|whether|on which)\b|(?:\bis|['’]s)(?: not|n['’]?t) in (?:there|here)\b",
+            r"(?:\bbut|,) not (?:how|who|when|where|why|which|what|whether|on which)\b|(?:\bis|['’]s)(?: not|"
+            r"n['’]?t) in (?:there|here)\b",
             rf"\b{_SOURCE} (?:says?|tells? us|states?) nothing (?:about|on|of|as to|regarding|concerning)\b",
             rf"\b(?:nothing|nowhere|nobody|no ?(?:one|where)|none)\b[^.!?]{{0,30}}\b{_SOURCE}\b",
-            r"\b(?:nothing|nobody|nowhere)\b(?: in \w+ \w+)? (?:is|was|says?|tells?|said) (?:said|stated|mentioned|told|given|how|who|"
+            r"\b(?:nothing|nobody|nowhere)\b(?: in \w+ \w+)? (?:is|was|says?|tells?|said) (?:said|stated|mentioned|told|"
+            r"given|how|who|"
             r"when|where|what|why|which|about|to be found)\b",
             rf"\b(?:is|are|was|were|been|be|['’]s|remains?)(?: ?{_NOT})(?: \w+){{0,3}}? {_TOLD}",
-            rf"^\W*(?:{_NOT}|nowhere|never|none|nothing|no \w+|information not|details? not)(?: (?:is|was|are))?(?: \w+)? {_TOLD}",
+            rf"^\W*(?:{_NOT}|nowhere|never|none|nothing|no \w+|information not|details? not)(?: (?:is|was|"
+            rf"are))?(?: \w+)? {_TOLD}",
             rf"\b{_NOT} (?:something|a (?:thing|detail|point|fact)) (?:that )?(?:the|this) {_SOURCE}\b",
             rf"(?:\b(?:is|was)|['’]s|^\W*)(?: ?{_NOT}) (?:part of|(?:anywhere )?in) (?:the|this|that) {_SOURCE}\b",
-            r"\b(?:this|that|it|information|details?|answers?|cost|price|date|name|figure)\b(?: \w+){0,3}? (?:is|are|was|were|has been) (?:\w+ )?"
+            r"\b(?:this|that|it|information|details?|answers?|cost|price|date|name|figure)\b(?: \w+){0,3}? (?:is|are|was|"
+            r"were|has been) (?:\w+ )?"
             r"(?:missing|absent|left out|left open|omitted|withheld|lacking)"
             r"(?: (?:from|in|here|by)\b|\W*$)",
             # Not known, not enough to say.
-            r"\b(?:I|we|you|one) (?:do(?: not|n['’]?t)|can ?not|can['’]?t|could(?: not|n['’]?t)) (?:\w+ )?(?:know|tell|say|see|find|"
+            r"\b(?:I|we|you|one) (?:do(?: not|n['’]?t)|can ?not|can['’]?t|could(?: not|n['’]?t)) (?:\w+ )?(?:know|tell|say|"
+            r"see|find|"
             r"answer|determine|infer|locate|work (?:it|that) out|have (?:enough|any|the) )",
-            r"^\W*(?:(?:do(?: not|n['’]?t)|can ?not|can['’]?t) (?:know|tell|say|determine|answer)|(?:could not|couldn['’]?t) find)\b",
+            r"^\W*(?:(?:do(?: not|n['’]?t)|can ?not|can['’]?t) (?:know|tell|say|determine|answer)|(?:could not|"
+            r"couldn['’]?t) find)\b",
             r"\b(?:can ?not|can['’]?t|could(?: not|n['’]?t)) be (?:\w+ )?(?:determined|answered|found|told|inferred|known|"
             r"established|worked out|derived|deduced)",
-            r"\b(?:unable|impossible|no way|not possible|not able) (?:to|of) (?:\w+ )?(?:tell|say|know|determin|find|answer|establish|"
+            r"\b(?:unable|impossible|no way|not possible|not able) (?:to|of) (?:\w+ )?(?:tell|say|know|determin|find|answer|"
+            r"establish|"
             r"infer|locat)",
             r"\b(?:is|are|remains?|stays?|was|were|^)\W*(?:unknown|unspecified|unstated|undisclosed|unclear|undetermined|"
-            r"unanswerable|uncertain|not known)(?: (?:from|in|to|here|by|according|based|how|when|who|what|whether)\b|\W*$|[.,;])",
-            r"^\W*(?:unknown|unspecified|unstated|undisclosed|unclear|undetermined|unanswerable|n/?a)\b(?! \w+[.,]? but)(?=\W*$|"
+            r"unanswerable|uncertain|not known)(?: (?:from|in|to|here|by|according|based|how|when|who|what|whether)\b|\W*$|"
+            r"[.,;])",
+            r"^\W*(?:unknown|unspecified|unstated|undisclosed|unclear|undetermined|unanswerable|"
+            r"n/?a)\b(?! \w+[.,]? but)(?=\W*$|"
             r" (?:from|in|as|based|according)\b)",
             r"\b(?:not sure|unsure|no idea|have to guess|only guess|be (?:a guess|guessing))\b",
-            r"\b(?:no|(?:is|are|was|were)(?: not|n['’]?t) (?:any|enough|sufficient)|not enough|insufficient|without|lacks?(?: the| any)?)"
+            r"\b(?:no|(?:is|are|was|were)(?: not|n['’]?t) (?:any|enough|sufficient)|not enough|insufficient|without|"
+            r"lacks?(?: the| any)?)"
             r" (?:\w+ )?(?:information|mention|indication|details?|data|hint|clue|answer|reference|statement|figure)\b",
         )
     ),

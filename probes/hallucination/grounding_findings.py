@@ -126,7 +126,7 @@ def _about_knowledge(kind: type[Probe], by: Found) -> Finding:
 def _about_citations(kind: type[Probe], by: Found) -> Finding:
     right, exists = by["citation_right_rate"], by["citation_exists_rate"]
     used = [right, exists]
-    advice = "Do not show the model's own citations to users as proof; find the sentence by other means, or check that it holds."
+    advice = "Do not show the model's own citations to users as proof; find the sentence by other means, or check them."
     if right.value is None or right.low is None or right.high is None:
         return kind.finding("citations", "not_tested", "No answer with a citation was scored.", {}, used, advice)
     values = {

@@ -81,8 +81,8 @@ METRICS = (
         "Sentences of summaries that the text contradicts, as read",
         "rate",
         "lower_is_better",
-        "Share of the sentences of summaries that the text contradicts. Only a judge can tell this; the rule about shared words "
-        "cannot, and the number is then missing.",
+        "Share of the sentences of summaries that the text contradicts. Only a judge can tell this; the rule about shared "
+        "words cannot, and the number is then missing.",
     ),
     Metric(
         "rule_agreement",
