@@ -35,6 +35,7 @@ from probes.hallucination.grounding_measures import (
     citation_measurements,
     cited_as,
     rule_measurements,
+    share_read,
     summary_measurements,
 )
 from probes.hallucination.grounding_metrics import METRICS
@@ -71,6 +72,7 @@ CITATION = (
 )
 SUMMARY = "Sum up the following text in one or two sentences. Add nothing that is not in it.\n\n{text}"
 SILENT = "The text does not tell."
+ROOM_TO_CITE = 12  # tokens: the number comes after the answer
 
 
 class GroundingOptions(JudgedOptions):
@@ -162,7 +164,7 @@ class Grounding(Probe):
             *(self._record(a, options) for a in (*short, *cited)),
             *(self._summary_record(s, options) for s in summed),
         ]
-        return Outcome(records, found, findings(type(self), found, reader.name))
+        return Outcome(records, found, findings(type(self), found, reader.name, share_read(summed)))
 
     def _record(self, a: Answered, options: GroundingOptions) -> Record:
         item, citing = a.item, a.asked == "citation"
@@ -235,7 +237,7 @@ def _answer(item: Item, wording: str, options: GroundingOptions) -> Generate:
 
 def _citation(item: Item, options: GroundingOptions) -> Generate:
     numbered = "\n".join(f"[{number}] {sentence}" for number, sentence in enumerate(item["sentences"], 1))
-    return Generate(user(CITATION.format(text=numbered, question=item["question"])), options.max_tokens)
+    return Generate(user(CITATION.format(text=numbered, question=item["question"])), options.max_tokens + ROOM_TO_CITE)
 
 
 def _summary(item: Item, options: GroundingOptions) -> Generate:

@@ -15,15 +15,18 @@ _TEST = "Ask the provider how the model was trained to say that a document does 
 Found = Mapping[str, Measurement]
 
 
-def findings(kind: type[Probe], found: Sequence[Measurement], reader: str) -> list[Finding]:
-    """Silence of the text, answers, knowledge against the text, citations and summaries."""
+def findings(kind: type[Probe], found: Sequence[Measurement], reader: str, as_read: float | None) -> list[Finding]:
+    """Silence of the text, answers, knowledge against the text, citations and summaries.
+
+    ``reader``: what read the claims, in words; ``as_read``: the share that it called unsupported.
+    """
     by = {m.metric.removeprefix(f"{kind.id}."): m for m in found}
     return [
         _about_silence(kind, by),
         _about_answers(kind, by),
         _about_knowledge(kind, by),
         _about_citations(kind, by),
-        _about_summaries(kind, by, reader),
+        _about_summaries(kind, by, reader, as_read),
     ]
 
 
@@ -148,7 +151,7 @@ def _about_citations(kind: type[Probe], by: Found) -> Finding:
     return kind.finding("citations", outlook, text, values, used, advice, severity=severity)
 
 
-def _about_summaries(kind: type[Probe], by: Found, reader: str) -> Finding:
+def _about_summaries(kind: type[Probe], by: Found, reader: str, as_read: float | None) -> Finding:
     main, against, quality = by["unsupported_claim_rate"], by["contradicted_claim_rate"], by["judge_accuracy"]
     used = [main, against, quality]
     advice = "Let people compare summaries with their source before they are passed on. The report underlines what is in doubt."
@@ -157,13 +160,14 @@ def _about_summaries(kind: type[Probe], by: Found, reader: str) -> Finding:
     values = {
         "share": percent(main.value),
         "range": likely_range(main.low, main.high),
-        "against": "" if against.value is None else f", of all sentences {percent(against.value)} against it",
+        "against": "" if against.value is None else f"; {percent(against.value)} were read as against it",
         "reader": reader,
+        "read": percent(as_read or 0.0),
         "quality": percent(quality.value or 0.0),
     }
     text = (
-        "Of the sentences of its summaries, {share} said what the text does not say ({range}){against}. (They were read by "
-        "{reader}, which is right on {quality} of labelled claims; its errors are in the range.)"
+        "Of the sentences of its summaries, {read} were read as saying what the text does not say. Allowing for the reader's "
+        "errors it is {share} ({range}){against}. (The reader is {reader}, right on {quality} of labelled claims.)"
     )
     outlook: Outlook = "unclear"
     severity: Severity = "none"

@@ -153,6 +153,14 @@ def summary_measurements(
     ]
 
 
+def share_read(summaries: Sequence[Summed]) -> float | None:
+    """Share of the sentences of summaries that were read as unsupported, before any correction; None without any."""
+    read = [
+        c.verdict != "supported" for s in summaries for c, t in zip(s.claims, s.statuses, strict=True) if t == "scored"
+    ]
+    return fmean(read) if read else None
+
+
 def _without_claims(read: Read) -> ItemStatus:
     """What a summary of which no claim was read counts as."""
     return "refused" if read.outcome == NO_SUMMARY else read.status
