@@ -111,7 +111,7 @@ class Grounding(Probe):
     )
     capabilities = frozenset({Capability.GENERATE})
     options = GroundingOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 6, "standard": 80, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 4, "standard": 80, "full": None}
     stratum = "kind"
     metrics = (*METRICS, *JUDGE_METRICS)
 
