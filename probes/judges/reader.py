@@ -128,7 +128,9 @@ class Reader:
         """The reading, from the answers to what was asked; it names the nearest sentence of the premise as evidence."""
         by_words = {sentence: share_said(hypothesis, sentence, question) for sentence in _sentences(premise)}
         if self.judge is None:
-            return Entailment("scored", share_said(hypothesis, premise, question), None, _highest(by_words))
+            whole = share_said(hypothesis, premise, question)
+            # A text that denies something elsewhere says no less what one of its sentences says word for word.
+            return Entailment("scored", max(whole, *by_words.values()), None, _highest(by_words))
         found = [answers[request] for request in self.asks(premise, hypothesis, question)]
         failed = next((response for response in found if isinstance(response, Failure)), None)
         if failed is not None:
