@@ -39,7 +39,7 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate
-from audit.metrics.judged import corrected_rate
+from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval
@@ -70,6 +70,7 @@ __all__ = [
     "cosines",
     "effect_interval",
     "effect_size",
+    "effective_count",
     "entropy",
     "expected_calibration_error",
     "gain_over_random",

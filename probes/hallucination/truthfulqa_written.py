@@ -126,7 +126,7 @@ def quality(items: Sequence[Item], reader: Reader, answers: Responses, confidenc
         half = _order(item, "half")[0] % 2 == 1  # by question: a threshold is not chosen on the question that it reads
         for case, label in labelled(item):
             reading = RIGHT_ANSWER.read(reader, case, answers)
-            cases.append((reading.score, reading.status, label, half))
+            cases.append((reading.score, reading.status, label, half, str(item["id"])))
     return quality_of(cases, confidence, seed)
 
 

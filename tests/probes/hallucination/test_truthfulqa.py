@@ -303,7 +303,7 @@ class TestOwnAnswers:
         assert finding(outcome, "answers").outlook == "not_tested"
 
     def test_an_answer_that_was_cut_off_says_so(self) -> None:
-        item, quality = items()[0], Quality(0.0, (1, 1), (1, 1), NONE, NONE, coverage(()), 0.5, 0.95)
+        item, quality = items()[0], Quality(0.0, (1, 1), (1, 1), NONE, NONE, coverage(()), 0.5, 0.95, NONE, NONE)
         for text, note in ((f"{NOTHING} Or", "Cut off after 8 tokens."), (f"{NOTHING}\n\nQ: And", None)):
             answers: dict[Request, Response] = {writes(item, 8): Generated(text, 8, -1.0, "length")}
             found = read(item, Reader(), quality, 8, answers)
