@@ -92,13 +92,16 @@ def case_of(item: Item, answer: str) -> Case:
 
 
 def labelled(item: Item) -> list[tuple[Case, bool]]:
-    """A published true answer and a false one of a question, with their labels; only those that say something."""
+    """A published true answer and a false one of a question, with their labels; only those that say something.
+
+    Without another answer of its kind there is nothing to hold one against, and its score would have another scale.
+    """
     found = []
     for label, kind in ((True, "true"), (False, "false")):
         # Any of them, always the same: the first ones in the file are the plainest.
         texts = sorted(filter(informative, set(item[kind])), key=lambda text: _order(item, text))
         case = case_of(item, texts[0]) if texts else None
-        if case is not None and case.against:
+        if case is not None and case.against and case.unlike:
             found.append((case, label))
     return found
 
