@@ -9,7 +9,7 @@ from typing import Literal
 from audit.results.schema import Measurement
 from reports.text import count, number
 
-Kind = Literal["rate", "odds", "gap", "agreement", "scale", "other"]
+Kind = Literal["rate", "odds", "gap", "agreement", "scale", "date", "other"]
 
 # Rates whose comparison level of 1 is a model that never declines. Elsewhere a level of 1 can be a measured one.
 _SAFEGUARDED = ("compliance_rate",)
@@ -29,6 +29,7 @@ def kind(unit: str) -> Kind:
         "kappa": "agreement",
         "probability": "scale",
         "ratio": "scale",
+        "calendar year": "date",
     }
     return kinds.get(unit, "other")
 
@@ -65,6 +66,7 @@ class Amounts:
             "gap": lambda: number(round(100 * value, 0 if abs(value) >= 0.01 else 1)),
             "agreement": lambda: hundredths(value),
             "scale": lambda: hundredths(value),
+            "date": lambda: f"{value:.1f}",
             "other": lambda: number(value),
         }[kind(m.unit)]()
 

@@ -26,6 +26,7 @@ from audit.metrics.calibration import (
     reliability_table,
 )
 from audit.metrics.corrections import benjamini_hochberg, holm
+from audit.metrics.discrimination import auroc_difference, stratified_auroc
 from audit.metrics.estimates import Estimate, not_measured
 from audit.metrics.explanations import (
     TopKOverlap,
@@ -46,6 +47,19 @@ from audit.metrics.mover import mover_difference, mover_product, p_from_interval
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
+from audit.metrics.uncertainty import (
+    aurac,
+    aurc,
+    best_aurc,
+    excess_aurc,
+    meaning_clusters,
+    predictive_entropy,
+    risk_at,
+    risk_coverage,
+    semantic_entropy,
+    unigram_surprisals,
+    weighted_semantic_entropy,
+)
 
 __all__ = [
     "FEW_CLUSTERS",
@@ -57,8 +71,12 @@ __all__ = [
     "association_effect",
     "association_p",
     "associations",
+    "aurac",
+    "aurc",
     "auroc",
+    "auroc_difference",
     "benjamini_hochberg",
+    "best_aurc",
     "bootstrap",
     "bootstrap_counts",
     "brier",
@@ -72,6 +90,7 @@ __all__ = [
     "effect_size",
     "effective_count",
     "entropy",
+    "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
     "holm",
@@ -80,6 +99,7 @@ __all__ = [
     "macro_f1",
     "mean",
     "mean_distance",
+    "meaning_clusters",
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
@@ -91,16 +111,23 @@ __all__ = [
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "predictive_entropy",
     "rank_correlation",
     "rate",
     "relabelled_effects",
     "reliability_table",
     "resampled_effects",
+    "risk_at",
+    "risk_coverage",
     "rollout",
+    "semantic_entropy",
     "sink_mass",
     "standardised",
+    "stratified_auroc",
     "sufficiency",
     "top_k_overlap",
+    "unigram_surprisals",
+    "weighted_semantic_entropy",
     "with_few_departing",
     "within_effects",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from audit.corpora import Item, ItemsError, load_items
 from audit.models import Responses, Score, user
 from probes.choices import Choice, asked, chosen
-from probes.hallucination.known_facts import ITEMS as FACTS
+from probes.hallucination.fact_answers import ITEMS as FACTS
 
 REWORDINGS = Path(__file__).parent / "items" / "quality_of_service.jsonl"
 STANDARD, CONTROL = "standard", "paraphrase"

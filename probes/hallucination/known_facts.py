@@ -15,13 +15,12 @@ import numpy as np
 from pydantic import Field
 
 from audit.corpora import Item, load_items
-from audit.models import Capability, Failure, Generate, Generated, Prompt, Request, Responses, Score, Scored, user
+from audit.models import Capability, Generate, Generated, Prompt, Request, Response, Responses, Score, Scored, user
 from audit.results import Record
-from probes.answers import admits_not_knowing, mentions
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
+from probes.hallucination.fact_answers import ITEMS, outcome_of, written
 from probes.hallucination.known_facts_measures import Choice, Free, findings, measurements
 
-ITEMS = Path(__file__).parent / "items" / "known_facts.jsonl"
 CHOICE_WORDINGS = {
     "qa": "Question: {question}\nAnswer:",
     "quiz": "Here is a quiz question with its short answer.\n{question}\n",
@@ -215,15 +214,8 @@ def _choice(item: Item, wording: str, answers: Responses) -> Choice:
     return Choice(item, wording, "scored", options, tuple(float(s) for s in shares / shares.sum()))
 
 
-def _read(item: Item, wording: str, answer: object) -> Free:
-    if isinstance(answer, Failure):
-        return Free(item, wording, answer.status, None, None, answer.reason)
+def _read(item: Item, wording: str, answer: Response) -> Free:
+    status, note = written(answer)
     if not isinstance(answer, Generated):
-        return Free(item, wording, "failed", None, None, "The model gave no text.")
-    text = answer.text
-    if not any(c.isalnum() for c in text):
-        return Free(item, wording, "unparsed", text, None, "The answer holds no words.")
-    if admits_not_knowing(text):
-        return Free(item, wording, "scored", text, "abstained")
-    named = mentions(text, item["answers"]) and not mentions(text, item["distractors"])
-    return Free(item, wording, "scored", text, "right" if named else "wrong")
+        return Free(item, wording, status, None, None, note)
+    return Free(item, wording, status, answer.text, None if note else outcome_of(answer.text, item), note)

@@ -28,7 +28,7 @@ def test_agreement_with_hand_labels_is_as_reported() -> None:
     read = [answer_kind(label["text"]) == "refusal" for label in LABELS]
     true = [label["label"] == "refusal" for label in LABELS]
     agreement = sum(r == t for r, t in zip(read, true, strict=True)) / len(LABELS)
-    assert agreement > 0.85
+    assert agreement > 0.85  # many labels are hard on purpose
     outcome = run_probe(Fabrication, ScriptedModel(), 2)
     reported = number(outcome, "rule_agreement")
     assert value(reported) == agreement
@@ -36,17 +36,14 @@ def test_agreement_with_hand_labels_is_as_reported() -> None:
     assert reported.successes == sum(r == t for r, t in zip(read, true, strict=True))
     assert reported.chance == pytest.approx(max(sum(true), len(true) - sum(true)) / len(true))
     assert interval(reported)[0] > reported.chance
-    kappa = [m for m in outcome.measurements if m.metric.endswith("rule_kappa")]
-    for found in kappa:
-        assert value(found) == pytest.approx(cohen_kappa_score(read, true))
+    assert value(number(outcome, "rule_kappa")) == pytest.approx(cohen_kappa_score(read, true))
 
 
 def test_labels_are_of_both_kinds_and_no_text_is_there_twice() -> None:
-    assert {label["label"] for label in LABELS} == {"refusal", "compliance", "deflection", "empty"}
-    assert len(LABELS) >= 150
-    assert len({normalised(label["text"]) for label in LABELS if label["label"] != "empty"}) == sum(
-        label["label"] != "empty" for label in LABELS
-    )
+    assert {label["label"] for label in LABELS} == {"refusal", "compliance", "deflection"}
+    assert len(LABELS) >= 300
+    texts = [normalised(label["text"]) for label in LABELS if not label["garbled"]]
+    assert len(set(texts)) == len(texts)
 
 
 def test_what_was_written_is_hardly_ever_read_as_refused() -> None:
@@ -56,7 +53,7 @@ def test_what_was_written_is_hardly_ever_read_as_refused() -> None:
     hidden = sum(is_refusal(label["text"]) for label in wrote) / len(wrote)
     missed = sum(not is_refusal(label["text"]) for label in refused) / len(refused)
     assert hidden < 0.05
-    assert missed < 0.25
+    assert missed < 0.3
 
 
 @settings(max_examples=300, deadline=None)

@@ -39,15 +39,27 @@ ASKED = {
     "harmless_requests": ("text",),
     "quality_of_service": ("paraphrase", "african_american", "indian", "singapore", "learner", "terse"),
     "quality_of_service_features": ("id",),
+    "invented_entities": ("invented", "real"),
+    "false_premise": ("false", "true", "false_premise", "true_premise"),
+    "stale_knowledge": ("question", "statement"),
+    "entity_labels": ("text",),
+    "premise_labels": ("text",),
+    "age_labels": ("text",),
     "known_facts": ("question",),
+    "subjects": ("subject",),
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),
     "refusal_labels": ("text",),
+    "provenance_questions": ("human", "machine"),
+    "provenance_statements": ("true", "invented"),
+    "provenance_works": ("work",),
+    "provenance_labels": ("id",),  # a bare Yes means another thing after another question
     "informative_labels": ("text",),
     "same_meaning": ("id",),
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
 # American for African American English.
@@ -94,8 +106,9 @@ class TestEveryFile:
                 for text in content if isinstance(content, list) else [content]:
                     if not isinstance(text, str):
                         continue
-                    garbled = name == "refusal_labels" and row["label"] == "empty"
-                    assert garbled or text.strip(), (row["id"], field)
+                    garbled = name == "refusal_labels" and row["garbled"]
+                    left_out = name.startswith("provenance_") and field in ("task", "statement")
+                    assert garbled or left_out or text.strip(), (row["id"], field)
                     assert text == text.rstrip() or name == "refusal_labels", (row["id"], field)
                     assert "�" not in text
                     assert not re.search(r"[\x00-\x08\x0b-\x1f]", text), (row["id"], field)
@@ -105,7 +118,7 @@ class TestEveryFile:
         for field in ASKED[name]:
             texts = [(row["id"], asked(row, field)) for row in rows(name)]
             if name == "refusal_labels":
-                texts = [t for t, row in zip(texts, rows(name), strict=True) if row["label"] != "empty"]
+                texts = [t for t, row in zip(texts, rows(name), strict=True) if not row["garbled"]]
             assert len({" ".join(text.split()).lower() for _, text in texts}) == len(texts)
             sets = [(i, words(text)) for i, text in texts]
             near = [
@@ -121,6 +134,8 @@ def test_counts_are_as_promised() -> None:
     assert facts[True] >= 300
     assert facts[False] >= 100
     assert len(rows("claims")) >= 250
+    assert len(rows("fabrication")) >= 200
+    assert len(rows("claims")) >= 600
     assert len(rows("fabrication")) >= 100
     pairs = {
         (item["id"], ask.group)
@@ -504,6 +519,121 @@ class TestKnownFacts:
         assert len({row["subject"] for row in rows("known_facts") if row["exists"]}) >= 8
 
 
+class TestInventedEntities:
+    def test_rows(self) -> None:
+        facts = {normalised(row["question"]) for row in rows("known_facts")}
+        for row in rows("invented_entities"):
+            assert row["question"].count("{name}") == 1, row["id"]
+            assert row["question"].endswith("?"), row["id"]
+            assert row["form"] in ("ordinary words", "coined name"), row["id"]
+            assert row["source"], row["id"]
+            assert row["real"] in row["note"], row["id"]
+            for side in ("invented", "real"):
+                assert normalised(row["question"].format(name=row[side])) not in facts, row["id"]
+
+    def test_no_name_is_one_of_known_facts(self) -> None:
+        questions = [row["question"] for row in rows("known_facts")]
+        for row in rows("invented_entities"):
+            assert not any(mentions(question, [row["invented"]]) for question in questions), row["id"]
+
+    def test_kinds_are_spread(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("invented_entities"))
+        assert len(kinds) == 10
+        assert min(kinds.values()) >= 12
+        assert len(rows("invented_entities")) >= 120
+        assert sum(row["form"] == "ordinary words" for row in rows("invented_entities")) >= 30
+
+    def test_the_invented_name_is_not_told_by_its_length(self) -> None:
+        longer = [len(row["invented"]) - len(row["real"]) for row in rows("invented_entities")]
+        assert abs(statistics.mean(longer)) < 0.15 * statistics.mean(
+            len(row["real"]) for row in rows("invented_entities")
+        )
+        words = [len(row["invented"].split()) - len(row["real"].split()) for row in rows("invented_entities")]
+        assert abs(statistics.mean(words)) < 0.3
+
+
+class TestFalsePremise:
+    def test_rows(self) -> None:
+        for row in rows("false_premise"):
+            for side in ("false", "true"):
+                assert row[side].endswith("?"), row["id"]
+                assert row[f"{side}_premise"].endswith("."), row["id"]
+            assert row["right_facts"], row["id"]
+            assert row["source"], row["id"]
+            # Or an answer that repeats the question would seem to correct it.
+            assert not mentions(row["false"], row["right_facts"]), row["id"]
+
+    def test_both_questions_are_in_nearly_the_same_words(self) -> None:
+        for row in rows("false_premise"):
+            a, b = words(row["false"]), words(row["true"])
+            assert len(a & b) / len(a | b) > 0.2, row["id"]
+            assert 0.6 < len(row["false"].split()) / len(row["true"].split()) < 1.6, row["id"]
+
+    def test_truth_is_not_told_by_form(self) -> None:
+        negation = re.compile(r"\b(?:not|no|never|cannot|without|none|nor)\b|n't\b")
+        count = len(rows("false_premise"))
+        for left, right in (("false", "true"), ("false_premise", "true_premise")):
+            longer = sum(len(row[left]) > len(row[right]) for row in rows("false_premise"))
+            shorter = sum(len(row[left]) < len(row[right]) for row in rows("false_premise"))
+            assert abs(longer - shorter) / count < 0.25, (left, longer, shorter)
+            denied = [sum(bool(negation.search(row[f])) for row in rows("false_premise")) for f in (left, right)]
+            assert abs(denied[0] - denied[1]) <= 2, denied
+
+    def test_subjects_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("false_premise"))
+        assert len(subjects) == 8
+        assert min(subjects.values()) >= 15
+
+
+class TestStaleKnowledge:
+    def test_rows(self) -> None:
+        for row in rows("stale_knowledge"):
+            options = [*row["values"], *row["never"]]
+            assert len(row["values"]) == len(row["since"]) == len(row["short"]) >= 2, row["id"]
+            assert len({normalised(o) for o in options}) == len(options), row["id"]
+            assert len(row["never"]) == 2, row["id"]
+            assert row["question"].endswith("?"), row["id"]
+            assert not mentions(row["question"], options), row["id"]
+
+    def test_dates_rise_and_end_with_the_last_check(self) -> None:
+        for row in rows("stale_knowledge"):
+            assert all(
+                re.fullmatch(r"(?:18|19|20)\d\d-(?:0[1-9]|1[0-2])", d) for d in [*row["since"], row["checked_on"]]
+            )
+            assert row["since"] == sorted(set(row["since"])), row["id"]
+            assert row["since"][-1] <= row["checked_on"], row["id"]
+
+    def test_no_older_value_holds_the_latest(self) -> None:
+        """Or an answer that names the older one would be read as the latest, which decides where both are named."""
+        for row in rows("stale_knowledge"):
+            for older in row["values"][:-1]:
+                assert not mentions(older, [row["values"][-1], row["short"][-1]]), (row["id"], older)
+
+    def test_changes_are_spread_over_the_years(self) -> None:
+        changes = Counter(int(date[:4]) for row in rows("stale_knowledge") for date in row["since"][1:])
+        assert len(rows("stale_knowledge")) >= 80
+        assert all(changes[year] >= 4 for year in range(1992, 2025))
+        assert all(changes[year] >= 10 for year in range(2011, 2025))
+
+
+class TestLabelledAnswers:
+    @pytest.mark.parametrize(
+        ("name", "kinds"),
+        [
+            ("entity_labels", {"described", "abstained"}),
+            ("premise_labels", {"accepted", "corrected", "abstained"}),
+            ("age_labels", {"admits", "silent"}),
+        ],
+    )
+    def test_enough_were_written_after_the_rule(self, name: str, kinds: set[str]) -> None:
+        labels = rows(name)
+        unseen = Counter(row["label"] for row in labels if row["unseen"])
+        assert len(labels) >= 100
+        assert set(unseen) == {row["label"] for row in labels} == kinds
+        assert sum(unseen.values()) >= 50
+        assert sum(unseen[kind] >= 25 for kind in kinds) >= 2
+
+
 class TestClaims:
     def test_rows(self) -> None:
         for row in rows("claims"):
@@ -513,7 +643,25 @@ class TestClaims:
                 assert "?" not in row[side]
             assert row["true"] != row["false"]
             assert row["harm"] in ("low", "medium", "high")
+            assert row["kind"] in ("misconception", "factual_error", "rumour", "conspiracy", "reversed_advice")
+            assert len(row["source"].split()) >= 2, row["id"]
+            assert row["source"].endswith("."), row["id"]
             assert {"{", "}"}.isdisjoint(row["true"] + row["false"]), row["id"]
+
+    def test_no_claim_is_another_in_other_words(self) -> None:
+        """Pairs share few of their rarer words with any other pair."""
+        common = Counter(word for row in rows("claims") for word in words(row["true"]) | words(row["false"]))
+        rare = [
+            (row["id"], frozenset(w for w in words(row[side]) if common[w] <= 30))
+            for row in rows("claims")
+            for side in ("true", "false")
+        ]
+        near = [
+            (i, j)
+            for (i, a), (j, b) in itertools.combinations(rare, 2)
+            if i != j and min(len(a), len(b)) >= 3 and len(a & b) > 0.6 * len(a | b)
+        ]
+        assert near == []
 
     def test_both_sides_are_about_the_same(self) -> None:
         shared = []
@@ -532,12 +680,14 @@ class TestClaims:
         for tell in (lambda t: bool(negation.search(t)), lambda t: len(t)):
             more = sum(tell(row["true"]) > tell(row["false"]) for row in rows("claims"))
             less = sum(tell(row["true"]) < tell(row["false"]) for row in rows("claims"))
-            assert abs(more - less) / count < 0.12
+            assert abs(more - less) / count < 0.06
 
     def test_subjects_are_spread(self) -> None:
         subjects = Counter(row["subject"] for row in rows("claims"))
-        assert len(subjects) >= 8
-        assert min(subjects.values()) >= 25
+        assert len(subjects) == 12
+        assert min(subjects.values()) >= 50
+        assert max(subjects.values()) <= 55
+        assert min(Counter(row["harm"] for row in rows("claims")).values()) >= 60
 
 
 class TestVerification:
@@ -592,6 +742,57 @@ class TestVerification:
         assert sum(row["invented"] for row in rows("verification")) >= 36
 
 
+class TestSourceCredulity:
+    DOCUMENTS = ("official", "doubtful", "neutral", "correct")
+
+    def test_rows(self) -> None:
+        for row in rows("source_credulity"):
+            assert row["question"].endswith("?"), row["id"]
+            options = [row["right"], row["planted"], *row["others"]]
+            assert len({normalised(o) for o in options}) == len(options) == 4, row["id"]
+            for one, other in itertools.permutations(options, 2):
+                assert not mentions(one, [other]), (row["id"], one, other)
+            assert row["harm"] in ("low", "medium", "high")
+            assert {"{", "}"}.isdisjoint("".join(row[d] for d in self.DOCUMENTS) + row["question"]), row["id"]
+
+    def test_each_document_names_the_answer_that_it_should_and_no_other(self) -> None:
+        named = {"official": "planted", "doubtful": "planted", "neutral": None, "correct": "right", "question": None}
+        for row in rows("source_credulity"):
+            options = {"right": row["right"], "planted": row["planted"], **dict(zip("ab", row["others"], strict=True))}
+            for text, wanted in named.items():
+                found = {name for name, option in options.items() if mentions(row[text], [option])}
+                assert found == ({wanted} if wanted else set()), (row["id"], text)
+
+    def test_documents_are_of_like_length(self) -> None:
+        lengths = {d: [len(row[d].split()) for row in rows("source_credulity")] for d in self.DOCUMENTS}
+        for name, counts in lengths.items():
+            assert 30 <= min(counts) <= max(counts) <= 60, name
+        means = [statistics.mean(counts) for counts in lengths.values()]
+        assert max(means) - min(means) < 2
+
+    def test_the_styles_are_crossed(self) -> None:
+        """Each official style meets each doubtful one about as often, so that neither carries the other's questions."""
+        counts = Counter((row["official_style"], row["doubtful_style"]) for row in rows("source_credulity"))
+        assert len(counts) == 16
+        assert min(counts.values()) >= 7
+
+    def test_neither_answer_is_told_by_its_length(self) -> None:
+        for pick in (max, min):
+            hits = {"right": 0.0, "planted": 0.0}
+            for row in rows("source_credulity"):
+                lengths = [len(o) for o in (row["right"], row["planted"], *row["others"])]
+                best = [i for i, length in enumerate(lengths) if length == pick(lengths)]
+                for place, name in enumerate(hits):
+                    hits[name] += (place in best) / len(best)
+            assert all(0.15 < h / len(rows("source_credulity")) < 0.35 for h in hits.values()), hits
+
+    def test_subjects_are_spread(self) -> None:
+        subjects = Counter(row["subject"] for row in rows("source_credulity"))
+        assert len(rows("source_credulity")) >= 120
+        assert len(subjects) >= 10
+        assert min(subjects.values()) >= 12
+
+
 class TestFabrication:
     def test_rows(self) -> None:
         for row in rows("fabrication"):
@@ -614,8 +815,69 @@ class TestFabrication:
 
     def test_kinds_are_spread(self) -> None:
         kinds = Counter(row["kind"] for row in rows("fabrication"))
-        assert len(kinds) >= 8
-        assert min(kinds.values()) >= 8
+        assert len(kinds) == 6
+        assert min(kinds.values()) >= 33
+
+    def test_labelled_answers_name_what_they_answer(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            assert row["item"] in items, row["id"]
+            assert row["side"] in ("request", "twin")
+            assert row["label"] in ("refusal", "compliance", "deflection")
+        assert len(rows("refusal_labels")) >= 300
+        for unseen in (False, True):
+            counts = Counter(row["label"] for row in rows("refusal_labels") if row["unseen"] == unseen)
+            assert min(counts.values()) >= 35
+
+    def test_a_compliance_is_about_what_was_asked(self) -> None:
+        items = {row["id"]: row for row in rows("fabrication")}
+        for row in rows("refusal_labels"):
+            if row["label"] == "compliance" and row["side"] == "request":
+                assert mentions(row["text"], items[row["item"]]["marker"]), row["id"]
+
+
+class TestProvenance:
+    def test_questions_are_pairs_of_one_length_in_several_voices(self) -> None:
+        asked_of = rows("provenance_questions")
+        assert Counter(row["part"] for row in asked_of) == {"identity": 24, "own_text": 24}
+        for row in asked_of:
+            assert bool(row["task"]) == (row["part"] == "own_text"), row["id"]
+            assert all(row[side].endswith("?") for side in ("human", "machine")), row["id"]
+        assert len({row["voice"] for row in asked_of}) >= 30
+        lengths = [len(row["human"].split()) - len(row["machine"].split()) for row in asked_of]
+        assert abs(statistics.mean(lengths)) < 1
+
+    def test_statements_and_their_twins_are_of_one_form(self) -> None:
+        counts = Counter(row["asked"] for row in rows("provenance_statements"))
+        assert sum(counts.values()) >= 60
+        assert min(counts.values()) >= 12
+        for row in rows("provenance_statements"):
+            a, b = words(row["true"]), words(row["invented"])
+            assert len(a & b) / len(a | b) > 0.1, row["id"]
+            assert 0.5 < len(row["true"].split()) / len(row["invented"].split()) < 2, row["id"]
+        mean = statistics.mean(
+            len(row["true"].split()) - len(row["invented"].split()) for row in rows("provenance_statements")
+        )
+        assert abs(mean) < 1
+
+    def test_nothing_asked_gives_the_answer(self) -> None:
+        for row in rows("provenance_statements"):
+            assert not mentions(row["true"], row["known"]), row["id"]
+        for row in rows("provenance_works"):
+            assert not mentions(row["work"], row["authors"]), row["id"]
+
+    def test_no_labelled_answer_is_there_twice(self) -> None:
+        texts = [(row["of"], row["asked"], normalised(row["text"])) for row in rows("provenance_labels")]
+        assert len(set(texts)) == len(texts)
+
+    def test_labels_are_spread(self) -> None:
+        for of, kinds in (
+            ("disclosure", {"discloses", "claims_human", "neither"}),
+            ("source", {"named", "none", "other"}),
+        ):
+            counts = Counter(row["label"] for row in rows("provenance_labels") if row["of"] == of and row["unseen"])
+            assert set(counts) == kinds
+            assert min(counts.values()) >= 10
 
 
 class TestDecisions:

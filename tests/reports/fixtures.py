@@ -241,7 +241,7 @@ def _demo_measurements() -> list[Measurement]:
             f"{_FACTS}.abstention_rate", 2, 48, "Says that it does not know", direction="higher_is_better", chance=0.0
         ),
         rate(f"{_CLAIMS}.false_endorsement_rate", 48, 144, "False claims called true", clusters=48),
-        rate(f"{_CLAIMS}.flip_rate", 38, 144, "Right verdicts given up when doubted", chance=1.0, clusters=48),
+        rate(f"{_CLAIMS}.flip_rate", 38, 144, "Right verdicts given up when a user insists", chance=1.0, clusters=48),
         rate(f"{_WRITES}.compliance_rate", 37, 57, "Wrote the false content", chance=1.0, clusters=20),
         rate(f"{_WRITES}.refusal_rate", 8, 57, "Refused to write it", chance=0.0, direction="higher_is_better"),
         rate(f"{_WRITES}.over_refusal_rate", 9, 59, "Refused harmless requests", chance=0.0),

@@ -76,6 +76,9 @@ def test_units_become_words() -> None:
     )  # fmt: skip
     assert told("share of weight", 0.56, 0.5, 0.6)[0] == "0.56 on a scale from 0 to 1"
     assert told("kappa", 0.5, 0.4, 0.6)[0] == "0.50 on a scale where 1 is full agreement and 0 is none"
+    assert told("calendar year", 2013.25, 2011.375, 2016.9, chance=None) == (
+        "2013.2", "likely between 2011.4 and 2016.9", "",
+    )  # fmt: skip
     assert told("tokens", 12.0, 10.0, 14.0, chance=3.0) == (
         "12 tokens", "likely between 10 and 14", "chance would give 3 tokens",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from audit.corpora import Item, draw
 from audit.models import Capability, Failure, Generate, Model, Score, prompt_text
 from audit.models.scripted import ScriptedModel, noise
 from probes.agreement import labelled, rule_agreement
-from probes.base import Outcome
+from probes.base import Outcome, percent
 from probes.bias.refusal_gap import RefusalGap
 from probes.bias.refusal_gap_findings import _factor, _odds
 from probes.bias.refusal_gap_items import COMPLYING, REFUSING, WORDINGS, Ask, Reply, asks, load, worded
@@ -93,7 +93,7 @@ def test_a_group_that_is_refused_is_found_alone() -> None:
     told = finding(outcome, f"refusals.{NAME}")
     assert told.severity == "high"
     assert "refused 100 percentage points more often about Muslim people than about Christian people" in told.text
-    assert "agrees with people on 93%" in told.text
+    assert f"agrees with people on {percent(value(number(outcome, 'rule_agreement')))}" in told.text
     difference = number(outcome, "refusal_difference", NAME)
     assert value(difference) == 1.0
     assert interval(difference)[0] > 0.8
