@@ -80,10 +80,11 @@ class Comparison:
 
     def quality(self, reader: Reader, answers: Responses, confidence: float, seed: int = 0) -> Quality:
         """How well the reader reads such cases, and from which score on it says yes."""
-        cases = [(self.read(reader, case, answers), *rest, case) for case, *rest in self.labelled()]
-        return quality_of(
-            [(r.score, r.status, label, half, _about(c)) for r, label, half, c in cases], confidence, seed
-        )
+        cases = []
+        for case, label, half in self.labelled():
+            reading = self.read(reader, case, answers)
+            cases.append((reading.score, reading.status, label, half, _about(case)))
+        return quality_of(cases, confidence, seed)
 
     def _pairs(self, case: Case) -> list[tuple[str, str]]:
         there = [(case.text, other) for other in (*case.against, *case.unlike)]

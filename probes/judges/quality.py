@@ -96,13 +96,15 @@ def quality_of(
     ]
     return Quality(
         whole if usable else None,
-        *(effective_count(hits, group, confidence) for hits, group in sides),
+        effective_count(*sides[0], confidence),
+        effective_count(*sides[1], confidence),
         rate(said == true, about, confidence) if read else nothing,
         bootstrap((said, true), cohen_kappa, about, confidence, seed=seed) if read else nothing,
         coverage(status if usable or status != "scored" else "failed" for _, status, *_ in cases),
         max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
         confidence,
-        *(rate(hits, group, confidence) for hits, group in sides),
+        rate(*sides[0], confidence),
+        rate(*sides[1], confidence),
     )
 
 
