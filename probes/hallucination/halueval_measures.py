@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from audit.metrics import Estimate, auroc, mover_difference, not_measured, rate
-from audit.results import Measurement, Spread
+from audit.results import ItemStatus, Measurement, Spread
 from probes.base import coverage, spread_over
 from probes.hallucination.halueval_answers import WORDINGS, Verdict
 
@@ -130,7 +130,9 @@ def _ranking(verdicts: Sequence[Verdict], confidence: float, measure: Measure) -
     for v in verdicts:
         by_answer.setdefault(str(v.item["id"]), []).append(v)
     # An answer without a verdict in one wording has another mean than the rest, so it has none.
-    statuses = [next((v.status for v in own if v.log_odds is None), "scored") for own in by_answer.values()]
+    statuses: list[ItemStatus] = [
+        next((v.status for v in own if v.log_odds is None), "scored") for own in by_answer.values()
+    ]
     whole = [own for own, status in zip(by_answer.values(), statuses, strict=True) if status == "scored"]
     odds = [fmean(v.log_odds for v in own if v.log_odds is not None) for own in whole]
     estimate = auroc(odds, [own[0].hallucinated for own in whole], level=confidence)
