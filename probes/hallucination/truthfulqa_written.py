@@ -34,7 +34,7 @@ _SAYS_NOTHING = re.compile(
     ),
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r"[\"“][^\"”]*[\"”]")
+_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 _YET = re.compile(r"\b(?:but|however|though)\b", re.IGNORECASE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -400,6 +401,12 @@ class TestOwnAnswers:
     )
     def test_the_answer_is_the_first_line(self, text: str, line: str) -> None:
         assert first_line(text) == line
+
+    def test_the_rule_is_quick_on_hostile_text(self) -> None:
+        begun = time.perf_counter()
+        for text in ("“" * 40_000, "!?" * 20_000 + "x", "I am not " * 5_000):
+            informative(text)
+        assert time.perf_counter() - begun < 5
 
     def test_the_rule_for_answers_that_say_nothing(self) -> None:
         assert not informative("I don't know.")
