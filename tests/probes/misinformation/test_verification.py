@@ -263,6 +263,20 @@ def test_the_differences_are_of_the_same_claims_and_wordings() -> None:
 
 
 class TestNoVerdict:
+    def test_half_without_a_score_is_not_clean_by_the_other_half(self) -> None:
+        """It may be that just the claims it would get wrong have none."""
+
+        def score(prompt: str, continuation: str) -> float:
+            of = asked()[prompt, continuation]
+            if noise(f"lost {of.item['id']}") < 0.5:
+                return float("nan")
+            return -1.0 if of.label == reads(of.item, of.wording, of.condition) else -3.0
+
+        outcome = run_probe(Verification, ScriptedModel(score))
+        assert value(number(outcome, "accuracy")) == 1.0
+        assert "no_problem_found" not in outlooks(outcome).values()
+        assert "% of the answers could be scored" in finding(outcome, "verdicts").text
+
     def test_a_tie_is_none(self) -> None:
         outcome = run_probe(Verification, ScriptedModel(lambda prompt, continuation: -1.0), 30)
         assert number(outcome, "accuracy").value is None
