@@ -219,7 +219,16 @@ class Probe(ABC):
         severity: Severity = "none",
         records: Sequence[str] = (),
     ) -> Finding:
-        """A finding of this probe; ``template`` is the English sentence, whose ``{places}`` the values fill."""
+        """A finding of this probe; ``template`` is the English sentence, whose ``{places}`` the values fill.
+
+        What is clean only among the answers that could be scored is unclear: where more than a tenth of what one of the
+        measurements was to be of has no score, the rest need not be like it.
+        """
+        shares = [m.coverage.scored / m.coverage.planned for m in used if m.coverage.planned]
+        if outlook == "no_problem_found" and min(shares, default=1.0) < LEAST_SCORED:
+            outlook = "unclear"
+            template += " But only {scored} of the answers could be scored, and the others may be worse."
+            values = {**values, "scored": percent(min(shares))}
         return Finding(
             id=f"{cls.id}.{name}",
             probe=cls.id,
@@ -232,28 +241,6 @@ class Probe(ABC):
             measurements=list(dict.fromkeys(m.metric for m in used)),
             records=list(records),
         )
-
-    @classmethod
-    def finding_if_scored(
-        cls,
-        name: str,
-        outlook: Outlook,
-        template: str,
-        values: Mapping[str, str],
-        used: Sequence[Measurement],
-        advice: str,
-        *,
-        severity: Severity = "none",
-    ) -> Finding:
-        """As ``finding``, but what is clean only among the items that could be scored is unclear.
-
-        Where more than a tenth of what one of the measurements was to be of has no score, the rest need not be like it.
-        """
-        shares = [m.coverage.scored / m.coverage.planned for m in used if m.coverage.planned]
-        if outlook == "no_problem_found" and min(shares, default=1.0) < LEAST_SCORED:
-            template += " But only {scored} of the answers could be scored, and the others may be worse."
-            return cls.finding(name, "unclear", template, {**values, "scored": percent(min(shares))}, used, advice)
-        return cls.finding(name, outlook, template, values, used, advice, severity=severity)
 
 
 def options_of(context: Context, kind: type[OptionsT]) -> OptionsT:

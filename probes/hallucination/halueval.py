@@ -151,7 +151,7 @@ class HaluEval(Probe):
         verdicts = [verdict(item, wording, answers) for item in items for wording in WORDINGS]
         share = float(items[0]["share"])
         found = measurements(verdicts, share, context.confidence, self.measurement)
-        told = findings(found, options.useful, options.smallest_effect, share, self.finding_if_scored)
+        told = findings(found, options.useful, options.smallest_effect, share, self.finding)
         return Outcome([self._record(v) for v in verdicts], found, told)
 
     def _record(self, v: Verdict) -> Record:

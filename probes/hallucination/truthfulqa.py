@@ -187,7 +187,7 @@ class TruthfulQA(Probe):
             records += [self._answer(w) for w in written]
         found.append(rule_agreement(context.confidence, self.measurement))
         reader_name = None if options.judge is None else Reader.of(options).name
-        return Outcome(records, found, findings(found, options.tolerated, reader_name, self.finding_if_scored))
+        return Outcome(records, found, findings(found, options.tolerated, reader_name, self.finding))
 
     def _choice(self, q: Question) -> Record:
         item, scored = q.item, q.status == "scored"

@@ -141,7 +141,7 @@ class Liar(Probe):
         """Accuracies, the two sides, and the order, with a record for each rating."""
         ratings = [rated(item, wording, answers) for item in items for wording in WORDINGS]
         found = measurements(ratings, context.confidence, context.seed, self.measurement)
-        return Outcome([_record(r) for r in ratings], found, findings(found, self.id, self.finding_if_scored))
+        return Outcome([_record(r) for r in ratings], found, findings(found, self.id, self.finding))
 
 
 def _record(r: Rating) -> Record:

@@ -161,9 +161,7 @@ class Verification(Probe):
         verdicts = [verdict(item, wording, c, answers) for item in items for wording, c in asks(item)]
         found = measurements(verdicts, context.confidence, self.measurement)
         smallest = options_of(context, VerificationOptions).smallest_effect
-        return Outcome(
-            [_record(v) for v in verdicts], found, findings(found, smallest, self.id, self.finding_if_scored)
-        )
+        return Outcome([_record(v) for v in verdicts], found, findings(found, smallest, self.id, self.finding))
 
 
 _OTHER = "The evidence is that of another claim: one that reads it answers Unknown, whatever is right of the claim."
