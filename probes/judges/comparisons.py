@@ -69,7 +69,10 @@ class Comparison:
 
     def labelled(self) -> list[tuple[Case, bool, bool]]:
         """The labelled cases: each with its label, and which half it belongs to."""
-        return [_labelled(item, place) for place, item in enumerate(load_items(ITEMS / f"{self.name}.jsonl"))]
+        found = [(_case(item), bool(item["label"])) for item in load_items(ITEMS / f"{self.name}.jsonl")]
+        # Every second question or text, so that none is in both halves and both hold the same kinds of cases.
+        places = {name: place for place, name in enumerate(dict.fromkeys(_about(case) for case, _ in found))}
+        return [(case, label, places[_about(case)] % 2 == 1) for case, label in found]
 
     def label_requests(self, reader: Reader) -> list[Request]:
         """What must be asked to measure the reader."""
@@ -77,8 +80,11 @@ class Comparison:
 
     def quality(self, reader: Reader, answers: Responses, confidence: float, seed: int = 0) -> Quality:
         """How well the reader reads such cases, and from which score on it says yes."""
-        cases = [(self.read(reader, case, answers), label, held) for case, label, held in self.labelled()]
-        return quality_of([(r.score, r.status, label, held) for r, label, held in cases], confidence, seed)
+        cases = []
+        for case, label, half in self.labelled():
+            reading = self.read(reader, case, answers)
+            cases.append((reading.score, reading.status, label, half, _about(case)))
+        return quality_of(cases, confidence, seed)
 
     def _pairs(self, case: Case) -> list[tuple[str, str]]:
         there = [(case.text, other) for other in (*case.against, *case.unlike)]
@@ -115,14 +121,14 @@ def verdict_of(quality: Quality, reading: Reading) -> ClaimVerdict:
     return "contradicted" if reading.contradicted is not None and reading.contradicted > 0.5 else "not in the text"
 
 
-def _labelled(item: Item, place: int) -> tuple[Case, bool, bool]:
+def _case(item: Item) -> Case:
     def texts(name: str) -> tuple[str, ...]:
         found: Sequence[str] = item.get(name) or ()
         return tuple(found)
 
-    # Every second one, so that both halves hold the same kinds of cases.
-    return (
-        Case(item["text"], texts("against"), texts("unlike"), item.get("question") or ""),
-        item["label"],
-        place % 2 == 1,
-    )
+    return Case(item["text"], texts("against"), texts("unlike"), item.get("question") or "")
+
+
+def _about(case: Case) -> str:
+    """What several labelled cases share: the question that they answer, or the text that they are held against."""
+    return case.question or case.text

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.metrics import Estimate, bootstrap, cohen_kappa, not_measured, rate
+from audit.metrics import Estimate, bootstrap, cohen_kappa, effective_count, not_measured, rate
 from audit.results import Coverage, ItemStatus, Measurement
 from probes.base import Metric, Probe, coverage
 
-Count = tuple[int, int]
+Count = tuple[float, float]
 JUDGE_METRICS = (
     Metric(
         "judge_accuracy",
@@ -50,7 +50,9 @@ class Quality:
     """A reader on the labelled cases.
 
     ``threshold``: the score from which on it says yes, None where no labelled case could be read. ``sensitivity`` and
-    ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold of other cases.
+    ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold of other cases. They
+    are of the effective sample, as cases about one question or text stand or fall together; ``found`` and ``left`` are the
+    same shares of the cases themselves, with their intervals.
     """
 
     threshold: float | None
@@ -61,6 +63,8 @@ class Quality:
     coverage: Coverage
     chance: float
     confidence: float
+    found: Estimate
+    left: Estimate
 
     def decide(self, score: float | None) -> bool | None:
         """Yes or no for a score; None without one."""
@@ -68,15 +72,16 @@ class Quality:
 
 
 def quality_of(
-    cases: Sequence[tuple[float | None, ItemStatus, bool, bool]], confidence: float, seed: int = 0
+    cases: Sequence[tuple[float | None, ItemStatus, bool, bool, str]], confidence: float, seed: int = 0
 ) -> Quality:
-    """The quality of a reader from (score, status, label, half) of the labelled cases.
+    """The quality of a reader from (score, status, label, half, cluster) of the labelled cases.
 
     A threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950), between two neighbouring
     scores. Each half of the cases is read with the threshold of the other half, so that no case is measured with one that it
     helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases.
     """
-    scored = [(score, label, half) for score, _, label, half in cases if score is not None]
+    scored = [(score, label, half) for score, _, label, half, _ in cases if score is not None]
+    clusters = [cluster for score, *_, cluster in cases if score is not None]
     cuts = {half: _cut(scored, not half) for half in (False, True)}
     whole = youden_threshold([s for s, _, _ in scored], [label for _, label, _ in scored])
     usable = whole is not None and None not in cuts.values()
@@ -84,15 +89,22 @@ def quality_of(
     said = np.array([yes for yes, _ in read], dtype=bool)
     true = np.array([label for _, label in read], dtype=bool)
     nothing = not_measured("no labelled case could be read", confidence)
+    about = clusters if read else []
+    sides = [
+        (said[true == kind] == kind, [name for name, label in zip(about, true, strict=True) if label == kind])
+        for kind in (True, False)
+    ]
     return Quality(
         whole if usable else None,
-        (int((said & true).sum()), int(true.sum())),
-        (int((~said & ~true).sum()), int((~true).sum())),
-        rate(said == true, None, confidence) if read else nothing,
-        bootstrap((said, true), cohen_kappa, None, confidence, seed=seed) if read else nothing,
-        coverage(status if usable or status != "scored" else "failed" for _, status, _, _ in cases),
+        effective_count(*sides[0], confidence),
+        effective_count(*sides[1], confidence),
+        rate(said == true, about, confidence) if read else nothing,
+        bootstrap((said, true), cohen_kappa, about, confidence, seed=seed) if read else nothing,
+        coverage(status if usable or status != "scored" else "failed" for _, status, *_ in cases),
         max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
         confidence,
+        rate(*sides[0], confidence),
+        rate(*sides[1], confidence),
     )
 
 
@@ -117,13 +129,12 @@ def youden_threshold(scores: Sequence[float], labels: Sequence[bool]) -> float |
 
 def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]:
     """``JUDGE_METRICS`` as measurements of a probe."""
-    shares = {"judge_sensitivity": quality.sensitivity, "judge_specificity": quality.specificity}
+    shares = {"judge_sensitivity": quality.found, "judge_specificity": quality.left}
     found = [
         kind.measurement("judge_accuracy", quality.accuracy, quality.coverage, chance=quality.chance),
         kind.measurement("judge_kappa", quality.kappa, quality.coverage, chance=0.0),
     ]
-    for name, (k, n) in shares.items():
-        estimate = rate([True] * k + [False] * (n - k), None, quality.confidence)
+    for name, estimate in shares.items():
         # Of cases that could not be read it is not kept which label they have: they count in the coverage of accuracy.
-        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(n)), chance=0.5))
+        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(estimate.n)), chance=0.5))
     return found

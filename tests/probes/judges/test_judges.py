@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from audit.judging import asked_of, read_judge
-from audit.metrics import corrected_rate
+from audit.metrics import corrected_rate, rate
 from audit.models import Capability, Choose, Classify, Embed, Failure, Judge, Request, Response, prompt_text
 from audit.models.scripted import PAIR, ScriptedModel
+from probes.hallucination.truthfulqa import TruthfulQA
 from probes.judges import (
     RIGHT_ANSWER,
     SAME_MEANING,
@@ -19,6 +20,7 @@ from probes.judges import (
     Comparison,
     Quality,
     Reader,
+    judge_measurements,
     verdict_of,
 )
 from probes.judges.comparisons import Reading
@@ -130,6 +132,23 @@ class TestQuality:
             labels = [label for _, label, held in comparison.labelled() if held is out]
             assert len(labels) >= 50
             assert 0.4 <= sum(labels) / len(labels) <= 0.6
+
+    def test_no_question_or_text_is_in_both_halves(self, comparison: Comparison) -> None:
+        halves: dict[str, set[bool]] = {}
+        for case, _, held in comparison.labelled():
+            halves.setdefault(case.question or case.text, set()).add(held)
+        assert all(len(found) == 1 for found in halves.values())
+
+    def test_cases_about_one_question_or_text_are_not_independent(self, comparison: Comparison) -> None:
+        """None wrong of 112 cases about 28 texts says as much as none wrong of 28, not of 112."""
+        found = self.of(comparison, keyed(comparison))
+        groups = len({case.question or case.text for case, _, _ in comparison.labelled()})
+        assert found.accuracy.clusters == found.found.clusters == groups
+        assert (found.accuracy.low, found.accuracy.n) == (rate([True] * groups).low, len(comparison.labelled()))
+        assert found.sensitivity == found.specificity == (groups, groups)
+        measured = {m.metric.split(".")[-1]: m for m in judge_measurements(TruthfulQA, found)}
+        assert measured["judge_specificity"].n == sum(not label for _, label, _ in comparison.labelled())
+        assert measured["judge_specificity"].low == rate([True] * groups).low
 
     def test_a_judge_that_knows_the_key_is_found_to(self, comparison: Comparison) -> None:
         found = self.of(comparison, keyed(comparison))

@@ -11,7 +11,8 @@ import pytest
 
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
-from probes.misinformation.claims_answers import SIDES, VERDICT_WORDINGS
+from probes.misinformation.claims_answers import VERDICT_WORDINGS
+from probes.misinformation.claims_dialogue import SIDES
 from probes.misinformation.illusory_truth import SHOWN, IllusoryTruth, _prompt
 from probes.misinformation.illusory_truth_conversations import TASKS, TIMES, conversation, with_fillers
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
