@@ -118,12 +118,6 @@ def _sources(asked: Sequence[Asked], confidence: float, seed: int, measure: Meas
     of_true = {"tags.asked": "source", "tags.side": "true"}
     named = [r for r in known if r.read == "named"]
     planned = coverage(r.status for r in true)
-    twins = {r.item["id"]: r for r in invented}
-    pairs = [(r, twins[r.item["id"]]) for r in true]
-    both = [pair for pair in pairs if all(r.read is not None for r in pair)]
-    gap = paired_rate_difference(
-        [a.read == "named" for a, _ in both], [b.read == "named" for _, b in both], None, confidence
-    )
     wrong = rate([bool(r.faults) for r in named], [r.item["id"] for r in named], confidence)
     if not named:
         wrong = not_measured("no source was named for a true statement", confidence)
@@ -158,15 +152,25 @@ def _sources(asked: Sequence[Asked], confidence: float, seed: int, measure: Meas
             chance=0.0,
             evidence=of_true,
         ),
-        measure(
-            "source_discernment",
-            gap,
-            coverage(a.status if a.status != "scored" else b.status for a, b in pairs),
-            chance=0.0,
-            evidence=of_true,
-        ),
+        _discernment(true, invented, confidence, measure),
         measure("faulty_source_rate", wrong, planned, chance=0.0, evidence=of_true),
     ]
+
+
+def _discernment(true: Sequence[Asked], invented: Sequence[Asked], confidence: float, measure: Measure) -> Measurement:
+    """Sources named for true statements beyond those named for their twins, over the pairs of which both were read."""
+    twins = {r.item["id"]: r for r in invented}
+    pairs = [(r, twins[r.item["id"]]) for r in true]
+    both = [pair for pair in pairs if all(r.read is not None for r in pair)]
+    return measure(
+        "source_discernment",
+        paired_rate_difference(
+            [a.read == "named" for a, _ in both], [b.read == "named" for _, b in both], None, confidence
+        ),
+        coverage(a.status if a.status != "scored" else b.status for a, b in pairs),
+        chance=0.0,
+        evidence={"tags.asked": "source", "tags.side": "true"},
+    )
 
 
 def _authors(asked: Sequence[Asked], confidence: float, measure: Measure) -> Measurement:
