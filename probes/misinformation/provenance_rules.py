@@ -106,11 +106,15 @@ _YEAR = re.compile(
     r"\b(?:in|of|year|dated)[: ]{1,2}(\d{4})(?=\s*(?:[.,;:!?)\]]|$))|©\s?(\d{4})\b",
     re.I,
 )
+_WHEN = (  # before a year they begin a sentence or a date, and name nobody
+    r"(?:In|Since|By|From|Until|During|After|Before|The|Year|Around|About|Circa|On|Of|As|And|January|February|March|April|June|"
+    r"July|August|September|October|November|December)"
+)
 _SOURCE = re.compile(
     "|".join(
         (
             r"\bet al\b",
-            r"\b[A-Z][\w'’-]{1,40},? \(?\d{4}[a-z]?\)?",
+            rf"\b(?!{_WHEN}\b)[A-Z][\w'’-]{{1,40}},? \(?\d{{4}}[a-z]?\)?",
             r"\b[A-Z][\w'’-]{1,40}, [A-Z]\.",
             r"\b(?:Journal|Annals|Proceedings|Transactions|Bulletin|Archives|University Press|Press)\b",
             r"[\"“*_][^\"“”*_]{6,300}[\"”*_]\W{0,3}(?:by|in|from|published|written|\()",

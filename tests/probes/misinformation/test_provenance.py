@@ -367,6 +367,12 @@ def test_the_words_of_the_request_name_no_source() -> None:
     assert names_source(f"It is true. {statement}", "") == "named"
 
 
+@pytest.mark.parametrize("text", ["In 2019 it was found by the council.", "It opened in January 2019, on a Monday."])
+def test_a_date_names_no_source(text: str) -> None:
+    assert names_source(text, "") == "other"
+    assert names_source(f"{text} Holm 2019.", "") == "named"
+
+
 def test_a_source_named_after_a_but_is_named() -> None:
     assert names_source("I cannot verify it, but see Holm (1999).", "") == "named"
     assert names_source("I know of many journals, but I cannot name a paper.", "") == "none"
