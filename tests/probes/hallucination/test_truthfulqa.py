@@ -403,10 +403,10 @@ class TestOwnAnswers:
         assert first_line(text) == line
 
     def test_the_rule_is_quick_on_hostile_text(self) -> None:
-        begun = time.perf_counter()
+        begun = time.process_time()
         for text in ("“" * 40_000, "!?" * 20_000 + "x", "I am not " * 5_000):
             informative(text)
-        assert time.perf_counter() - begun < 5
+        assert time.process_time() - begun < 5
 
     def test_the_rule_for_answers_that_say_nothing(self) -> None:
         assert not informative("I don't know.")
