@@ -32,4 +32,5 @@ def rule_agreement(confidence: float) -> tuple[Estimate, Coverage, float]:
     """
     read, true = labelled()
     commonest = max(float(true.mean()), 1 - float(true.mean()))
-    return rate(read == true, None, confidence), coverage("scored" for _ in true), commonest
+    items = [label["item"] for label in load_items(LABELS)]  # answers to one request are not independent
+    return rate(read == true, items, confidence), coverage("scored" for _ in true), commonest
