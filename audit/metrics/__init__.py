@@ -5,7 +5,7 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 """
 
 from audit.metrics._clusters import FEW_CLUSTERS
-from audit.metrics.agreement import cohen_kappa
+from audit.metrics.agreement import cohen_kappa, kappa
 from audit.metrics.association import (
     association_effect,
     association_p,
@@ -93,6 +93,7 @@ __all__ = [
     "expected_calibration_error",
     "gain_over_random",
     "holm",
+    "kappa",
     "kendall_tau",
     "largest_effect",
     "macro_f1",
