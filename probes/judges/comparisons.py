@@ -68,8 +68,14 @@ class Comparison:
         return Reading("scored", (best.entailed or 0.0) - against, best.contradicted, best.evidence)
 
     def labelled(self) -> list[tuple[Case, bool, bool]]:
-        """The labelled cases: each with its label, and which half it belongs to."""
-        return [_labelled(item, place) for place, item in enumerate(load_items(ITEMS / f"{self.name}.jsonl"))]
+        """The labelled cases: each with its label, and which half it belongs to.
+
+        Cases that share a question or text are of one half, and every second such group of the other, so that neither half
+        is read with a threshold that was chosen on the same texts.
+        """
+        cases = [(_case(item), bool(item["label"])) for item in load_items(ITEMS / f"{self.name}.jsonl")]
+        groups = list(dict.fromkeys(_shared(case) for case, _ in cases))
+        return [(case, label, groups.index(_shared(case)) % 2 == 1) for case, label in cases]
 
     def label_requests(self, reader: Reader) -> list[Request]:
         """What must be asked to measure the reader."""
@@ -77,8 +83,10 @@ class Comparison:
 
     def quality(self, reader: Reader, answers: Responses, confidence: float, seed: int = 0) -> Quality:
         """How well the reader reads such cases, and from which score on it says yes."""
-        cases = [(self.read(reader, case, answers), label, held) for case, label, held in self.labelled()]
-        return quality_of([(r.score, r.status, label, held) for r, label, held in cases], confidence, seed)
+        labelled = self.labelled()
+        cases = [(self.read(reader, case, answers), label, held) for case, label, held in labelled]
+        scored = [(r.score, r.status, label, held) for r, label, held in cases]
+        return quality_of(scored, confidence, seed, [_shared(case) for case, _, _ in labelled])
 
     def _pairs(self, case: Case) -> list[tuple[str, str]]:
         there = [(case.text, other) for other in (*case.against, *case.unlike)]
@@ -115,14 +123,14 @@ def verdict_of(quality: Quality, reading: Reading) -> ClaimVerdict:
     return "contradicted" if reading.contradicted is not None and reading.contradicted > 0.5 else "not in the text"
 
 
-def _labelled(item: Item, place: int) -> tuple[Case, bool, bool]:
+def _case(item: Item) -> Case:
     def texts(name: str) -> tuple[str, ...]:
         found: Sequence[str] = item.get(name) or ()
         return tuple(found)
 
-    # Every second one, so that both halves hold the same kinds of cases.
-    return (
-        Case(item["text"], texts("against"), texts("unlike"), item.get("question") or ""),
-        item["label"],
-        place % 2 == 1,
-    )
+    return Case(item["text"], texts("against"), texts("unlike"), item.get("question") or "")
+
+
+def _shared(case: Case) -> str:
+    """What labelled cases have in common: the question that they answer, or the text that they are about."""
+    return case.question or case.text

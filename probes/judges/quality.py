@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from audit.metrics import Estimate, bootstrap, cohen_kappa, not_measured, rate
+from audit.metrics import Estimate, kappa, not_measured, rate
 from audit.results import Coverage, ItemStatus, Measurement
 from probes.base import Metric, Probe, coverage
 
@@ -49,8 +49,9 @@ JUDGE_METRICS = (
 class Quality:
     """A reader on the labelled cases.
 
-    ``threshold``: the score from which on it says yes, None where no labelled case could be read. ``sensitivity`` and
-    ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold of other cases.
+    ``threshold``: the score from which on it says yes, None where fewer than half of the labelled cases could be read.
+    ``sensitivity`` and ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold
+    of other cases; ``shares`` are both with their intervals.
     """
 
     threshold: float | None
@@ -61,6 +62,7 @@ class Quality:
     coverage: Coverage
     chance: float
     confidence: float
+    shares: tuple[Estimate, Estimate] | None = None
 
     def decide(self, score: float | None) -> bool | None:
         """Yes or no for a score; None without one."""
@@ -68,31 +70,46 @@ class Quality:
 
 
 def quality_of(
-    cases: Sequence[tuple[float | None, ItemStatus, bool, bool]], confidence: float, seed: int = 0
+    cases: Sequence[tuple[float | None, ItemStatus, bool, bool]],
+    confidence: float,
+    seed: int = 0,
+    clusters: Sequence[Hashable] | None = None,
 ) -> Quality:
-    """The quality of a reader from (score, status, label, half) of the labelled cases.
+    """The quality of a reader from (score, status, label, half) of the labelled cases; ``clusters`` share a text or question.
 
     A threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950), between two neighbouring
     scores. Each half of the cases is read with the threshold of the other half, so that no case is measured with one that it
-    helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases.
+    helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases. A reader that reads fewer
+    than half of the cases is none: those that it does read are no sample of all, and may be the easy ones.
     """
     scored = [(score, label, half) for score, _, label, half in cases if score is not None]
+    groups = [
+        cluster for (score, *_), cluster in zip(cases, clusters or range(len(cases)), strict=True) if score is not None
+    ]
     cuts = {half: _cut(scored, not half) for half in (False, True)}
     whole = youden_threshold([s for s, _, _ in scored], [label for _, label, _ in scored])
-    usable = whole is not None and None not in cuts.values()
+    usable = whole is not None and None not in cuts.values() and 2 * len(scored) >= len(cases)
     read = [(score >= (cuts[half] or 0.0), label) for score, label, half in scored] if usable else []
     said = np.array([yes for yes, _ in read], dtype=bool)
     true = np.array([label for _, label in read], dtype=bool)
-    nothing = not_measured("no labelled case could be read", confidence)
+    if not usable:
+        nothing = not_measured("too few of the labelled cases could be read", confidence)
+        lost = coverage("failed" if status == "scored" else status for _, status, _, _ in cases)
+        return Quality(None, (0, 0), (0, 0), nothing, nothing, lost, 0.5, confidence)
+    right = said == true
+    counts = [(int(right[true == label].sum()), int((true == label).sum())) for label in (True, False)]
+    parts = [[i for i in range(len(read)) if true[i] == label] for label in (True, False)]
+    yes, no = (rate(right[part], [groups[i] for i in part], confidence) for part in parts)
     return Quality(
-        whole if usable else None,
-        (int((said & true).sum()), int(true.sum())),
-        (int((~said & ~true).sum()), int((~true).sum())),
-        rate(said == true, None, confidence) if read else nothing,
-        bootstrap((said, true), cohen_kappa, None, confidence, seed=seed) if read else nothing,
-        coverage(status if usable or status != "scored" else "failed" for _, status, _, _ in cases),
-        max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
+        whole,
+        counts[0],
+        counts[1],
+        rate(right, groups, confidence),
+        kappa(said, true, groups, confidence, seed),
+        coverage(status for _, status, _, _ in cases),
+        max(float(true.mean()), 1 - float(true.mean())),
         confidence,
+        (yes, no),
     )
 
 
@@ -122,8 +139,9 @@ def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]
         kind.measurement("judge_accuracy", quality.accuracy, quality.coverage, chance=quality.chance),
         kind.measurement("judge_kappa", quality.kappa, quality.coverage, chance=0.0),
     ]
-    for name, (k, n) in shares.items():
-        estimate = rate([True] * k + [False] * (n - k), None, quality.confidence)
+    for place, (name, (k, n)) in enumerate(shares.items()):
+        known = rate([True] * k + [False] * (n - k), None, quality.confidence)
+        estimate = known if quality.shares is None else quality.shares[place]
         # Of cases that could not be read it is not kept which label they have: they count in the coverage of accuracy.
         found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(n)), chance=0.5))
     return found

@@ -22,7 +22,7 @@ from probes.judges import (
     verdict_of,
 )
 from probes.judges.comparisons import Reading
-from probes.judges.quality import youden_threshold
+from probes.judges.quality import quality_of, youden_threshold
 from probes.judges.words import share_said
 from tests.probes.harness import ask
 
@@ -148,6 +148,20 @@ class TestQuality:
         share = corrected_rate([True, False], None, found.sensitivity, found.specificity)
         assert share.value is None
 
+    def test_cases_on_one_text_or_question_are_of_one_half(self, comparison: Comparison) -> None:
+        halves: dict[str, set[bool]] = {}
+        for case, _, held in comparison.labelled():
+            halves.setdefault(case.question or case.text, set()).add(held)
+        assert all(len(of) == 1 for of in halves.values())
+        assert {held for of in halves.values() for held in of} == {False, True}
+
+    def test_they_count_as_one_cluster(self, comparison: Comparison) -> None:
+        found = self.of(comparison, keyed(comparison))
+        assert found.accuracy.clusters == len({case.question or case.text for case, _, _ in comparison.labelled()})
+        assert found.accuracy.clusters < found.accuracy.n
+        assert found.shares is not None
+        assert all(share.value == 1.0 for share in found.shares)
+
     def test_a_judge_that_is_gone_is_no_judge(self, comparison: Comparison) -> None:
         gone: dict[Request, Response] = {r: Failure("failed", "Gone.") for r in comparison.label_requests(NLI)}
         found = comparison.quality(NLI, gone, 0.95)
@@ -163,6 +177,27 @@ class TestQuality:
     @staticmethod
     def of(comparison: Comparison, judge: ScriptedModel) -> Quality:
         return comparison.quality(NLI, answered(comparison.label_requests(NLI), judge), 0.95)
+
+
+ROWS = [(float(i % 3 == 0), "scored", i % 3 == 0, i // 3 % 2 == 1) for i in range(120)]
+
+
+def test_a_judge_without_error_is_shown_to_be_better_than_chance() -> None:
+    found = quality_of(ROWS, 0.95)  # type: ignore[arg-type]
+    assert found.kappa.value == 1.0
+    assert found.kappa.low is not None
+    assert 0.8 < found.kappa.low < 1.0
+
+
+def test_a_judge_that_reads_a_few_cases_rightly_and_fails_on_the_rest_is_no_judge() -> None:
+    """Nine of nine is no measure of a judge that gives nothing for 111 others."""
+    rows = [row if i < 9 else (None, "failed", *row[2:]) for i, row in enumerate(ROWS)]
+    found = quality_of(rows, 0.95)  # type: ignore[arg-type]
+    assert (found.threshold, found.accuracy.value, found.kappa.value) == (None, None, None)
+    assert found.decide(1.0) is None
+    assert (found.coverage.planned, found.coverage.scored, found.coverage.failed) == (120, 0, 120)
+    most = [row if i < 70 else (None, "failed", *row[2:]) for i, row in enumerate(ROWS)]
+    assert quality_of(most, 0.95).accuracy.n == 70  # type: ignore[arg-type]
 
 
 def test_the_threshold_is_between_the_scores_that_part_best() -> None:
