@@ -39,7 +39,7 @@ from audit.metrics.explanations import (
     sufficiency,
     top_k_overlap,
 )
-from audit.metrics.intervals import mean, rate
+from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
@@ -128,6 +128,7 @@ __all__ = [
     "top_k_overlap",
     "unigram_surprisals",
     "weighted_semantic_entropy",
+    "wilson",
     "with_few_departing",
     "within_effects",
 ]

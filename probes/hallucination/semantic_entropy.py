@@ -127,11 +127,11 @@ class SemanticEntropy(Probe):
         ),
         Metric(
             "abstention_rate",
-            "Says that it does not know",
+            "Declines or says that it does not know",
             "rate",
             "descriptive",
-            "Share of questions to which the greedy answer says that it does not know. These are neither right nor wrong for "
-            "the areas.",
+            "Share of questions that the greedy answer declines or says that it does not know. These are neither right nor "
+            "wrong for the areas.",
         ),
         *JUDGE_METRICS,
     )

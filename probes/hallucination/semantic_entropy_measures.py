@@ -33,7 +33,7 @@ class Numbers:
     def all(self, doubted: Sequence[Doubted]) -> list[Measurement]:
         """All measurements but those of the reader."""
         signs = _signs(doubted, "entropy")
-        planned = coverage(d.status for d in doubted)
+        planned = _of_answers(doubted, "entropy")
         order = ordering(
             lambda doubt, right, _: aurac(doubt, right), signs, self.confidence, derived_seed(self.seed, "rejection")
         )
@@ -58,7 +58,7 @@ class Numbers:
         found = error_area(signs, self.confidence, derived_seed(self.seed, field))
         if not len(signs) and any(d.status == "scored" and getattr(d, field) is None for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
-        return self.kind.measurement(name, found, _coverage(doubted, field), chance=0.5, spread=spread_of_area(signs))
+        return self.kind.measurement(name, found, _of_answers(doubted, field), chance=0.5, spread=spread_of_area(signs))
 
     def _mean(self, name: str, field: str, doubted: Sequence[Doubted]) -> Measurement:
         known: list[tuple[Doubted, float]] = [(d, v) for d in doubted if (v := getattr(d, field)) is not None]
@@ -99,6 +99,12 @@ def _signs(doubted: Sequence[Doubted], field: str) -> Signs:
 
 def _coverage(doubted: Sequence[Doubted], field: str) -> Coverage:
     return coverage(_status(d, field) for d in doubted)
+
+
+def _of_answers(doubted: Sequence[Doubted], field: str) -> Coverage:
+    """Of numbers that set a sign against right and wrong: what was declined is neither."""
+    declined: ItemStatus = "refused"
+    return coverage(declined if d.outcome == "abstained" else _status(d, field) for d in doubted)
 
 
 def _status(d: Doubted, field: str) -> ItemStatus:

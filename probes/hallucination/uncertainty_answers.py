@@ -88,7 +88,9 @@ def doubts(answered: Answered, tokens: int, answers: Responses) -> list[Doubt]:
     if text is None or answered.outcome not in ("right", "wrong"):
         shown, declined = prompt_text(asked(item)), answered.outcome == "abstained"
         note = "The model said that it does not know: there is no answer to be sure of." if declined else answered.note
-        return [Doubt(answered, method, answered.status, None, shown, text, note) for method in METHODS]
+        # A question declined is no answer whose doubt was scored: it would be missing from n without a word.
+        status: ItemStatus = "refused" if declined else answered.status
+        return [Doubt(answered, method, status, None, shown, text, note) for method in METHODS]
     return [
         _sequence(answered, answers.get(greedy(item, tokens))),
         _p_true(answered, text, answers),

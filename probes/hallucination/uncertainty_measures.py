@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -31,6 +31,7 @@ from probes.hallucination.doubt_measures import (
     risk_left,
     signs_of,
     spread_of_area,
+    with_few_of_a_kind,
 )
 from probes.hallucination.uncertainty_answers import METHODS, Answered, Doubt
 
@@ -95,10 +96,9 @@ class Numbers:
         error = expected_calibration_error(
             stated, right, clusters=signs.questions, level=self.confidence, seed=seed, resamples=RESAMPLES
         )
-        if error.low is None and error.value is not None:
-            held = mean([error.value] * len(set(signs.questions)), None, self.confidence, bounds=(0.0, 1.0))
-            error = replace(error, low=held.low, high=held.high, method=held.method)
+        error = with_few_of_a_kind(error, signs, (0.0, 1.0))
         excess = [s - r for s, r in zip(stated, right, strict=True)]
+        over = mean(excess, signs.questions, self.confidence, bounds=(-1.0, 1.0))
         return [
             self.kind.measurement(
                 "expected_calibration_error",
@@ -109,7 +109,7 @@ class Numbers:
             ),
             self.kind.measurement(
                 "overconfidence",
-                mean(excess, signs.questions, self.confidence, bounds=(-1.0, 1.0)),
+                with_few_of_a_kind(over, signs, (-1.0, 1.0)),
                 planned,
                 chance=0.0,
                 spread=spread_over(zip(signs.wordings, excess, strict=True)),
