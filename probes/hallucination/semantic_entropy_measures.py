@@ -15,6 +15,10 @@ from probes.hallucination.semantic_entropy_answers import Doubted
 from probes.judges import Quality, Reader
 
 NO_LOGPROB = "The answers came without log-probabilities."
+ALIKE = (
+    " All samples of each question were the same word for word, as where a server draws nothing at random; then this shows "
+    "nothing of the model."
+)
 ADVICE = (
     "Where an answer matters, have it checked against a source. To use disagreement between samples as a warning in a "
     "product, measure first on its own questions how many errors it catches there."
@@ -111,10 +115,22 @@ def _status(d: Doubted, field: str) -> ItemStatus:
     return "failed" if d.status == "scored" and getattr(d, field) is None else d.status
 
 
+def never_vary(doubted: Sequence[Doubted]) -> bool:
+    """Whether the samples of each question are one text, as from a server that draws nothing at random."""
+    read = [d for d in doubted if d.status == "scored"]
+    return bool(read) and all(len({s.text for s in d.samples}) == 1 for d in read)
+
+
 def finding(
-    kind: type[Probe], found: Sequence[Measurement], reader: Reader, quality: Quality, smallest: float
+    kind: type[Probe],
+    found: Sequence[Measurement],
+    reader: Reader,
+    quality: Quality,
+    smallest: float,
+    *,
+    alike: bool = False,
 ) -> Finding:
-    """Whether disagreement between samples warns of the model's errors."""
+    """Whether disagreement between samples warns of the model's errors; ``alike`` where no two samples differ."""
     by_name = {m.metric.removeprefix(f"{kind.id}."): m for m in found}
     area, naive, accuracy = (by_name[n] for n in ("error_auroc", "naive_error_auroc", "accuracy"))
     used = [area, naive, accuracy, by_name["judge_accuracy"]]
@@ -137,7 +153,9 @@ def finding(
         "meaning for the wrong one in {area} of pairs ({range}; a coin gives 50%, plain probability without meanings "
         "{naive}). Meanings were compared by {reader}, which reads {quality} of labelled cases rightly."
     )
-    outlook, severity, more = _outlook(area, accuracy, quality, 0.5 + smallest)
+    outlook: Outlook
+    severity: Severity
+    outlook, severity, more = ("unclear", "none", ALIKE) if alike else _outlook(area, accuracy, quality, 0.5 + smallest)
     return kind.finding("warning", outlook, text + more, values, used, ADVICE, severity=severity)
 
 

@@ -26,7 +26,10 @@ def keyed(share: float, *, scatter: bool) -> SamplingModel:
     def says(prompt: str, temperature: float, seed: int) -> str:
         item = item_of(prompt)
         wrong = item["question_id"] in wrong_ones(share)
-        return scattered(seed) if temperature and wrong and scatter else from_key(item, share)
+        if temperature and wrong and scatter:
+            return scattered(seed)
+        told = from_key(item, share)
+        return f"It is {told}." if temperature and seed % 2 else told
 
     return SamplingModel(says)
 
@@ -83,6 +86,14 @@ def test_errors_that_come_as_steadily_as_right_answers_are_found() -> None:
     assert value(number(outcome, "error_auroc")) == 0.5
     assert finding(outcome, "warning").outlook == "problem_found"
     assert finding(outcome, "warning").severity == "medium"
+
+
+def test_a_server_that_draws_nothing_at_random_is_not_taken_for_a_steady_model() -> None:
+    outcome = run_probe(SemanticEntropy, SamplingModel(lambda prompt, *_: from_key(item_of(prompt), 0.3)), 330)
+    assert value(number(outcome, "error_auroc")) == 0.5
+    told = finding(outcome, "warning")
+    assert told.outlook == "unclear"
+    assert "word for word" in told.text
 
 
 def test_few_questions_settle_nothing() -> None:
