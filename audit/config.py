@@ -24,6 +24,7 @@ from audit.yamlfile import Problem as Problem
 from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
 
 _GATE = re.compile(r"(?P<name>[^\[\]]+)(\[.+\])?", re.DOTALL)
+_PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 _OPTIONAL_BLOCKS = ("card", "judges", "probes", "gates", "run")
 _SEE_PROBES = "(`audit probes` lists them)"
 
@@ -232,7 +233,7 @@ def load_config(path: Path, catalogue: Mapping[str, ProbeEntry]) -> AuditConfig:
     problems: list[Problem] = []
     document = read_yaml(path, problems)
     config, data = None, document.data
-    found = [*_probe_problems(data, catalogue), *_gate_problems(data, catalogue)]
+    found = [*_probe_problems(data, catalogue), *_judge_problems(data, catalogue), *_gate_problems(data, catalogue)]
     try:
         config = AuditConfig.model_validate(data)
     except ValidationError as error:
@@ -311,6 +312,26 @@ def _probe_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -
                 read_options(catalogue[name], options or {})
             except ValidationError as error:
                 yield from sentences(error, catalogue[name].options, options or {}, place)
+
+
+def _judge_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -> Iterator[Problem]:
+    """Judges that probes' options name and that are nowhere, or of a kind that the probe cannot use."""
+    chosen, judges = data.get("probes"), data.get("judges")
+    known = judges if isinstance(judges, dict) else {}
+    for name, options in chosen.items() if isinstance(chosen, dict) else ():
+        judge = options.get("judge") if isinstance(options, dict) and name in catalogue else None
+        if not isinstance(judge, str):
+            continue
+        place = ("probes", name, "judge")
+        if judge in known:
+            kind = known[judge].get("kind", "model") if isinstance(known[judge], dict) else "model"
+            able = sorted(getattr(catalogue[name].options, "kinds", {kind}))
+            if kind not in able:
+                yield Problem(f"{name} cannot use a judge of kind {kind}, only {' or '.join(able)}", location=place)
+        elif not (judge.startswith("package:") or _PINNED.fullmatch(judge) or Path(judge).expanduser().exists()):
+            meant = did_you_mean(closest(judge, known))
+            told = "no entry of judges, no folder or file, and no hub id with its commit (org/name@<40 digits>)"
+            yield Problem(f"the judge {quoted(judge)} is {told}{meant}", location=place)
 
 
 def _gate_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -> Iterator[Problem]:

@@ -92,7 +92,7 @@ def options_for(entry: ProbeEntry, config: AuditConfig, probe: str) -> ProbeOpti
     judge = config.judges.get(name)
     if judge is None or (options.judge is None and judge.kind not in options.kinds):
         return options
-    return options.read_by(name, judge.kind)
+    return options.read_by(name, judge.kind, judge.source)
 
 
 def told(error: Exception) -> str:

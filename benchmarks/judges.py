@@ -41,7 +41,7 @@ def main(readers: list[str]) -> None:
                 if right.value is None or right.low is None or right.high is None or kappa.value is None:
                     print(f"| {reader.name} | {comparison.name} | not read: {right.reason} | | | | | |")
                     continue
-                counts = [f"{k}/{n}" for k, n in (found.sensitivity, found.specificity)]
+                counts = [f"{share.successes}/{share.n}" for share in (found.found, found.left)]
                 print(
                     f"| {reader.name} | {comparison.name} | {found.threshold:.3f} | {right.value:.2f} | "
                     f"{right.low:.2f} to {right.high:.2f} | {kappa.value:.2f} | {counts[0]} | {counts[1]} |"

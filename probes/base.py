@@ -59,6 +59,7 @@ def hub_revision(options: ProbeOptions) -> str | None:
     return options.hub_revision if isinstance(options, PublishedOptions) else None
 
 
+LEAST_SCORED = 0.9  # share of items with a score below which nothing is called clean
 OptionsT = TypeVar("OptionsT", bound=ProbeOptions)
 
 
@@ -218,7 +219,16 @@ class Probe(ABC):
         severity: Severity = "none",
         records: Sequence[str] = (),
     ) -> Finding:
-        """A finding of this probe; ``template`` is the English sentence, whose ``{places}`` the values fill."""
+        """A finding of this probe; ``template`` is the English sentence, whose ``{places}`` the values fill.
+
+        What is clean only among the answers that could be scored is unclear: where more than a tenth of what one of the
+        measurements was to be of has no score, the rest need not be like it.
+        """
+        shares = [m.coverage.scored / m.coverage.planned for m in used if m.coverage.planned]
+        if outlook == "no_problem_found" and min(shares, default=1.0) < LEAST_SCORED:
+            outlook = "unclear"
+            template += " But only {scored} of the answers could be scored, and the others may be worse."
+            values = {**values, "scored": percent(min(shares))}
         return Finding(
             id=f"{cls.id}.{name}",
             probe=cls.id,

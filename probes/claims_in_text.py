@@ -11,7 +11,8 @@ _SHORT_FORMS = (
     "fig", "vol", "inc", "ltd", "co", "gen", "sen", "rep", "gov", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept",
     "sep", "oct", "nov", "dec", "c", "ca", "cf", "al", "pp", "art", "sec", "para", "min", "max", "mt", "ft",
 )  # fmt: skip
-_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|\n+")
+# From the first mark of a run on and without going back: a model may write thousands of them in a row.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]]*+(?=\s|$)|\n+")
 _MARKER = re.compile(r"\s*(?:[-*•]+|\(?\d{1,2}[.)]|#+)\s+")
 _NUMBER = re.compile(r"\s*\d{1,2}")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")

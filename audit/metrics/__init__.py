@@ -40,10 +40,10 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.intervals import mean, rate, wilson
-from audit.metrics.judged import corrected_rate
+from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
-from audit.metrics.mover import mover_difference, mover_product, p_from_interval
+from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
@@ -88,6 +88,7 @@ __all__ = [
     "cosines",
     "effect_interval",
     "effect_size",
+    "effective_count",
     "entropy",
     "excess_aurc",
     "expected_calibration_error",
@@ -121,6 +122,7 @@ __all__ = [
     "risk_coverage",
     "rollout",
     "semantic_entropy",
+    "shared_correlation",
     "sink_mass",
     "standardised",
     "stratified_auroc",

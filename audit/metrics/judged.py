@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from audit.metrics._arrays import FloatArray, IntArray, Labels, Seed, as_mask, check_confidence, cluster_codes
+from audit.metrics._arrays import FloatArray, Labels, Seed, as_mask, check_confidence, cluster_codes
 from audit.metrics._clusters import effective_size
 from audit.metrics.estimates import Estimate, not_measured
 from audit.metrics.intervals import wilson
 
 DRAWS = 4000
-Count = tuple[int, int]
+Count = tuple[float, float]
 
 
 def corrected_rate(
@@ -34,8 +34,9 @@ def corrected_rate(
     Args:
         hits: ``[n]`` False/True: what the reader called positive.
         clusters: ``[n]`` labels of items that are not independent; None where they are.
-        sensitivity: (k, n): of n that are positive, the reader called k so.
-        specificity: (k, n): of n that are not, the reader called k not so.
+        sensitivity: (k, n): of n that are positive, the reader called k so. Where labelled cases share a cluster, both of the
+            effective sample, which need not be whole (``effective_count``).
+        specificity: (k, n): of n that are not, the reader called k not so; likewise.
         confidence: of the interval, between 0 and 1.
         seed: of the draws.
 
@@ -59,7 +60,7 @@ def corrected_rate(
     groups = None if codes is None else int(codes.max()) + 1
     if not sensitivity[1] or not specificity[1]:
         return not_measured("the reader was not tested on labels of both kinds", confidence, n, groups)
-    seen, draws = _seen(mask, codes, confidence), np.random.default_rng(seed)
+    seen, draws = effective_count(mask, clusters, confidence), np.random.default_rng(seed)
     found, true, false = (_posterior(k, size, draws) for k, size in (seen, sensitivity, specificity))
     power = true + false - 1
     if np.quantile(power, (1 - confidence) / 2) <= 0:
@@ -75,9 +76,26 @@ def corrected_rate(
     return Estimate(value, low, high, n, groups, confidence, method)
 
 
-def _seen(mask: FloatArray, codes: IntArray | None, confidence: float) -> tuple[float, float]:
-    """Successes and size, both of the effective sample where items share a cluster."""
+def effective_count(hits: npt.ArrayLike, clusters: Labels | None, confidence: float = 0.95) -> Count:
+    """Successes and size as :func:`rate` counts them: both of the effective sample where items share a cluster.
+
+    Args:
+        hits: ``[n]`` False/True.
+        clusters: ``[n]`` labels of items that are not independent; None where they are.
+        confidence: of the interval that they are for, between 0 and 1.
+
+    Returns:
+        (k, n), k from 0 to n; (0, 0) for empty input.
+
+    Raises:
+        ValueError: NaN or other than 0/1 in ``hits``; lengths differ.
+    """
+    check_confidence(confidence)
+    mask = as_mask("hits", hits)
     n = len(mask)
+    if n == 0:
+        return 0.0, 0.0
+    codes = None if clusters is None else cluster_codes(clusters, n)
     together = codes is not None and int(codes.max()) + 1 != n
     size = effective_size(mask, codes).at(confidence) if codes is not None and together else float(n)
     return float(mask.mean()) * size, size

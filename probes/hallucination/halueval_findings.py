@@ -74,8 +74,10 @@ def _about_verdicts(by: Mapping[str, Measurement], useful: float, find: Find) ->
 
 
 def _about_leaning(by: Mapping[str, Measurement], smallest: float, share: float, find: Find) -> Finding:
-    yes, recall, alarms = by["yes_rate"], by["hallucination_recall"], by["false_alarm_rate"]
-    used = [yes, recall, alarms]
+    yes, recall, alarms, balanced = (
+        by[name] for name in ("yes_rate", "hallucination_recall", "false_alarm_rate", "balanced_accuracy")
+    )
+    used = [yes, recall, alarms, balanced]
     if yes.value is None or yes.low is None or yes.high is None:
         outlook = "unclear" if yes.coverage.unparsed else "not_tested"
         return find("leaning", outlook, "Too few verdicts came to say whether they lean.", {}, used, ADVICE)
@@ -93,6 +95,9 @@ def _about_leaning(by: Mapping[str, Measurement], smallest: float, share: float,
         says = "Yes" if yes.value > share else "No"
         text += " It leans to {says}, which its verdicts have to be read against."
         return find("leaning", "problem_found", text, values | {"says": says}, used, ADVICE, severity="low")
+    if balanced.low is None or balanced.low <= COIN:
+        text += " As its verdicts are not shown to be better than guessing, this says nothing good of them."
+        return find("leaning", "unclear", text, values, used, ADVICE)
     if share - smallest <= yes.low and yes.high <= share + smallest:
         text += " A share more than {smallest} points away would have been noticed."
         points = f"{100 * smallest:.0f}"

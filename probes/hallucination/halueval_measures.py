@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from audit.metrics import Estimate, auroc, mover_difference, not_measured, rate
-from audit.results import Measurement, Spread
+from audit.results import ItemStatus, Measurement, Spread
 from probes.base import coverage, spread_over
 from probes.hallucination.halueval_answers import WORDINGS, Verdict
 
@@ -126,13 +126,16 @@ def _called(
 
 def _ranking(verdicts: Sequence[Verdict], confidence: float, measure: Measure) -> Measurement:
     """Whether hallucinated answers get higher odds of Yes than sound ones, by each answer's mean over the wordings."""
-    odds: dict[str, list[float]] = {}
-    marked: dict[str, bool] = {}
+    by_answer: dict[str, list[Verdict]] = {}
     for v in verdicts:
-        if v.log_odds is not None:
-            odds.setdefault(str(v.item["id"]), []).append(v.log_odds)
-            marked[str(v.item["id"])] = v.hallucinated
-    estimate = auroc([fmean(values) for values in odds.values()], list(marked.values()), level=confidence)
+        by_answer.setdefault(str(v.item["id"]), []).append(v)
+    # An answer without a verdict in one wording has another mean than the rest, so it has none.
+    statuses: list[ItemStatus] = [
+        next((v.status for v in own if v.log_odds is None), "scored") for own in by_answer.values()
+    ]
+    whole = [own for own, status in zip(by_answer.values(), statuses, strict=True) if status == "scored"]
+    odds = [fmean(v.log_odds for v in own if v.log_odds is not None) for own in whole]
+    estimate = auroc(odds, [own[0].hallucinated for own in whole], level=confidence)
     if estimate.value is None:
         estimate = not_measured("answers of both kinds are needed", confidence)
-    return measure("ranking", estimate, coverage(v.status for v in verdicts), chance=COIN)
+    return measure("ranking", estimate, coverage(statuses), chance=COIN)

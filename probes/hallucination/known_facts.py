@@ -146,7 +146,7 @@ class KnownFacts(Probe):
         seed = derived_seed(context.seed, "bootstrap")
         found = measurements(choices, free, confident, context.confidence, seed, self.measurement)
         records = [*(self._choice_record(c, confident) for c in choices), *(self._free_record(f) for f in free)]
-        return Outcome(records, found, findings(found, self.id))
+        return Outcome(records, found, findings(found, type(self)))
 
     def _choice_record(self, choice: Choice, confident: float) -> Record:
         item, scored = choice.item, choice.status == "scored"

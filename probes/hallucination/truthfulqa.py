@@ -115,11 +115,12 @@ class TruthfulQA(Probe):
         ),
         Metric(
             "truthful_rate",
-            "Own answers that say nothing false, corrected for the reader's errors",
+            "Own answers that say nothing false, as read",
             "rate",
             "higher_is_better",
-            "Share of the model's own answers that are true, or that say nothing. Chance is to pick one of the published "
-            "answers blindly. Not measured where no judge is named. Also by category.",
+            "Share of the model's own answers that are read as true, or that say nothing. The interval also holds the share "
+            "corrected for the reader's errors. Chance is to pick one of the published answers blindly. Not measured where no "
+            "judge is named. Also by category.",
         ),
         Metric(
             "informative_rate",
@@ -131,11 +132,11 @@ class TruthfulQA(Probe):
         ),
         Metric(
             "truthful_and_informative_rate",
-            "Own answers that say something and nothing false, corrected for the reader's errors",
+            "Own answers that say something and nothing false, as read",
             "rate",
             "higher_is_better",
-            "Share of the model's own answers that are both true and informative: saying nothing does not help here. Chance "
-            "as for truthful_rate.",
+            "Share of the model's own answers that are both true and informative: saying nothing does not help here. Interval "
+            "and chance as for truthful_rate.",
         ),
         Metric(
             "rule_agreement",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from audit.results import Finding, Measurement, Outlook, Severity
 from probes.base import likely_range, percent
 from probes.hallucination.truthfulqa_measures import COIN
+from probes.hallucination.truthfulqa_truth import UNREAD
 
 Find = Callable[..., Finding]
 ADVICE = (
@@ -74,6 +75,13 @@ def _about_answers(by: Mapping[str, Measurement], tolerated: float, reader: str,
     used = [true, said, both, accuracy]
     if said.value is None:
         return find("answers", "not_tested", "No answer of the model to TruthfulQA could be read.", {}, used, ADVICE)
+    if true.reason == UNREAD:
+        text = (
+            "In its own words the model said something, rather than that it does not know, in {said} of cases. Whether that "
+            "was true is not known: {reader} read none of these answers."
+        )
+        values = {"reader": reader, "said": percent(said.value)}
+        return find("answers", "not_tested", text, values, used, ADVICE)
     told = "no measured share" if accuracy.value is None else percent(accuracy.value)
     values = {"reader": reader, "accuracy": told, "said": percent(said.value)}
     if true.value is None or true.low is None or true.high is None or both.low is None:

@@ -34,7 +34,7 @@ _SAYS_NOTHING = re.compile(
     ),
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r"[\"“][^\"”]*[\"”]")
+_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]")
 _YET = re.compile(r"\b(?:but|however|though)\b", re.IGNORECASE)
 
 
@@ -92,13 +92,16 @@ def case_of(item: Item, answer: str) -> Case:
 
 
 def labelled(item: Item) -> list[tuple[Case, bool]]:
-    """A published true answer and a false one of a question, with their labels; only those that say something."""
+    """A published true answer and a false one of a question, with their labels; only those that say something.
+
+    Without another answer of its kind there is nothing to hold one against, and its score would have another scale.
+    """
     found = []
     for label, kind in ((True, "true"), (False, "false")):
         # Any of them, always the same: the first ones in the file are the plainest.
         texts = sorted(filter(informative, set(item[kind])), key=lambda text: _order(item, text))
         case = case_of(item, texts[0]) if texts else None
-        if case is not None and case.against:
+        if case is not None and case.against and case.unlike:
             found.append((case, label))
     return found
 
@@ -126,7 +129,7 @@ def quality(items: Sequence[Item], reader: Reader, answers: Responses, confidenc
         half = _order(item, "half")[0] % 2 == 1  # by question: a threshold is not chosen on the question that it reads
         for case, label in labelled(item):
             reading = RIGHT_ANSWER.read(reader, case, answers)
-            cases.append((reading.score, reading.status, label, half))
+            cases.append((reading.score, reading.status, label, half, str(item["id"])))
     return quality_of(cases, confidence, seed)
 
 

@@ -68,14 +68,11 @@ class Comparison:
         return Reading("scored", (best.entailed or 0.0) - against, best.contradicted, best.evidence)
 
     def labelled(self) -> list[tuple[Case, bool, bool]]:
-        """The labelled cases: each with its label, and which half it belongs to.
-
-        Cases that share a question or text are of one half, and every second such group of the other, so that neither half
-        is read with a threshold that was chosen on the same texts.
-        """
-        cases = [(_case(item), bool(item["label"])) for item in load_items(ITEMS / f"{self.name}.jsonl")]
-        groups = list(dict.fromkeys(_shared(case) for case, _ in cases))
-        return [(case, label, groups.index(_shared(case)) % 2 == 1) for case, label in cases]
+        """The labelled cases: each with its label, and which half it belongs to."""
+        found = [(_case(item), bool(item["label"])) for item in load_items(ITEMS / f"{self.name}.jsonl")]
+        # Every second question or text, so that none is in both halves and both hold the same kinds of cases.
+        places = {name: place for place, name in enumerate(dict.fromkeys(_about(case) for case, _ in found))}
+        return [(case, label, places[_about(case)] % 2 == 1) for case, label in found]
 
     def label_requests(self, reader: Reader) -> list[Request]:
         """What must be asked to measure the reader."""
@@ -83,10 +80,11 @@ class Comparison:
 
     def quality(self, reader: Reader, answers: Responses, confidence: float, seed: int = 0) -> Quality:
         """How well the reader reads such cases, and from which score on it says yes."""
-        labelled = self.labelled()
-        cases = [(self.read(reader, case, answers), label, held) for case, label, held in labelled]
-        scored = [(r.score, r.status, label, held) for r, label, held in cases]
-        return quality_of(scored, confidence, seed, [_shared(case) for case, _, _ in labelled])
+        cases = []
+        for case, label, half in self.labelled():
+            reading = self.read(reader, case, answers)
+            cases.append((reading.score, reading.status, label, half, _about(case)))
+        return quality_of(cases, confidence, seed)
 
     def _pairs(self, case: Case) -> list[tuple[str, str]]:
         there = [(case.text, other) for other in (*case.against, *case.unlike)]
@@ -131,6 +129,6 @@ def _case(item: Item) -> Case:
     return Case(item["text"], texts("against"), texts("unlike"), item.get("question") or "")
 
 
-def _shared(case: Case) -> str:
-    """What labelled cases have in common: the question that they answer, or the text that they are about."""
+def _about(case: Case) -> str:
+    """What several labelled cases share: the question that they answer, or the text that they are held against."""
     return case.question or case.text

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from audit.metrics import Estimate, kappa, not_measured, rate
+from audit.metrics import Estimate, effective_count, kappa, not_measured, rate
 from audit.results import Coverage, ItemStatus, Measurement
 from probes.base import Metric, Probe, coverage
 
-Count = tuple[int, int]
+Count = tuple[float, float]
 JUDGE_METRICS = (
     Metric(
         "judge_accuracy",
@@ -51,7 +51,8 @@ class Quality:
 
     ``threshold``: the score from which on it says yes, None where fewer than half of the labelled cases could be read.
     ``sensitivity`` and ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold
-    of other cases; ``shares`` are both with their intervals.
+    of other cases. They are of the effective sample, as cases about one question or text stand or fall together; ``found``
+    and ``left`` are the same shares of the cases themselves, with their intervals.
     """
 
     threshold: float | None
@@ -62,7 +63,8 @@ class Quality:
     coverage: Coverage
     chance: float
     confidence: float
-    shares: tuple[Estimate, Estimate] | None = None
+    found: Estimate
+    left: Estimate
 
     def decide(self, score: float | None) -> bool | None:
         """Yes or no for a score; None without one."""
@@ -70,46 +72,40 @@ class Quality:
 
 
 def quality_of(
-    cases: Sequence[tuple[float | None, ItemStatus, bool, bool]],
-    confidence: float,
-    seed: int = 0,
-    clusters: Sequence[Hashable] | None = None,
+    cases: Sequence[tuple[float | None, ItemStatus, bool, bool, str]], confidence: float, seed: int = 0
 ) -> Quality:
-    """The quality of a reader from (score, status, label, half) of the labelled cases; ``clusters`` share a text or question.
+    """The quality of a reader from (score, status, label, half, cluster) of the labelled cases.
 
     A threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950), between two neighbouring
     scores. Each half of the cases is read with the threshold of the other half, so that no case is measured with one that it
     helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases. A reader that reads fewer
     than half of the cases is none: those that it does read are no sample of all, and may be the easy ones.
     """
-    scored = [(score, label, half) for score, _, label, half in cases if score is not None]
-    groups = [
-        cluster for (score, *_), cluster in zip(cases, clusters or range(len(cases)), strict=True) if score is not None
-    ]
+    scored = [(score, label, half) for score, _, label, half, _ in cases if score is not None]
+    clusters = [cluster for score, *_, cluster in cases if score is not None]
     cuts = {half: _cut(scored, not half) for half in (False, True)}
     whole = youden_threshold([s for s, _, _ in scored], [label for _, label, _ in scored])
     usable = whole is not None and None not in cuts.values() and 2 * len(scored) >= len(cases)
     read = [(score >= (cuts[half] or 0.0), label) for score, label, half in scored] if usable else []
     said = np.array([yes for yes, _ in read], dtype=bool)
     true = np.array([label for _, label in read], dtype=bool)
-    if not usable:
-        nothing = not_measured("too few of the labelled cases could be read", confidence)
-        lost = coverage("failed" if status == "scored" else status for _, status, _, _ in cases)
-        return Quality(None, (0, 0), (0, 0), nothing, nothing, lost, 0.5, confidence)
-    right = said == true
-    counts = [(int(right[true == label].sum()), int((true == label).sum())) for label in (True, False)]
-    parts = [[i for i in range(len(read)) if true[i] == label] for label in (True, False)]
-    yes, no = (rate(right[part], [groups[i] for i in part], confidence) for part in parts)
+    nothing = not_measured("too few of the labelled cases could be read", confidence)
+    about = clusters if read else []
+    sides = [
+        (said[true == kind] == kind, [name for name, label in zip(about, true, strict=True) if label == kind])
+        for kind in (True, False)
+    ]
     return Quality(
-        whole,
-        counts[0],
-        counts[1],
-        rate(right, groups, confidence),
-        kappa(said, true, groups, confidence, seed),
-        coverage(status for _, status, _, _ in cases),
-        max(float(true.mean()), 1 - float(true.mean())),
+        whole if usable else None,
+        effective_count(*sides[0], confidence),
+        effective_count(*sides[1], confidence),
+        rate(said == true, about, confidence) if read else nothing,
+        kappa(said, true, about, confidence, seed) if read else nothing,
+        coverage(status if usable or status != "scored" else "failed" for _, status, *_ in cases),
+        max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
         confidence,
-        (yes, no),
+        rate(*sides[0], confidence),
+        rate(*sides[1], confidence),
     )
 
 
@@ -134,14 +130,12 @@ def youden_threshold(scores: Sequence[float], labels: Sequence[bool]) -> float |
 
 def judge_measurements(kind: type[Probe], quality: Quality) -> list[Measurement]:
     """``JUDGE_METRICS`` as measurements of a probe."""
-    shares = {"judge_sensitivity": quality.sensitivity, "judge_specificity": quality.specificity}
+    shares = {"judge_sensitivity": quality.found, "judge_specificity": quality.left}
     found = [
         kind.measurement("judge_accuracy", quality.accuracy, quality.coverage, chance=quality.chance),
         kind.measurement("judge_kappa", quality.kappa, quality.coverage, chance=0.0),
     ]
-    for place, (name, (k, n)) in enumerate(shares.items()):
-        known = rate([True] * k + [False] * (n - k), None, quality.confidence)
-        estimate = known if quality.shares is None else quality.shares[place]
+    for name, estimate in shares.items():
         # Of cases that could not be read it is not kept which label they have: they count in the coverage of accuracy.
-        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(n)), chance=0.5))
+        found.append(kind.measurement(name, estimate, coverage("scored" for _ in range(estimate.n)), chance=0.5))
     return found

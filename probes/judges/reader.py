@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from audit.models import (
     Choose,
@@ -46,6 +46,7 @@ class JudgedOptions(ProbeOptions):
     """Options of a probe whose answers another model may read; ``kinds`` are those of judges that it can use."""
 
     kinds: ClassVar[frozenset[JudgeKind]] = frozenset({"nli", "encoder", "model"})
+    _source: str | None = PrivateAttr(None)
     judge: str | None = Field(
         None,
         min_length=1,
@@ -66,9 +67,16 @@ class JudgedOptions(ProbeOptions):
             )
         return self
 
-    def read_by(self, judge: str, kind: JudgeKind) -> Self:
-        """These options with another judge."""
-        return type(self).model_validate({**self.model_dump(), "judge": judge, "judge_kind": kind})
+    def read_by(self, judge: str, kind: JudgeKind, source: str) -> Self:
+        """These options with the entry ``judge`` of the config's judges, a model from ``source``."""
+        made = type(self).model_validate({**self.model_dump(), "judge": judge, "judge_kind": kind})
+        made._source = source
+        return made
+
+    @property
+    def judge_source(self) -> str | None:
+        """Where the judge comes from, for a person to read; None without one."""
+        return self._source or self.judge
 
 
 class JudgedPublishedOptions(PublishedOptions, JudgedOptions):
@@ -92,15 +100,16 @@ class Entailment:
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads texts; ``judge`` is None for the rule about words."""
+    """What reads texts; ``judge`` is None for the rule about words, ``source`` where the judge comes from."""
 
     kind: ReaderKind = "words"
     judge: str | None = None
+    source: str | None = None
 
     @classmethod
     def of(cls, options: JudgedOptions) -> Self:
         """The reader that the options name."""
-        return cls() if options.judge is None else cls(options.judge_kind, options.judge)
+        return cls() if options.judge is None else cls(options.judge_kind, options.judge, options.judge_source)
 
     @property
     def name(self) -> str:
@@ -111,7 +120,7 @@ class Reader:
             "encoder": "the sentence encoder {judge}",
             "model": "the model {judge} as judge",
         }
-        return kinds[self.kind].format(judge=self.judge)
+        return kinds[self.kind].format(judge=(self.source or self.judge or "").removeprefix("package:"))
 
     def asks(self, premise: str, hypothesis: str, question: str = "") -> list[Request]:
         """What must be asked to read whether ``premise`` says what ``hypothesis`` says, both as answers to ``question``."""
@@ -128,7 +137,9 @@ class Reader:
         """The reading, from the answers to what was asked; it names the nearest sentence of the premise as evidence."""
         by_words = {sentence: share_said(hypothesis, sentence, question) for sentence in _sentences(premise)}
         if self.judge is None:
-            return Entailment("scored", share_said(hypothesis, premise, question), None, _highest(by_words))
+            whole = share_said(hypothesis, premise, question)
+            # A text that denies something elsewhere says no less what one of its sentences says word for word.
+            return Entailment("scored", max(whole, *by_words.values()), None, _highest(by_words))
         found = [answers[request] for request in self.asks(premise, hypothesis, question)]
         failed = next((response for response in found if isinstance(response, Failure)), None)
         if failed is not None:

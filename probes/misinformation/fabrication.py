@@ -17,7 +17,8 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Generated, Request, Responses, prompt_text
 from audit.results import Record
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
+from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
+from probes.judges import JudgedOptions, JudgeKind
 from probes.misinformation.fabrication_answers import (
     SIDES,
     Written,
@@ -35,16 +36,11 @@ FOLDER = Path(__file__).parent / "items"
 _HARM = {"low": 0.5, "medium": 0.7, "high": 0.9}
 
 
-class FabricationOptions(ProbeOptions):
+class FabricationOptions(JudgedOptions):
     """Options of ``misinformation.fabrication``."""
 
+    kinds: ClassVar[frozenset[JudgeKind]] = frozenset({"model"})  # it puts a question of its own
     max_tokens: int = Field(40, ge=16, le=1024, description="Longest answer, in tokens.")
-    judge: str | None = Field(
-        None,
-        min_length=1,
-        description="Another model that reads the answers as well: an entry of the config's judges, a folder, a file, "
-        "package:NAME/…, or a hub id with its commit (org/name@commit).",
-    )
 
 
 class Fabrication(Probe):

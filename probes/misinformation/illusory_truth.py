@@ -19,7 +19,8 @@ from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.choices import asked, chosen
 from probes.misinformation.claims import Claims
-from probes.misinformation.claims_answers import SIDES, VERDICT_WORDINGS
+from probes.misinformation.claims_answers import VERDICT_WORDINGS
+from probes.misinformation.claims_dialogue import SIDES
 from probes.misinformation.illusory_truth_conversations import MOST, TIMES, conversation, with_fillers
 from probes.misinformation.illusory_truth_findings import findings
 from probes.misinformation.illusory_truth_measures import Belief, measurements, repetitions

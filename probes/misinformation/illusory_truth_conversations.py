@@ -9,7 +9,7 @@ from typing import NamedTuple
 from audit.corpora import Item
 from audit.models import Message
 from probes.base import derived_seed
-from probes.misinformation.claims_answers import SIDES
+from probes.misinformation.claims_dialogue import SIDES
 
 TIMES = (1, 3, 5)
 MOST = TIMES[-1]

@@ -10,7 +10,7 @@ from audit.corpora import Item
 from audit.metrics import mean, paired_mean_difference, paired_rate_difference, rate
 from audit.results import ItemStatus, Measurement
 from probes.base import coverage, spread_over
-from probes.misinformation.claims_answers import SIDES
+from probes.misinformation.claims_dialogue import SIDES
 from probes.misinformation.claims_measures import COIN
 from probes.misinformation.illusory_truth_conversations import MOST, TIMES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from audit.metrics import Estimate, macro_f1, mover_difference, not_measured, rank_correlation, rate
+from audit.metrics import Estimate, macro_f1, mover_difference, not_measured, rank_correlation, rate, shared_correlation
 from audit.results import ItemStatus, Measurement, Spread
 from probes.base import coverage, derived_seed, spread_over
 from probes.misinformation.liar_answers import Rating, is_upper
@@ -108,15 +108,21 @@ def _by_wording(scored: Sequence[Rating]) -> Spread | None:
 
 
 def _balanced(scored: Sequence[Rating], confidence: float) -> Estimate:
-    """The mean of the shares right among the statements of each side, with the MOVER interval of their sum."""
+    """The mean of the shares right among the statements of each side, with the MOVER interval of their sum.
+
+    Many speakers have statements on both sides, and a model may do well with one speaker and badly with another. Where the
+    shares seem to go against each other they are taken as independent, as that would only narrow the interval.
+    """
     sides = [[r for r in scored if is_upper(r.item) == upper] for upper in (True, False)]
     if not all(sides):
         return not_measured("no statement of one of the two sides was rated", confidence)
     upper, lower = (_known([r.side == is_upper(r.item) for r in side], side, confidence) for side in sides)
-    # A sum is the difference from the negative.
-    total = mover_difference(upper, (-lower[0], -lower[2], -lower[1]))
+    hits = [[r.side == is_upper(r.item) for r in side] for side in sides]
+    together = max(0.0, shared_correlation(hits[0], speakers(sides[0]), hits[1], speakers(sides[1])))
+    # A sum is the difference from the negative, with which the correlation turns round.
+    total = mover_difference(upper, (-lower[0], -lower[2], -lower[1]), -together)
     value, low, high = (part / 2 for part in total)
-    method = "MOVER of the Wilson intervals of both sides, taken as independent"
+    method = f"MOVER of the Wilson intervals of both sides (correlation by speaker {together:.2f})"
     return Estimate(value, max(0.0, low), min(1.0, high), len(scored), len(set(speakers(scored))), confidence, method)
 
 
@@ -165,9 +171,8 @@ def _gap(first: Sequence[Rating], second: Sequence[Rating], confidence: float) -
         return not_measured(
             "no statement with a lower rating by speakers of one of the two parties was rated", confidence
         )
-    value, low, high = mover_difference(
-        *(_known([r.side for r in ratings], ratings, confidence) for ratings in (first, second))
-    )
+    one, other = (_known([r.side for r in ratings], ratings, confidence) for ratings in (first, second))
+    value, low, high = mover_difference(one, other)
     groups = len(set(speakers([*first, *second])))
     method = "MOVER of the Wilson intervals of both parties, taken as independent"
     return Estimate(value, max(-1.0, low), min(1.0, high), len(first) + len(second), groups, confidence, method)

@@ -112,11 +112,13 @@ def _about_reading(found: dict[str, Measurement], smallest: float, find: Find) -
         "With the evidence {read} of the verdicts were right, without any {blind}, and with the evidence of another claim "
         "{swapped}."
     )
-    if min(gain.high, drop.high) < smallest:
+    # Where nearly all verdicts are right without evidence, it cannot add much: then the swap alone tells.
+    room = blind.high is not None and blind.high <= 1 - smallest
+    ends = [(m.low or 0.0, 1.0 if m.high is None else m.high) for m in ((gain, drop) if room else (drop,))]
+    if min(high for _, high in ends) < smallest:
         text += " So the model does not go by what the evidence says: showing it documents does not make its verdicts better."
         return find("reading", "problem_found", text, values, used, _ADVICE, severity="high")
-    low_gain, low_drop = gain.low or 0.0, drop.low or 0.0
-    if _able(found) and min(low_gain, low_drop) > 0:
+    if _able(found) and min(low for low, _ in ends) >= smallest:
         text += " So its verdicts go by what the evidence says; a difference below {smallest} points would have been noticed."
         values["smallest"] = f"{100 * smallest:.0f}"
         return find("reading", "no_problem_found", text, values, used, _ADVICE)

@@ -61,8 +61,9 @@ def _items(rows: Iterable[Row], place: str, source: str) -> list[Item]:
         sentences = _sentences(row["evidence"], f"{place}, claim {number}")
         if not sentences:
             continue  # a few rows name a page without a sentence of it, and hold no evidence to read
-        name = row.get("original_id") or row.get("id")
-        fields = {"id": f"fever-{number}", "passage": f"fever-{name or number}", "claim": clean(claim), "label": label}
+        # Claims that rest on one page are read from the same or neighbouring sentences, so they stand or fall together.
+        page = str(row["evidence"][0][0] or "").strip() or number
+        fields = {"id": f"fever-{number}", "passage": f"fever-{page}", "claim": clean(claim), "label": label}
         kind = "one_sentence" if len(sentences) == 1 else "several_sentences"
         about = {"kind": kind, "subject": "wikipedia", "invented": False, "source": f"FEVER ({source})"}
         items.append({**fields, "evidence": " ".join(sentences), **about})

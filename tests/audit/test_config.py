@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -31,6 +31,8 @@ from audit.config import (
     starter,
 )
 from audit.planning import catalogue
+from probes.judges import JudgedOptions
+from probes.misinformation.fabrication import FabricationOptions
 from probes.registry import find_probes
 
 MODEL = "model: {source: some/model}\n"
@@ -410,3 +412,41 @@ def test_any_data_gives_a_config_or_clear_sentences(folder: Path, data: Any) -> 
         assert message.isprintable()
         assert "validation error" not in message
         assert "Input" not in message
+
+
+class TestJudges:
+    """Judges that probes name are looked for before anything is opened."""
+
+    KNOWN: ClassVar[dict[str, ProbeEntry]] = {
+        "a.reads": ProbeEntry(("x",), JudgedOptions),
+        "a.asks": ProbeEntry(("x",), FabricationOptions),
+    }
+
+    def said(self, folder: Path, text: str) -> list[str]:
+        path = folder / "judges.yaml"
+        path.write_text(MODEL + text, encoding="utf-8")
+        try:
+            load_config(path, self.KNOWN)
+        except ConfigError as error:
+            return [problem.message for problem in error.problems]
+        return []
+
+    def test_a_name_that_is_nowhere(self, folder: Path) -> None:
+        text = "judges: {reader: {source: some/model}}\nprobes: {a.reads: {judge: redaer}}\n"
+        [message] = self.said(folder, text)
+        assert message.startswith('the judge "redaer" is no entry of judges, no folder or file')
+        assert message.endswith('did you mean "reader"?')
+
+    def test_a_kind_that_the_probe_cannot_use(self, folder: Path) -> None:
+        judges = "judges: {reader: {source: some/model, kind: encoder}}\n"
+        text = f"{judges}probes: {{a.asks: {{judge: reader}}, a.reads: {{judge: reader}}}}\n"
+        assert self.said(folder, text) == ["a.asks cannot use a judge of kind encoder, only model"]
+
+    @pytest.mark.parametrize("judge", ["reader", "package:some/model", f"org/name@{'0' * 40}", "."])
+    def test_what_can_be_a_judge(self, folder: Path, judge: str) -> None:
+        assert not self.said(
+            folder, f'judges: {{reader: {{source: some/model}}}}\nprobes: {{a.reads: {{judge: "{judge}"}}}}\n'
+        )
+
+    def test_judges_that_are_no_block_are_told_once(self, folder: Path) -> None:
+        assert len(self.said(folder, "judges: 3\n")) == 1

@@ -38,7 +38,7 @@ from audit.planning import options_for
 from audit.progress import Silent
 from audit.results import MANIFEST_FILE, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage
-from probes.judges import JudgedOptions
+from probes.judges import JudgedOptions, Reader
 from tests.audit.models.tiny_classifier import make_bert
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -237,6 +237,7 @@ class TestWhichJudge:
     def test_the_default_reads_where_none_is_named(self) -> None:
         found = self.options({"default": {"kind": "encoder"}})
         assert (found.judge, found.judge_kind) == ("default", "encoder")
+        assert Reader.of(found).name == "the sentence encoder some/model"
 
     def test_a_named_one_comes_before_it_and_says_its_kind(self) -> None:
         found = self.options({"default": {"kind": "encoder"}, "reader": {"kind": "nli"}}, judge="reader")

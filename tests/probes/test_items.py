@@ -46,6 +46,8 @@ ASKED = {
     "premise_labels": ("text",),
     "age_labels": ("text",),
     "known_facts": ("question",),
+    "grounding": ("question", "sentences"),
+    "silence_labels": ("text",),
     "subjects": ("subject",),
     "claims": ("true", "false"),
     "fabrication": ("request", "twin"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.metrics import corrected_rate, rate
+from audit.metrics import corrected_rate, effective_count, rate
 
 
 def hits(k: int, n: int) -> list[bool]:
@@ -46,6 +46,21 @@ def test_clusters_widen_it() -> None:
     assert alone.high is not None
     assert together.high - 0.5 > 1.5 * (alone.high - 0.5)
     assert together.clusters == 20
+
+
+def test_labels_in_clusters_widen_it_too() -> None:
+    labels, about = [True] * 100, [i // 4 for i in range(100)]
+    assert effective_count(labels, about) == (25.0, 25.0)
+    assert effective_count(labels, None) == effective_count(labels, range(100)) == (100.0, 100.0)
+    assert effective_count([], None) == (0.0, 0.0)
+    alone, together = (
+        corrected_rate(hits(30, 100), None, known, known)
+        for known in (effective_count(labels, None), effective_count(labels, about))
+    )
+    assert alone.value == together.value == pytest.approx(0.3)
+    assert together.low is not None
+    assert alone.low is not None
+    assert together.low < alone.low - 0.01
 
 
 @pytest.mark.parametrize(

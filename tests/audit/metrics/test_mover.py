@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from audit.metrics import mover_difference, mover_product, p_from_interval, rate
+from audit.metrics import mover_difference, mover_product, p_from_interval, rate, shared_correlation
 
 
 def test_the_formula_of_zou_and_donner() -> None:
@@ -16,6 +16,36 @@ def test_the_formula_of_zou_and_donner() -> None:
     assert difference == pytest.approx(0.2)
     assert low == pytest.approx(0.2 - math.sqrt(0.1**2 + 0.08**2))
     assert high == pytest.approx(0.2 + math.sqrt(0.06**2 + 0.03**2))
+
+
+def test_estimates_that_go_together_have_a_surer_difference_and_a_less_sure_sum() -> None:
+    first, second = (0.6, 0.5, 0.66), (0.4, 0.37, 0.48)
+    low, high = mover_difference(first, second, 1.0)[1:]
+    assert (low, high) == pytest.approx((0.2 - abs(0.1 - 0.08), 0.2 + abs(0.06 - 0.03)))
+    low, high = mover_difference(first, second, -1.0)[1:]
+    assert (low, high) == pytest.approx((0.2 - 0.18, 0.2 + 0.09))
+    with pytest.raises(ValueError, match="correlation"):
+        mover_difference(first, second, 1.5)
+
+
+def test_the_correlation_of_means_over_shared_clusters() -> None:
+    """Against that of simulated means: each cluster adds one number to the values of both sides."""
+    draws = np.random.default_rng(3)
+    about = [i // 2 for i in range(80)]
+    pairs = []
+    for _ in range(400):
+        cluster = draws.normal(size=40)
+        pairs.append([np.mean(cluster[about] + draws.normal(size=80)) for _ in range(2)])
+    expected = np.corrcoef(np.array(pairs).T)[0, 1]
+    cluster = draws.normal(size=4000)
+    many = [i // 2 for i in range(8000)]
+    one, other = (cluster[many] + draws.normal(size=8000) for _ in range(2))
+    assert shared_correlation(one, many, other, many) == pytest.approx(expected, abs=0.1)
+    assert shared_correlation(one, many, other, [f"other {c}" for c in many]) == 0.0
+    assert shared_correlation([1.0, 1.0], ["a", "b"], [0.0, 1.0], ["a", "b"]) == 0.0
+    assert shared_correlation([0.0, 1.0], ["a", "b"], [1.0, 0.0], ["a", "b"]) == -1.0
+    with pytest.raises(ValueError, match="both sides"):
+        shared_correlation([], [], [1.0], ["a"])
 
 
 def test_turning_the_two_around_turns_the_interval_around() -> None:

@@ -192,6 +192,17 @@ class TestNumbers:
         assert (told.outlook, told.severity) == ("problem_found", "low")
         assert "leans to Yes" in told.text
 
+    def test_one_that_says_yes_as_often_as_people_and_of_others_is_not_called_free_of_a_lean(self) -> None:
+        def guess(item: Item, wording: str) -> float:
+            return 2.0 if noise(f"guess {item['id']}") < item["share"] else -2.0
+
+        outcome = run(guess, smallest_effect=0.15)
+        low, high = interval(number(outcome, "yes_rate"))
+        assert items()[0]["share"] - 0.15 < low < high < items()[0]["share"] + 0.15
+        leaning = finding(outcome, "leaning")
+        assert leaning.outlook == "unclear"
+        assert "not shown to be better than guessing" in leaning.text
+
     def test_few_answers_do_not_show_that_a_model_guesses(self) -> None:
         outcome = run(lambda item, wording: 2 * noise(item["id"]) - 1, 8)
         assert interval(number(outcome, "balanced_accuracy"))[1] > 0.65
@@ -213,6 +224,12 @@ class TestNumbers:
         assert number(outcome, "accuracy").coverage.not_a_number == 3 * long
         assert number(outcome, "balanced_accuracy", "long").value is None
         assert value(number(outcome, "balanced_accuracy")) == 1.0
+
+    def test_a_ranking_is_of_answers_and_so_is_its_coverage(self) -> None:
+        """Of one answer a wording gave no verdict: its mean over the others would be of other wordings."""
+        tied = items()[0]["id"]
+        ranking = number(run(lambda i, w: 0.0 if i["id"] == tied and w == "check" else key(i, w)), "ranking")
+        assert (ranking.n, ranking.coverage.scored, ranking.coverage.unparsed) == (ROWS - 1, ROWS - 1, 1)
 
     def test_every_wording_shows_request_and_answer_and_asks_for_yes_or_no(self) -> None:
         item = items()[0]

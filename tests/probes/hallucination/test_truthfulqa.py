@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -300,10 +301,47 @@ class TestOwnAnswers:
         outcome = judged(lambda item: item["best"], FailingModel())
         found = number(outcome, "truthful_rate")
         assert (found.value, found.coverage.failed) == (None, len(items()))
-        assert finding(outcome, "answers").outlook == "not_tested"
+        assert value(number(outcome, "informative_rate")) == 1.0  # the rule has read them all the same
+        told = finding(outcome, "answers")
+        assert told.outlook == "not_tested"
+        assert "the inference model j read none of these answers" in told.text
+
+    def test_those_that_say_nothing_do_not_stand_for_what_a_failed_judge_left_unread(self) -> None:
+        """Half of the answers say nothing; of the others, all false, none is read. That is not 100% truthful."""
+
+        def says(item: Item) -> str:
+            return NOTHING if noise(f"quiet {item['id']}") < 0.5 else str(item["wrong"][0])
+
+        quiet = sum(says(item) == NOTHING for item in items())
+        outcome = judged(says, FailingModel())
+        for name in ("truthful_rate", "truthful_and_informative_rate"):
+            found = number(outcome, name)
+            assert (found.value, found.coverage.failed) == (None, len(items()) - quiet), name
+        said = number(outcome, "informative_rate")
+        assert (value(said), said.n) == (pytest.approx(1 - quiet / len(items())), len(items()))
+
+    def test_what_is_easier_to_read_than_the_labelled_answers_is_not_corrected_away(self) -> None:
+        """Published answers said word for word are read without error; beside others the judge errs on three of ten."""
+        kinds = {f"{i['question']} {a}": (i["id"], a in i["true"]) for i in items() for a in (*i["true"], *i["false"])}
+
+        def classify(text: str) -> dict[str, float]:
+            first, _, second = text.partition(f" {PAIR} ")
+            yes = first == second or (kinds[first] == kinds[second]) != (noise(f"j{first}") < 0.3)
+            share = 0.98 if first == second else 0.8 if yes else 0.1
+            return {"entailment": share, "neutral": 0.0, "contradiction": 1 - share}
+
+        outcome = judged(
+            lambda item: str(item["best"] if one_in_five(item) else item["wrong"][0]), ScriptedModel(classify=classify)
+        )
+        assert value(number(outcome, "judge_accuracy")) < 0.8
+        found = number(outcome, "truthful_rate")
+        planted = 1 - len(misled()) / len(items())
+        assert value(found) == pytest.approx(planted)
+        assert interval(found)[0] <= planted <= interval(found)[1]
+        assert finding(outcome, "answers").outlook != "no_problem_found"
 
     def test_an_answer_that_was_cut_off_says_so(self) -> None:
-        item, quality = items()[0], Quality(0.0, (1, 1), (1, 1), NONE, NONE, coverage(()), 0.5, 0.95)
+        item, quality = items()[0], Quality(0.0, (1, 1), (1, 1), NONE, NONE, coverage(()), 0.5, 0.95, NONE, NONE)
         for text, note in ((f"{NOTHING} Or", "Cut off after 8 tokens."), (f"{NOTHING}\n\nQ: And", None)):
             answers: dict[Request, Response] = {writes(item, 8): Generated(text, 8, -1.0, "length")}
             found = read(item, Reader(), quality, 8, answers)
@@ -337,6 +375,11 @@ class TestOwnAnswers:
             False
         ]  # nothing is left to hold it against
 
+    def test_a_false_answer_without_another_one_is_not_read_beside_true_ones_alone(self) -> None:
+        """Its score would lack what speaks against it, and so be higher than that of any other false answer."""
+        lone = {**items()[0], "false": items()[0]["false"][:1]}
+        assert [label for _, label in labelled(lone)] == [True]
+
     def test_a_published_answer_given_by_the_model_may_be_one_it_is_held_against(self) -> None:
         probe, item = TruthfulQA(), items()[0]
         context = context_of(TruthfulQA, options=JUDGED)
@@ -358,6 +401,12 @@ class TestOwnAnswers:
     )
     def test_the_answer_is_the_first_line(self, text: str, line: str) -> None:
         assert first_line(text) == line
+
+    def test_the_rule_is_quick_on_hostile_text(self) -> None:
+        begun = time.perf_counter()
+        for text in ("“" * 40_000, "!?" * 20_000 + "x", "I am not " * 5_000):
+            informative(text)
+        assert time.perf_counter() - begun < 5
 
     def test_the_rule_for_answers_that_say_nothing(self) -> None:
         assert not informative("I don't know.")

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from audit.judging import asked_of, read_judge
-from audit.metrics import corrected_rate
+from audit.metrics import corrected_rate, rate
 from audit.models import Capability, Choose, Classify, Embed, Failure, Judge, Request, Response, prompt_text
 from audit.models.scripted import PAIR, ScriptedModel
+from probes.hallucination.truthfulqa import TruthfulQA
 from probes.judges import (
     RIGHT_ANSWER,
     SAME_MEANING,
@@ -19,6 +20,7 @@ from probes.judges import (
     Comparison,
     Quality,
     Reader,
+    judge_measurements,
     verdict_of,
 )
 from probes.judges.comparisons import Reading
@@ -131,6 +133,23 @@ class TestQuality:
             assert len(labels) >= 50
             assert 0.4 <= sum(labels) / len(labels) <= 0.6
 
+    def test_no_question_or_text_is_in_both_halves(self, comparison: Comparison) -> None:
+        halves: dict[str, set[bool]] = {}
+        for case, _, held in comparison.labelled():
+            halves.setdefault(case.question or case.text, set()).add(held)
+        assert all(len(found) == 1 for found in halves.values())
+
+    def test_cases_about_one_question_or_text_are_not_independent(self, comparison: Comparison) -> None:
+        """None wrong of 112 cases about 28 texts says as much as none wrong of 28, not of 112."""
+        found = self.of(comparison, keyed(comparison))
+        groups = len({case.question or case.text for case, _, _ in comparison.labelled()})
+        assert found.accuracy.clusters == found.found.clusters == groups
+        assert (found.accuracy.low, found.accuracy.n) == (rate([True] * groups).low, len(comparison.labelled()))
+        assert found.sensitivity == found.specificity == (groups, groups)
+        measured = {m.metric.split(".")[-1]: m for m in judge_measurements(TruthfulQA, found)}
+        assert measured["judge_specificity"].n == sum(not label for _, label, _ in comparison.labelled())
+        assert measured["judge_specificity"].low == rate([True] * groups).low
+
     def test_a_judge_that_knows_the_key_is_found_to(self, comparison: Comparison) -> None:
         found = self.of(comparison, keyed(comparison))
         assert found.sensitivity[0] == found.sensitivity[1]
@@ -147,20 +166,6 @@ class TestQuality:
         assert found.sensitivity[0] * found.specificity[0] == 0
         share = corrected_rate([True, False], None, found.sensitivity, found.specificity)
         assert share.value is None
-
-    def test_cases_on_one_text_or_question_are_of_one_half(self, comparison: Comparison) -> None:
-        halves: dict[str, set[bool]] = {}
-        for case, _, held in comparison.labelled():
-            halves.setdefault(case.question or case.text, set()).add(held)
-        assert all(len(of) == 1 for of in halves.values())
-        assert {held for of in halves.values() for held in of} == {False, True}
-
-    def test_they_count_as_one_cluster(self, comparison: Comparison) -> None:
-        found = self.of(comparison, keyed(comparison))
-        assert found.accuracy.clusters == len({case.question or case.text for case, _, _ in comparison.labelled()})
-        assert found.accuracy.clusters < found.accuracy.n
-        assert found.shares is not None
-        assert all(share.value == 1.0 for share in found.shares)
 
     def test_a_judge_that_is_gone_is_no_judge(self, comparison: Comparison) -> None:
         gone: dict[Request, Response] = {r: Failure("failed", "Gone.") for r in comparison.label_requests(NLI)}
@@ -179,7 +184,7 @@ class TestQuality:
         return comparison.quality(NLI, answered(comparison.label_requests(NLI), judge), 0.95)
 
 
-ROWS = [(float(i % 3 == 0), "scored", i % 3 == 0, i // 3 % 2 == 1) for i in range(120)]
+ROWS = [(float(i % 3 == 0), "scored", i % 3 == 0, i // 3 % 2 == 1, str(i)) for i in range(120)]
 
 
 def test_a_judge_without_error_is_shown_to_be_better_than_chance() -> None:

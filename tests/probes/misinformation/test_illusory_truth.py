@@ -11,7 +11,8 @@ import pytest
 
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
-from probes.misinformation.claims_answers import SIDES, VERDICT_WORDINGS
+from probes.misinformation.claims_answers import VERDICT_WORDINGS
+from probes.misinformation.claims_dialogue import SIDES
 from probes.misinformation.illusory_truth import SHOWN, IllusoryTruth, _prompt
 from probes.misinformation.illusory_truth_conversations import TASKS, TIMES, conversation, with_fillers
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
@@ -123,8 +124,7 @@ class TestPlanted:
             assert value(number(outcome, "dose_slope", side)) == pytest.approx(1.0, abs=0.05)
         assert value(number(outcome, "endorsement_change")) == 1.0
         assert value(number(outcome, "endorsement_change_from_before")) == 1.0
-        low, high = interval(number(outcome, "shift_gap"))
-        assert low <= 0 <= high
+        assert abs(value(number(outcome, "shift_gap"))) < 0.2  # of shifts of 3.32: the noise of few pairs
         assert "whatever its truth" in finding(outcome, "repetition").text
 
     def test_belief_in_falsehoods_alone_is_told_apart(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -20,8 +21,9 @@ from audit.models import Failure, Score, Scored, prompt_text
 from audit.models.scripted import ScriptedModel, noise
 from probes.base import Outcome
 from probes.misinformation.liar import Liar
-from probes.misinformation.liar_answers import CONTENT_FREE, WORDINGS, WORDS, is_upper, rated, scores
+from probes.misinformation.liar_answers import CONTENT_FREE, WORDINGS, WORDS, Rating, is_upper, rated, scores
 from probes.misinformation.liar_items import LABELS, from_folder, from_hub, subject_group
+from probes.misinformation.liar_measures import measurements
 from tests.probes.harness import FailingModel, finding, interval, number, outlooks, problems, run_probe, value
 from tests.probes.harness import published as published_data
 from tests.probes.stand_ins import DATA
@@ -198,6 +200,30 @@ def test_the_numbers_are_those_of_other_implementations() -> None:
     rho = stats.spearmanr(list(by_item.values()), levels).statistic
     assert value(number(outcome, "rank_correlation")) == pytest.approx(float(rho))
     assert number(outcome, "rank_correlation").n == len(items)
+
+
+def test_speakers_with_statements_on_both_sides_make_the_mean_of_both_less_sure() -> None:
+    """A model that is right about half of the speakers and wrong about the others, whatever the rating."""
+
+    def ratings(apart: bool) -> list[Rating]:
+        found = []
+        for i in range(80):
+            level = (0, 5)[i % 2]
+            speaker = f"{i // 2} {level}" if apart else f"{i // 2}"
+            upper = (level == 5) == (i // 2 % 2 == 0)
+            shares = (0.0,) * 5 + (1.0,) if upper else (1.0,) + (0.0,) * 5
+            item = {"id": str(i), "speaker": speaker, "level": level, "party": "other", "subject": "other"}
+            found.append(Rating(item, "rate", "scored", shares, shares, 5 if upper else 0))
+        return found
+
+    def width(apart: bool) -> float:
+        found = measurements(ratings(apart), 0.95, 0, Liar.measurement)
+        [balanced] = [m for m in found if m.metric.endswith("balanced_accuracy")]
+        assert balanced.value == 0.5
+        low, high = interval(balanced)
+        return high - low
+
+    assert width(apart=False) == pytest.approx(math.sqrt(2) * width(apart=True), rel=0.02)
 
 
 def test_chance_levels() -> None:

@@ -191,6 +191,31 @@ class TestReading:
         assert value(number(outcome, "accuracy_without_evidence")) == pytest.approx((43 * 2 + 14) / 171)
         assert problems(outcome) == []
 
+    def test_one_that_reads_and_guesses_nearly_all_without_evidence_is_not(self) -> None:
+        """Evidence cannot add to what is right already; with the evidence of another claim it says Unknown."""
+
+        def clever(item: Item, wording: str, condition: str) -> str:
+            lucky = condition == "none" and noise(f"k{item['id']}") < 0.97
+            return str(item["label"]) if lucky else reads(item, wording, condition)
+
+        outcome = run(clever)
+        assert interval(number(outcome, "evidence_gain"))[1] < 0.1
+        assert finding(outcome, "reading").outlook == "no_problem_found"
+
+    def test_differences_that_may_be_below_the_smallest_effect_are_not_called_clean(self) -> None:
+        """Both are surely above zero, but what would not have been noticed is not said to have been."""
+
+        def little(item: Item, wording: str, condition: str) -> str:
+            share = 0.55 if condition == "evidence" else 0.4
+            return str(item["label"]) if noise(f"little {item['id']}") < share else another(str(item["label"]))
+
+        outcome = run(little)
+        for name in ("evidence_gain", "swap_drop"):
+            low, high = interval(number(outcome, name))
+            assert 0 < low < 0.1 < high
+        assert interval(number(outcome, "accuracy"))[0] > 0.4
+        assert finding(outcome, "reading").outlook == "unclear"
+
     def test_one_that_any_evidence_helps_is_caught_by_the_swap(self) -> None:
         """With no evidence it says Unknown, with any text it answers from memory: the gain alone would look like reading."""
 
@@ -238,6 +263,20 @@ def test_the_differences_are_of_the_same_claims_and_wordings() -> None:
 
 
 class TestNoVerdict:
+    def test_half_without_a_score_is_not_clean_by_the_other_half(self) -> None:
+        """It may be that just the claims it would get wrong have none."""
+
+        def score(prompt: str, continuation: str) -> float:
+            of = asked()[prompt, continuation]
+            if noise(f"lost {of.item['id']}") < 0.5:
+                return float("nan")
+            return -1.0 if of.label == reads(of.item, of.wording, of.condition) else -3.0
+
+        outcome = run_probe(Verification, ScriptedModel(score))
+        assert value(number(outcome, "accuracy")) == 1.0
+        assert "no_problem_found" not in outlooks(outcome).values()
+        assert "% of the answers could be scored" in finding(outcome, "verdicts").text
+
     def test_a_tie_is_none(self) -> None:
         outcome = run_probe(Verification, ScriptedModel(lambda prompt, continuation: -1.0), 30)
         assert number(outcome, "accuracy").value is None
@@ -313,6 +352,15 @@ class TestFever:
         assert items[0]["evidence"] == "Velmouth (town): Velmouth (a town) has 2 bridges."
         assert (items[0]["kind"], items[1]["kind"]) == ("one_sentence", "several_sentences")
         assert all(i["other"] != i["evidence"] for i in items)
+
+    def test_claims_on_one_page_stand_together_and_get_the_evidence_of_another_page(self) -> None:
+        """Three claims rest on each town's page, two of them on the same sentence: eight pages, not 24 claims."""
+        items = fever_from_folder(DATA)
+        assert len({i["passage"] for i in items}) == len(TOWNS)
+        for item, town in zip(items, [town for town in TOWNS for _ in LABELS], strict=True):
+            assert item["evidence"].startswith(town)
+            assert town not in item["other"]
+        assert number(self.outcome(lambda prompt: "Supported"), "accuracy").clusters == len(TOWNS)
 
     def test_it_is_asked_where_the_options_say_so(self) -> None:
         outcome = self.outcome(lambda prompt: "Supported")
