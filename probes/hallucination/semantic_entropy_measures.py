@@ -107,8 +107,7 @@ def _coverage(doubted: Sequence[Doubted], field: str) -> Coverage:
 
 def _of_answers(doubted: Sequence[Doubted], field: str) -> Coverage:
     """Of numbers that set a sign against right and wrong: what was declined is neither."""
-    declined: ItemStatus = "refused"
-    return coverage(declined if d.outcome == "abstained" else _status(d, field) for d in doubted)
+    return coverage(_status(d, field) for d in doubted if d.outcome != "abstained")
 
 
 def _status(d: Doubted, field: str) -> ItemStatus:

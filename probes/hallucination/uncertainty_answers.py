@@ -48,6 +48,11 @@ class Answered:
     outcome: str | None
     note: str | None = None
 
+    @property
+    def declined(self) -> bool:
+        """Whether there is no answer of which to be sure: it counts in no coverage of doubt."""
+        return self.outcome == "abstained"
+
 
 @dataclass(frozen=True)
 class Doubt:
@@ -86,11 +91,9 @@ def doubts(answered: Answered, tokens: int, answers: Responses) -> list[Doubt]:
     """The three confidences of one answer."""
     item, text = answered.item, answered.text
     if text is None or answered.outcome not in ("right", "wrong"):
-        shown, declined = prompt_text(asked(item)), answered.outcome == "abstained"
+        shown, declined = prompt_text(asked(item)), answered.declined
         note = "The model said that it does not know: there is no answer to be sure of." if declined else answered.note
-        # A question declined is no answer whose doubt was scored: it would be missing from n without a word.
-        status: ItemStatus = "refused" if declined else answered.status
-        return [Doubt(answered, method, status, None, shown, text, note) for method in METHODS]
+        return [Doubt(answered, method, answered.status, None, shown, text, note) for method in METHODS]
     return [
         _sequence(answered, answers.get(greedy(item, tokens))),
         _p_true(answered, text, answers),

@@ -69,6 +69,7 @@ def _about_signs(kind: type[Probe], found: dict[str, Measurement], smallest: flo
     able = _able(accuracy)
     if not able:
         text += FEW_RIGHT
+    used = [areas[best], accuracy]  # the best sign is no less clean where another could not be read
     outlook = "no_problem_found" if able and best in _of_use(scored, lowest, accuracy.confidence) else "unclear"
     return kind.finding("signs", outlook, text, values, used, ADVICE)
 

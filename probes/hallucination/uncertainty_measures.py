@@ -69,7 +69,7 @@ class Numbers:
     def _of_method(self, method: str, doubts: Sequence[Doubt]) -> list[Measurement]:
         signs = signs_for(doubts)
         told: dict[str, Any] = {"part": method, "evidence": {"tags.asked": method}}
-        planned = coverage(d.status for d in doubts)
+        planned = coverage(d.status for d in doubts if not d.answered.declined)
         seed = derived_seed(self.seed, method)
         errors = signs.error_rate
         area = error_area(signs, self.confidence, seed)
@@ -150,7 +150,7 @@ class Numbers:
 
     def _difference(self, pair: tuple[str, str], doubts: Sequence[Doubt]) -> tuple[Estimate, Any]:
         by_item = {m: {d.answered.item["id"]: d for d in doubts if d.method == m} for m in pair}
-        both = [(d, by_item[pair[1]][i]) for i, d in by_item[pair[0]].items()]
+        both = [(d, by_item[pair[1]][i]) for i, d in by_item[pair[0]].items() if not d.answered.declined]
         planned = coverage(a.status if a.status != "scored" else b.status for a, b in both)
         usable = [(a, b) for a, b in both if telling(a) and telling(b)]
         first, second = signs_for([a for a, _ in usable]), signs_for([b for _, b in usable])

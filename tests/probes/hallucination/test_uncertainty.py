@@ -239,7 +239,7 @@ def test_a_refusal_is_no_wrong_answer() -> None:
     outcome = run_probe(Uncertainty, SamplingModel(says), 12)
     assert value(number(outcome, "abstention_rate")) == 1.0
     assert number(outcome, "aurc", "sequence").value is None
-    assert number(outcome, "aurc", "sequence").coverage.refused == 12
+    assert number(outcome, "aurc", "sequence").coverage.planned == 0
     assert len(outcome.records) == 12 * (1 + len(METHODS))
 
 
