@@ -79,16 +79,7 @@ def stratified_auroc(
     if groups is None or count == n:
         return _with_p(by_formula)
     found = bootstrap((scores, labels, codes), _over_draws, groups.tolist(), level, resamples, seed)
-    if found.low is None or found.high is None:
-        return _with_p(replace(by_formula, method=f"{found.method}; {by_formula.method}"))
-    return _with_p(
-        replace(
-            found,
-            low=min(found.low, lower, value),
-            high=max(found.high, upper, value),
-            method=f"{found.method}, joined with {by_formula.method}",
-        )
-    )
+    return _with_p(_joined(found, by_formula))
 
 
 def auroc_difference(
@@ -132,6 +123,15 @@ def auroc_difference(
     known = np.arange(n).tolist() if clusters is None else list(clusters)
     found = bootstrap((a, b, labels, codes), difference, None if clusters is None else known, level, resamples, seed)
     return _with_p(_moved_out(found, min(_clusters_of_each(labels, cluster_codes(known, n)))), null=0.0)
+
+
+def _joined(found: Estimate, by_formula: Estimate) -> Estimate:
+    """The wider of both intervals on each side; that of the formula where resamples give none."""
+    low, high, least, most = found.low, found.high, by_formula.low, by_formula.high
+    if low is None or high is None or least is None or most is None:
+        return replace(by_formula, method=f"{found.method}; {by_formula.method}")
+    method = f"{found.method}, joined with {by_formula.method}"
+    return replace(found, low=min(low, least), high=max(high, most), method=method)
 
 
 def _moved_out(found: Estimate, rarer: int) -> Estimate:
