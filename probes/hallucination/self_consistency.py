@@ -129,7 +129,8 @@ class SelfConsistency(Probe):
             status=p.status,
             outcome=p.outcome,
             concern=bad / len(read) if read else 0.0,
-            note=p.note or (f"{bad} of {len(read)} sentences not borne out by most other texts." if read else None),
+            note=p.note
+            or (f"{bad} of {len(read)} sentences not borne out by at least half of the other texts." if read else None),
             detail={"samples": list(p.samples), "sentences": [_shown(s) for s in sentences]},
             claims=claims,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.metrics import Estimate, aurac, mean, not_measured, rate
@@ -70,6 +70,7 @@ class Numbers:
         # Rounding can put an entropy just above its largest value.
         values = [min(v, most) for _, v in known]
         found: Estimate = mean(values, [d.item["question_id"] for d, _ in known], self.confidence, bounds=(0.0, most))
+        found = replace(found, p_value=None)  # against 0, which no sampled answers are expected to show
         if found.value is None and any(d.status == "scored" for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
         return self.kind.measurement(

@@ -126,6 +126,10 @@ def test_the_entropy_is_that_of_the_meanings_on_the_record() -> None:
         assert record.scores["meanings"] == len(set(meanings))
 
 
+def test_a_mean_entropy_is_not_tested_against_none() -> None:
+    assert number(scatters(), "mean_entropy").p_value is None
+
+
 def test_the_weighted_one_needs_log_probabilities_and_the_discrete_one_does_not() -> None:
     model = keyed(0.2, scatter=True)
     model._logprob = lambda prompt, temperature, seed: None

@@ -291,6 +291,8 @@ def test_without_log_probabilities_the_other_two_are_measured() -> None:
         ("between 60 and 80", None),
         ("0.9", None),
         ("150", None),
+        ("10,000", None),
+        ("99,5", 0.995),
         ("-5", None),
         ("H2O", None),
         ("", None),
