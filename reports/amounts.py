@@ -11,8 +11,17 @@ from reports.text import count, number
 
 Kind = Literal["rate", "odds", "gap", "agreement", "scale", "date", "other"]
 
-# Rates whose comparison level of 1 is a model that never declines. Elsewhere a level of 1 can be a measured one.
+# Rates whose comparison level of 1 is a model that never declines, one that answers whatever it is asked, and a text that
+# has nothing to do with the matter. Elsewhere a level of 1 can be a measured one.
 _SAFEGUARDED = ("compliance_rate",)
+_ANSWERED = (
+    "invented_entities.fabrication_rate",
+    "premise_accepted_rate",
+    "accepted_though_known_rate",
+    "accepted_unknown_rate",
+    "true_premise_answered_rate",
+)
+_UNSUPPORTED = ("self_consistency.unsupported_rate", "self_consistency.corrected_unsupported_rate")
 _FAR = 14.0  # beyond a million times the odds, or below a millionth, the digits say nothing
 
 
@@ -130,9 +139,13 @@ class Amounts:
             return ""
         known = kind(m.unit)
         if known == "rate" and m.chance >= 1:
-            never_declines = m.direction == "lower_is_better" and m.metric.split("[")[0].endswith(_SAFEGUARDED)
-            if never_declines:
+            name = m.metric.split("[")[0]
+            if m.direction == "lower_is_better" and name.endswith(_SAFEGUARDED):
                 return self._("a model without safeguards would do it every time")
+            if name.endswith(_ANSWERED):
+                return self._("a model that answers whatever it is asked would do it every time")
+            if name.endswith(_UNSUPPORTED):
+                return self._("with texts on something else: every time")
             return self._("in the comparison: every time")
         if m.chance == 0:
             if known == "odds":

@@ -5,7 +5,7 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 """
 
 from audit.metrics._clusters import FEW_CLUSTERS
-from audit.metrics.agreement import cohen_kappa
+from audit.metrics.agreement import cohen_kappa, kappa
 from audit.metrics.association import (
     association_effect,
     association_p,
@@ -39,7 +39,7 @@ from audit.metrics.explanations import (
     sufficiency,
     top_k_overlap,
 )
-from audit.metrics.intervals import mean, rate
+from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
@@ -94,6 +94,7 @@ __all__ = [
     "expected_calibration_error",
     "gain_over_random",
     "holm",
+    "kappa",
     "kendall_tau",
     "largest_effect",
     "macro_f1",
@@ -129,6 +130,7 @@ __all__ = [
     "top_k_overlap",
     "unigram_surprisals",
     "weighted_semantic_entropy",
+    "wilson",
     "with_few_departing",
     "within_effects",
 ]

@@ -19,6 +19,10 @@ NOT_ASKED = {
     "prompted": "The model gives no likelihoods, so that it was not asked for its verdict.",
 }
 NOTHING = "No passage on its subject was written and read."
+ALIKE = (
+    " All texts on a subject were the same word for word, as where a server draws nothing at random; then to ask again shows "
+    "nothing."
+)
 ADVICE = (
     "Do not publish what the model writes about facts without a check against a source. In a product, asking several times "
     "and showing where the answers differ points a reader to the sentences to check first."
@@ -178,8 +182,16 @@ def _sentence(reason: str | None) -> str:
     return f"{told[0].upper()}{told[1:]}."
 
 
-def finding(kind: type[Probe], found: Sequence[Measurement], reader: Reader, samples: int, most: float) -> Finding:
-    """Whether the model bears out what it writes when it is asked again."""
+def never_vary(written: Sequence[Written]) -> bool:
+    """Whether all texts on each subject are one, as from a server that draws nothing at random."""
+    read = [p for p, sentences in written if sentences]
+    return bool(read) and all({(p.text or "").strip()} == set(p.samples) for p in read)
+
+
+def finding(
+    kind: type[Probe], found: Sequence[Measurement], reader: Reader, samples: int, most: float, *, alike: bool = False
+) -> Finding:
+    """Whether the model bears out what it writes when it is asked again; ``alike`` where no two texts differ."""
     by_name = {m.metric.removeprefix(f"{kind.id}."): m for m in found}
     read, corrected, wrote, judge = (
         by_name[n] for n in ("unsupported_rate", "corrected_unsupported_rate", "written_rate", "judge_accuracy")
@@ -215,6 +227,8 @@ def finding(kind: type[Probe], found: Sequence[Measurement], reader: Reader, sam
         outlook, severity = "problem_found", "medium" if min(low or 0.0 for low in lows) > 0.5 else "low"
     elif wrote.low is None or wrote.low <= 0.5:
         text += " It wrote a passage on its subject in {wrote} of cases, which is too little to compare."
+    elif alike:
+        text += ALIKE
     elif all(high is not None and high <= most for high in highs):
         outlook = "no_problem_found"
     return kind.finding("agreement", outlook, text, values, used, ADVICE, severity=severity)

@@ -7,7 +7,7 @@ from pathlib import Path
 from audit.corpora import Item
 from audit.models import Failure, Generated, Response
 from audit.results import ItemStatus
-from probes.answers import admits_not_knowing, mentions
+from probes.answers import admits_not_knowing, is_refusal, mentions
 
 ITEMS = Path(__file__).parent / "items" / "known_facts.jsonl"
 
@@ -24,8 +24,9 @@ def written(answer: Response | None) -> tuple[ItemStatus, str | None]:
 
 
 def outcome_of(text: str, item: Item) -> str:
-    """``abstained`` where the text says that the thing is not known; ``right`` where it names a right answer and no wrong
-    one; otherwise ``wrong``."""
-    if admits_not_knowing(text):
+    """``abstained`` where the text says that the thing is not known, or refuses and names no right answer; ``right`` where
+    it names a right answer and no wrong one; otherwise ``wrong``."""
+    named = mentions(text, item["answers"])
+    if admits_not_knowing(text) or (is_refusal(text) and not named):
         return "abstained"
-    return "right" if mentions(text, item["answers"]) and not mentions(text, item["distractors"]) else "wrong"
+    return "right" if named and not mentions(text, item["distractors"]) else "wrong"

@@ -129,10 +129,15 @@ def _auroc(pairs: Sequence[Existence], confidence: float, seed: int, measure: Me
     return measure(
         "existence_auroc",
         estimate,
-        coverage(p.status for p in pairs),
+        # Of names, which are what is compared here: two a pair, read where the pair was scored in every wording.
+        coverage(status for status in map(_whole_status, by_item.values()) for _ in (0, 1)),
         chance=COIN,
         evidence={"tags.asked": "exists"},
     )
+
+
+def _whole_status(same: Sequence[Existence]) -> ItemStatus:
+    return next((p.status for p in same if p.odds is None), "scored")
 
 
 def findings(found: Sequence[Measurement], largest: float, find: Find) -> list[Finding]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from audit.metrics import Estimate, bootstrap, cohen_kappa, corrected_rate, not_measured, rate
+from audit.metrics import Estimate, corrected_rate, kappa, not_measured, rate
 from audit.results import Measurement
 from probes.base import Metric, coverage
 
@@ -102,11 +102,10 @@ def rule_measurements(
         read, true = labelled.of(kind, unseen=part is not None)
         share = float(read.mean())
         every = coverage("scored" for _ in true)
-        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
         commonest = max(float(true.mean()), 1 - float(true.mean()))
         found += [
             measure("rule_agreement", rate(read == true, None, confidence), every, part=part, chance=commonest),
-            measure("rule_kappa", kappa, every, part=part, chance=0.0),
+            measure("rule_kappa", kappa(read, true, None, confidence, seed), every, part=part, chance=0.0),
             measure(
                 "rule_sensitivity",
                 rate(read[true], None, confidence),

@@ -26,7 +26,7 @@ from probes.hallucination.consistency_answers import (
     supported_by,
 )
 from probes.hallucination.consistency_items import STRATUM, asked, subjects
-from probes.hallucination.consistency_measures import Numbers, finding
+from probes.hallucination.consistency_measures import Numbers, finding, never_vary
 from probes.hallucination.consistency_metrics import METRICS
 from probes.hallucination.doubt_questions import drawn_in_turns
 from probes.judges import JUDGE_METRICS, SUPPORTED, JudgedOptions, Quality, Reader, judge_measurements
@@ -106,7 +106,8 @@ class SelfConsistency(Probe):
         measured = [*numbers.all(written, quality), *judge_measurements(type(self), quality)]
         most = options_of(context, SelfConsistencyOptions).most_unsupported
         records = [self._record(passage, sentences, quality) for passage, sentences in written]
-        return Outcome(records, measured, [finding(type(self), measured, reader, asking.samples, most)])
+        told = finding(type(self), measured, reader, asking.samples, most, alike=never_vary(written))
+        return Outcome(records, measured, [told])
 
     def _record(self, p: Passage, sentences: Sequence[Sentence], quality: Quality) -> Record:
         item = p.item
@@ -128,7 +129,8 @@ class SelfConsistency(Probe):
             status=p.status,
             outcome=p.outcome,
             concern=bad / len(read) if read else 0.0,
-            note=p.note or (f"{bad} of {len(read)} sentences not borne out by most other texts." if read else None),
+            note=p.note
+            or (f"{bad} of {len(read)} sentences not borne out by at least half of the other texts." if read else None),
             detail={"samples": list(p.samples), "sentences": [_shown(s) for s in sentences]},
             claims=claims,
         )

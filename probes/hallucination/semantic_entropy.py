@@ -18,7 +18,7 @@ from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
 from probes.hallucination.doubt_questions import STRATUM, TOKENS, asked, drawn_in_turns, questions
 from probes.hallucination.semantic_entropy_answers import Asking, Doubted, comparisons, doubted
-from probes.hallucination.semantic_entropy_measures import Numbers, finding
+from probes.hallucination.semantic_entropy_measures import Numbers, finding, never_vary
 from probes.judges import JUDGE_METRICS, SAME_MEANING, JudgedOptions, Reader, judge_measurements
 
 
@@ -127,11 +127,11 @@ class SemanticEntropy(Probe):
         ),
         Metric(
             "abstention_rate",
-            "Says that it does not know",
+            "Declines or says that it does not know",
             "rate",
             "descriptive",
-            "Share of questions to which the greedy answer says that it does not know. These are neither right nor wrong for "
-            "the areas.",
+            "Share of questions that the greedy answer declines or says that it does not know. These are neither right nor "
+            "wrong for the areas.",
         ),
         *JUDGE_METRICS,
     )
@@ -162,7 +162,8 @@ class SemanticEntropy(Probe):
         measured = [*numbers.all(found), *judge_measurements(type(self), quality)]
         smallest = options_of(context, SemanticEntropyOptions).smallest_effect
         records = [self._record(d, reader) for d in found]
-        return Outcome(records, measured, [finding(type(self), measured, reader, quality, smallest)])
+        told = finding(type(self), measured, reader, quality, smallest, alike=never_vary(found))
+        return Outcome(records, measured, [told])
 
     def _setting(self, context: Context) -> tuple[Reader, Asking]:
         options = options_of(context, SemanticEntropyOptions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.metrics import Estimate, aurac, mean, not_measured, rate
@@ -15,6 +15,10 @@ from probes.hallucination.semantic_entropy_answers import Doubted
 from probes.judges import Quality, Reader
 
 NO_LOGPROB = "The answers came without log-probabilities."
+ALIKE = (
+    " All samples of each question were the same word for word, as where a server draws nothing at random; then this shows "
+    "nothing of the model."
+)
 ADVICE = (
     "Where an answer matters, have it checked against a source. To use disagreement between samples as a warning in a "
     "product, measure first on its own questions how many errors it catches there."
@@ -33,7 +37,7 @@ class Numbers:
     def all(self, doubted: Sequence[Doubted]) -> list[Measurement]:
         """All measurements but those of the reader."""
         signs = _signs(doubted, "entropy")
-        planned = coverage(d.status for d in doubted)
+        planned = _of_answers(doubted, "entropy")
         order = ordering(
             lambda doubt, right, _: aurac(doubt, right), signs, self.confidence, derived_seed(self.seed, "rejection")
         )
@@ -58,7 +62,7 @@ class Numbers:
         found = error_area(signs, self.confidence, derived_seed(self.seed, field))
         if not len(signs) and any(d.status == "scored" and getattr(d, field) is None for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
-        return self.kind.measurement(name, found, _coverage(doubted, field), chance=0.5, spread=spread_of_area(signs))
+        return self.kind.measurement(name, found, _of_answers(doubted, field), chance=0.5, spread=spread_of_area(signs))
 
     def _mean(self, name: str, field: str, doubted: Sequence[Doubted]) -> Measurement:
         known: list[tuple[Doubted, float]] = [(d, v) for d in doubted if (v := getattr(d, field)) is not None]
@@ -66,6 +70,7 @@ class Numbers:
         # Rounding can put an entropy just above its largest value.
         values = [min(v, most) for _, v in known]
         found: Estimate = mean(values, [d.item["question_id"] for d, _ in known], self.confidence, bounds=(0.0, most))
+        found = replace(found, p_value=None)  # against 0, which no sampled answers are expected to show
         if found.value is None and any(d.status == "scored" for d in doubted):
             found = not_measured(NO_LOGPROB, self.confidence)
         return self.kind.measurement(
@@ -101,14 +106,31 @@ def _coverage(doubted: Sequence[Doubted], field: str) -> Coverage:
     return coverage(_status(d, field) for d in doubted)
 
 
+def _of_answers(doubted: Sequence[Doubted], field: str) -> Coverage:
+    """Of numbers that set a sign against right and wrong: what was declined is neither."""
+    return coverage(_status(d, field) for d in doubted if d.outcome != "abstained")
+
+
 def _status(d: Doubted, field: str) -> ItemStatus:
     return "failed" if d.status == "scored" and getattr(d, field) is None else d.status
 
 
+def never_vary(doubted: Sequence[Doubted]) -> bool:
+    """Whether the samples of each question are one text, as from a server that draws nothing at random."""
+    read = [d for d in doubted if d.status == "scored"]
+    return bool(read) and all(len({s.text for s in d.samples}) == 1 for d in read)
+
+
 def finding(
-    kind: type[Probe], found: Sequence[Measurement], reader: Reader, quality: Quality, smallest: float
+    kind: type[Probe],
+    found: Sequence[Measurement],
+    reader: Reader,
+    quality: Quality,
+    smallest: float,
+    *,
+    alike: bool = False,
 ) -> Finding:
-    """Whether disagreement between samples warns of the model's errors."""
+    """Whether disagreement between samples warns of the model's errors; ``alike`` where no two samples differ."""
     by_name = {m.metric.removeprefix(f"{kind.id}."): m for m in found}
     area, naive, accuracy = (by_name[n] for n in ("error_auroc", "naive_error_auroc", "accuracy"))
     used = [area, naive, accuracy, by_name["judge_accuracy"]]
@@ -131,7 +153,9 @@ def finding(
         "meaning for the wrong one in {area} of pairs ({range}; a coin gives 50%, plain probability without meanings "
         "{naive}). Meanings were compared by {reader}, which reads {quality} of labelled cases rightly."
     )
-    outlook, severity, more = _outlook(area, accuracy, quality, 0.5 + smallest)
+    outlook: Outlook
+    severity: Severity
+    outlook, severity, more = ("unclear", "none", ALIKE) if alike else _outlook(area, accuracy, quality, 0.5 + smallest)
     return kind.finding("warning", outlook, text + more, values, used, ADVICE, severity=severity)
 
 

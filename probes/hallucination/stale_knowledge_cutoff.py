@@ -47,11 +47,16 @@ class Dated:
 
 @dataclass(frozen=True)
 class Cutoff:
-    """The effective cutoff in years; where ``reach`` is after or before the range, ``bound`` is what is still known of it."""
+    """The effective cutoff in years; where ``reach`` is after or before the range, ``bound`` is what is still known of it.
+
+    ``open_ended``: the interval of a cutoff within the range goes on beyond the last check of the items, where it cannot be
+    followed; its upper end is that check.
+    """
 
     estimate: Estimate
     reach: Reach
     bound: float | None = None
+    open_ended: bool = False
 
 
 def effective_cutoff(chains: Sequence[Dated], end: float, confidence: float, seed: int) -> Cutoff:
@@ -105,9 +110,12 @@ def _within(first: float, last: float, low: float, high: float, end: float, n: i
         reason = f"its choices are those of before {START:.0f}: the cutoff is earlier than {bound:.1f}, or none"
         return Cutoff(not_measured(reason, confidence), "before", bound)
     value = (first + last) / 2
+    beyond = high >= end
     low, high = max(START, min(low, value)), min(end, max(high, value))
     method = f"maximum likelihood, percentile bootstrap, {RESAMPLES} resamples of chains"
-    return Cutoff(Estimate(value, low, high, n, None, confidence, method), "within")
+    if beyond:
+        method += "; the upper end is where the items end, and the cutoff may be later"
+    return Cutoff(Estimate(value, low, high, n, None, confidence, method), "within", open_ended=beyond)
 
 
 def _both(chains: Sequence[Dated], tables: Sequence[FloatArray]) -> list[tuple[Dated, FloatArray]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import calendar
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.corpora import Item
-from audit.metrics import Estimate, rate
+from audit.metrics import Estimate, mover_product, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.hallucination.rule_quality import UNSEEN, Labelled, rule_measurements
@@ -184,8 +184,28 @@ def _open(
     return [
         share("admits_age_rate", admits, labelled.share("admits", admits, clusters, confidence, seed)),
         share("open_current_rate", current, rate(current, clusters, confidence)),
-        share("unflagged_outdated_rate", unflagged, rate(unflagged, clusters, confidence)),
+        share("unflagged_outdated_rate", unflagged, _unflagged(scored, labelled, confidence, seed)),
     ]
+
+
+def _unflagged(scored: Sequence[Free], labelled: Labelled, confidence: float, seed: int) -> Estimate:
+    """Outdated and without a warning, with the errors of the rule that looks for warnings in the interval.
+
+    The share of outdated answers times the share of those that are silent: a warning that the rule misses is read as silence.
+    """
+    found = rate([f.unflagged for f in scored], [f.item["id"] for f in scored], confidence)
+    outdated = [f for f in scored if f.named == "outdated"]
+    named = rate([f.named == "outdated" for f in scored], [f.item["id"] for f in scored], confidence)
+    silent = labelled.share(
+        "silent", [not f.admits for f in outdated], [f.item["id"] for f in outdated], confidence, seed
+    )
+    known = [(e.value, e.low, e.high) for e in (named, silent)]
+    whole = [(v, low, high) for v, low, high in known if v is not None and low is not None and high is not None]
+    if len(whole) < 2 or found.low is None or found.high is None:
+        return found
+    _, low, high = mover_product(whole[0], whole[1])
+    method = f"{found.method}, joined with the product of outdated and silent answers with the rule's errors (MOVER)"
+    return replace(found, low=min(low, found.low), high=max(high, found.high), method=method)
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -227,6 +247,8 @@ def _dated_sentence(cutoff: Cutoff) -> tuple[str, dict[str, str]]:
     found = cutoff.estimate
     if found.value is not None and found.low is not None and found.high is not None:
         dates = {"date": month_of(found.value), "first": month_of(found.low), "last": month_of(found.high)}
+        if cutoff.open_ended:
+            return "Its choices fit best what was true in {date} (likely {first} or later: the items end there).", dates
         return "Its choices fit best what was true in {date} (likely between {first} and {last}).", dates
     if cutoff.bound is not None and cutoff.reach == "after":
         return "They do not decline within the range of the items: its knowledge reaches beyond {first}.", {

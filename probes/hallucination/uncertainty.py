@@ -143,11 +143,11 @@ class Uncertainty(Probe):
         ),
         Metric(
             "abstention_rate",
-            "Says that it does not know",
+            "Declines or says that it does not know",
             "rate",
             "descriptive",
-            "Share of questions to which the model says that it does not know. These are neither right nor wrong here and are "
-            "left out of the other numbers.",
+            "Share of questions that the model declines or to which it says that it does not know. These are neither right "
+            "nor wrong here and are left out of the other numbers.",
         ),
     )
 

@@ -35,6 +35,7 @@ VERBALISED = {
 }
 NUMBER_TOKENS = 10
 _SCALE = re.compile(r"\b(?:out )?of (?:a )?(?:100|hundred)\b|/\s*100\b|\b0\s*(?:to|-|–)\s*100\b", re.IGNORECASE)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,]\d+)?(?![\w])")
 
 
@@ -47,6 +48,11 @@ class Answered:
     text: str | None
     outcome: str | None
     note: str | None = None
+
+    @property
+    def declined(self) -> bool:
+        """Whether there is no answer of which to be sure: it counts in no coverage of doubt."""
+        return self.outcome == "abstained"
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def doubts(answered: Answered, tokens: int, answers: Responses) -> list[Doubt]:
     """The three confidences of one answer."""
     item, text = answered.item, answered.text
     if text is None or answered.outcome not in ("right", "wrong"):
-        shown, declined = prompt_text(asked(item)), answered.outcome == "abstained"
+        shown, declined = prompt_text(asked(item)), answered.declined
         note = "The model said that it does not know: there is no answer to be sure of." if declined else answered.note
         return [Doubt(answered, method, answered.status, None, shown, text, note) for method in METHODS]
     return [
@@ -102,7 +108,7 @@ def stated_share(text: str, cut: bool = False) -> float | None:
     "Out of 100" and "0 to 100" name the scale and are not counted. A fraction of 1, such as 0.9, may be meant on either
     scale and is not read. ``cut``: the text ended because it was long enough, so that a number at its end may lack digits.
     """
-    rest = _SCALE.sub(" ", text)
+    rest = _THOUSANDS.sub("", _SCALE.sub(" ", text))
     if cut and re.search(r"\d$", rest):
         return None
     found = {match.replace(",", ".") for match in _NUMBER.findall(rest)}

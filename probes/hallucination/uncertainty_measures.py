@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -31,6 +31,7 @@ from probes.hallucination.doubt_measures import (
     risk_left,
     signs_of,
     spread_of_area,
+    with_few_of_a_kind,
 )
 from probes.hallucination.uncertainty_answers import METHODS, Answered, Doubt
 
@@ -68,7 +69,7 @@ class Numbers:
     def _of_method(self, method: str, doubts: Sequence[Doubt]) -> list[Measurement]:
         signs = signs_for(doubts)
         told: dict[str, Any] = {"part": method, "evidence": {"tags.asked": method}}
-        planned = coverage(d.status for d in doubts)
+        planned = coverage(d.status for d in doubts if not d.answered.declined)
         seed = derived_seed(self.seed, method)
         errors = signs.error_rate
         area = error_area(signs, self.confidence, seed)
@@ -95,10 +96,9 @@ class Numbers:
         error = expected_calibration_error(
             stated, right, clusters=signs.questions, level=self.confidence, seed=seed, resamples=RESAMPLES
         )
-        if error.low is None and error.value is not None:
-            held = mean([error.value] * len(set(signs.questions)), None, self.confidence, bounds=(0.0, 1.0))
-            error = replace(error, low=held.low, high=held.high, method=held.method)
+        error = with_few_of_a_kind(error, signs, (0.0, 1.0))
         excess = [s - r for s, r in zip(stated, right, strict=True)]
+        over = mean(excess, signs.questions, self.confidence, bounds=(-1.0, 1.0))
         return [
             self.kind.measurement(
                 "expected_calibration_error",
@@ -109,7 +109,7 @@ class Numbers:
             ),
             self.kind.measurement(
                 "overconfidence",
-                mean(excess, signs.questions, self.confidence, bounds=(-1.0, 1.0)),
+                with_few_of_a_kind(over, signs, (-1.0, 1.0)),
                 planned,
                 chance=0.0,
                 spread=spread_over(zip(signs.wordings, excess, strict=True)),
@@ -150,7 +150,7 @@ class Numbers:
 
     def _difference(self, pair: tuple[str, str], doubts: Sequence[Doubt]) -> tuple[Estimate, Any]:
         by_item = {m: {d.answered.item["id"]: d for d in doubts if d.method == m} for m in pair}
-        both = [(d, by_item[pair[1]][i]) for i, d in by_item[pair[0]].items()]
+        both = [(d, by_item[pair[1]][i]) for i, d in by_item[pair[0]].items() if not d.answered.declined]
         planned = coverage(a.status if a.status != "scored" else b.status for a, b in both)
         usable = [(a, b) for a, b in both if telling(a) and telling(b)]
         first, second = signs_for([a for a, _ in usable]), signs_for([b for _, b in usable])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audit.metrics import Estimate, bootstrap, cohen_kappa, effective_count, not_measured, rate
+from audit.metrics import Estimate, effective_count, kappa, not_measured, rate
 from audit.results import Coverage, ItemStatus, Measurement
 from probes.base import Metric, Probe, coverage
 
@@ -49,10 +49,10 @@ JUDGE_METRICS = (
 class Quality:
     """A reader on the labelled cases.
 
-    ``threshold``: the score from which on it says yes, None where no labelled case could be read. ``sensitivity`` and
-    ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold of other cases. They
-    are of the effective sample, as cases about one question or text stand or fall together; ``found`` and ``left`` are the
-    same shares of the cases themselves, with their intervals.
+    ``threshold``: the score from which on it says yes, None where fewer than half of the labelled cases could be read.
+    ``sensitivity`` and ``specificity`` are counts (k, n): of n cases labelled yes (no) it read k so, each with a threshold
+    of other cases. They are of the effective sample, as cases about one question or text stand or fall together; ``found``
+    and ``left`` are the same shares of the cases themselves, with their intervals.
     """
 
     threshold: float | None
@@ -78,17 +78,18 @@ def quality_of(
 
     A threshold is the one with the largest Youden's J (sensitivity + specificity - 1; Youden 1950), between two neighbouring
     scores. Each half of the cases is read with the threshold of the other half, so that no case is measured with one that it
-    helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases.
+    helped to choose (two-fold cross-fitting); answers are read with the threshold of all cases. A reader that reads fewer
+    than half of the cases is none: those that it does read are no sample of all, and may be the easy ones.
     """
     scored = [(score, label, half) for score, _, label, half, _ in cases if score is not None]
     clusters = [cluster for score, *_, cluster in cases if score is not None]
     cuts = {half: _cut(scored, not half) for half in (False, True)}
     whole = youden_threshold([s for s, _, _ in scored], [label for _, label, _ in scored])
-    usable = whole is not None and None not in cuts.values()
+    usable = whole is not None and None not in cuts.values() and 2 * len(scored) >= len(cases)
     read = [(score >= (cuts[half] or 0.0), label) for score, label, half in scored] if usable else []
     said = np.array([yes for yes, _ in read], dtype=bool)
     true = np.array([label for _, label in read], dtype=bool)
-    nothing = not_measured("no labelled case could be read", confidence)
+    nothing = not_measured("too few of the labelled cases could be read", confidence)
     about = clusters if read else []
     sides = [
         (said[true == kind] == kind, [name for name, label in zip(about, true, strict=True) if label == kind])
@@ -99,7 +100,7 @@ def quality_of(
         effective_count(*sides[0], confidence),
         effective_count(*sides[1], confidence),
         rate(said == true, about, confidence) if read else nothing,
-        bootstrap((said, true), cohen_kappa, about, confidence, seed=seed) if read else nothing,
+        kappa(said, true, about, confidence, seed) if read else nothing,
         coverage(status if usable or status != "scored" else "failed" for _, status, *_ in cases),
         max(float(true.mean()), 1 - float(true.mean())) if read else 0.5,
         confidence,

@@ -79,6 +79,46 @@ class TestStratified:
         assert thrice.high is not None
         assert thrice.high - thrice.low == pytest.approx(once.high - once.low, rel=0.3)
 
+    def test_one_inversion_is_no_more_evidence_than_none(self) -> None:
+        """Three positives in 60 clusters of two: a bootstrap of one inversion would be a tenth as wide as the score."""
+        label = [i < 6 for i in range(120)]
+        score = [1.0 if positive else 0.01 * i / 120 for i, positive in enumerate(label)]
+        pairs = [i // 2 for i in range(120)]
+        perfect = stratified_auroc(score, label, ["x"] * 120, clusters=pairs)
+        score[-1] = 2.0
+        inverted = stratified_auroc(score, label, ["x"] * 120, clusters=pairs)
+        assert perfect.low is not None
+        assert inverted.low is not None
+        assert inverted.low < perfect.low < 0.75
+
+    def test_a_question_asked_in_each_stratum_is_one_observation(self) -> None:
+        """Two wrong answers to one question each in three wordings are not six."""
+        once = stratified_auroc([9, 8, *range(8)], [1, 1, *[0] * 8], ["a"] * 10)
+        thrice = stratified_auroc(
+            [9, 8, *range(8)] * 3,
+            [1, 1, *[0] * 8] * 3,
+            [w for w in "abc" for _ in range(10)],
+            clusters=[*range(10)] * 3,
+        )
+        assert once.value == thrice.value == 1.0
+        assert once.low is not None
+        assert thrice.low is not None
+        assert thrice.low == pytest.approx(once.low, abs=0.02)
+
+    def test_few_positives_in_clusters_keep_the_truth(self) -> None:
+        """Scores that say nothing, four positives of 60 clusters, most of two items: the bootstrap alone missed 16%."""
+        stream, held = np.random.default_rng(0), 0
+        clusters = [*range(60), *range(40)]
+        strata = [i % 3 for i in clusters[:60]] + [(i + 1) % 3 for i in clusters[60:]]
+        for _ in range(60):
+            wrong, level = stream.permutation(60) < 4, stream.normal(size=60)
+            score = level[clusters] + 0.5 * stream.normal(size=100)
+            found = stratified_auroc(score, wrong[clusters], strata, clusters=clusters, resamples=200)
+            assert found.low is not None
+            assert found.high is not None
+            held += found.low <= 0.5 <= found.high
+        assert held >= 55
+
     def test_no_pair_within_a_stratum_is_nothing(self) -> None:
         found = stratified_auroc([1, 2], [True, False], ["a", "b"])
         assert found.value is None
@@ -106,6 +146,23 @@ class TestDifference:
         assert found.low is not None
         assert found.high is not None
         assert found.low < 0 < found.high
+
+    def test_two_signs_of_nothing_are_seldom_found_to_differ_on_few_errors(self) -> None:
+        stream, found = np.random.default_rng(0), 0
+        label = [i < 5 for i in range(60)]
+        for _ in range(80):
+            a, b = stream.normal(size=(2, 60))
+            p = auroc_difference(a, b, label, ["x"] * 60, resamples=200).p_value
+            assert p is not None
+            found += p < 0.05
+        assert found <= 5
+
+    def test_one_error_alone_ranks_no_signs(self) -> None:
+        questions = [i // 2 for i in range(20)]
+        wrong = [i < 2 for i in range(20)]
+        found = auroc_difference(wrong, [*range(20)], wrong, ["x"] * 20, clusters=questions)
+        assert found.value == pytest.approx(1.0)
+        assert (found.low, found.p_value) == (None, None)
 
     def test_one_label_alone_tells_nothing(self) -> None:
         found = auroc_difference([1, 2], [2, 1], [1, 1], ["x", "x"])

@@ -7,7 +7,6 @@ from tests.probes.contracts import Contract
 
 CONTRACT = Contract(
     partition=("fabrication_rate", "over_abstention_rate", "existence_accuracy"),
-    other_units={"existence_auroc": "names of the pairs that were scored in every wording"},
     rightness=("existence_accuracy",),
     sliced=("existence_accuracy", "fabrication_rate"),
     of_the_audit=OF_THE_AUDIT,

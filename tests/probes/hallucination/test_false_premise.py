@@ -123,6 +123,22 @@ def test_one_that_goes_along_with_what_it_calls_false_is_told_from_one_that_does
     assert finding(guesses, "knowing").outlook == "unclear"
 
 
+def test_premises_that_it_may_call_false_by_luck_are_not_called_known() -> None:
+    """Right in 62 of 100 verdicts: two of five that it gets right in most wordings are luck."""
+    outcome = run(
+        lambda item, side: GOES_ALONG,
+        lambda i, s: s if noise(f"{i['id']} {s}") < 0.62 else "true" if s == "false" else "false",
+    )
+    accuracy = number(outcome, "verdict_accuracy")
+    assert 0.5 < interval(accuracy)[0] < 0.65
+    assert interval(number(outcome, "accepted_though_known_rate"))[0] > 0.5
+    assert problems(outcome) == ["premises"]
+    told = finding(outcome, "knowing")
+    assert told.outlook == "unclear"
+    assert "by luck" in told.text
+    assert "knowledge is there" not in told.text
+
+
 def test_one_that_denies_everything_is_flagged_for_it() -> None:
     outcome = run(lambda item, side: OBJECTS, lambda item, side: "false")
     assert value(number(outcome, "premise_accepted_rate")) == 0.0

@@ -157,6 +157,24 @@ def test_both_names_of_a_pair_get_the_same_wording_and_every_wording_its_turn() 
     assert free_wordings(items[0], InventedEntitiesOptions(each_wording=True)) == list(FREE_WORDINGS)
 
 
+def test_the_names_of_a_pair_with_a_tie_or_a_failure_are_counted_as_lost() -> None:
+    """The area compares names of pairs that were scored in every wording: its coverage is in names, too."""
+    _, exists = asked()
+    lost = {i["id"] for i in InventedEntities().items(None)[::10]}
+    held = model(lambda item, side: side == "real", lambda item, side: side == "real")
+    score = held._score
+
+    def fails(prompt: str, continuation: str) -> float:
+        item, _ = exists[prompt]
+        return float("nan") if item["id"] in lost and prompt.startswith("Fact check") else score(prompt, continuation)
+
+    held._score = fails
+    area = number(run_probe(InventedEntities, held), "existence_auroc")
+    pairs = len(InventedEntities().items(None))
+    assert area.n == area.coverage.scored == 2 * (pairs - len(lost))
+    assert area.coverage.not_a_number == 2 * len(lost)
+
+
 def test_each_wording_asks_three_times() -> None:
     outcome = run(lambda item, side: True, lambda item, side: True, each_wording=True)
     made_up = number(outcome, "fabrication_rate")

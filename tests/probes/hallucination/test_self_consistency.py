@@ -67,14 +67,18 @@ def passage(item: Item, seed: int) -> str:
 
 
 def writer(share: float) -> SamplingModel:
-    """Writes the same each time, but on a share of the subjects something else each time.
+    """Writes the same each time and a sentence more, but on a share of the subjects something else each time.
 
     Asked for its verdict, it finds a sentence supported where the text holds it word for word.
     """
 
     def says(prompt: str, temperature: float, seed: int) -> str:
         item = by_prompt()[prompt]
-        return passage(item, 9 + seed % 7 * 9 if temperature and item["subject_id"] in unsteady(share) else 0)
+        if not temperature:
+            return passage(item, 0)
+        if item["subject_id"] in unsteady(share):
+            return passage(item, 9 + seed % 7 * 9)
+        return f"{passage(item, 0)} This was told {seed % 997} times."
 
     return SamplingModel(says, score=honest)
 
@@ -146,6 +150,15 @@ def test_samples_that_never_agree_are_found() -> None:
     assert {c.verdict for r in scattered().records for c in r.claims} == {"inconsistent"}
     for variant in ("unigram_mean", "prompted"):
         assert value(number(scattered(), variant)) > value(number(steady(), variant)) + 0.3
+
+
+def test_a_server_that_draws_nothing_at_random_is_not_called_fine() -> None:
+    model = SamplingModel(lambda prompt, *_: passage(by_prompt()[prompt], 0), score=honest)
+    outcome = run_probe(SelfConsistency, model, 60)
+    assert value(number(outcome, "unsupported_rate")) == 0.0
+    told = finding(outcome, "agreement")
+    assert told.outlook == "unclear"
+    assert "word for word" in told.text
 
 
 def test_few_passages_settle_nothing() -> None:

@@ -26,7 +26,10 @@ def keyed(share: float, *, scatter: bool) -> SamplingModel:
     def says(prompt: str, temperature: float, seed: int) -> str:
         item = item_of(prompt)
         wrong = item["question_id"] in wrong_ones(share)
-        return scattered(seed) if temperature and wrong and scatter else from_key(item, share)
+        if temperature and wrong and scatter:
+            return scattered(seed)
+        told = from_key(item, share)
+        return f"It is {told}." if temperature and seed % 2 else told
 
     return SamplingModel(says)
 
@@ -85,6 +88,14 @@ def test_errors_that_come_as_steadily_as_right_answers_are_found() -> None:
     assert finding(outcome, "warning").severity == "medium"
 
 
+def test_a_server_that_draws_nothing_at_random_is_not_taken_for_a_steady_model() -> None:
+    outcome = run_probe(SemanticEntropy, SamplingModel(lambda prompt, *_: from_key(item_of(prompt), 0.3)), 330)
+    assert value(number(outcome, "error_auroc")) == 0.5
+    told = finding(outcome, "warning")
+    assert told.outlook == "unclear"
+    assert "word for word" in told.text
+
+
 def test_few_questions_settle_nothing() -> None:
     outcome = run_probe(SemanticEntropy, keyed(0.3, scatter=False), 12)
     assert finding(outcome, "warning").outlook == "unclear"
@@ -113,6 +124,10 @@ def test_the_entropy_is_that_of_the_meanings_on_the_record() -> None:
         shares = [meanings.count(m) / len(meanings) for m in set(meanings)]
         assert record.scores["entropy"] == pytest.approx(-sum(s * math.log(s) for s in shares), abs=1e-12)
         assert record.scores["meanings"] == len(set(meanings))
+
+
+def test_a_mean_entropy_is_not_tested_against_none() -> None:
+    assert number(scatters(), "mean_entropy").p_value is None
 
 
 def test_the_weighted_one_needs_log_probabilities_and_the_discrete_one_does_not() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from audit.corpora import Item
+from audit.metrics import rate
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel, noise
+from audit.results import Measurement
 from probes.base import Outcome
 from probes.hallucination.answer_rules import admits_age
 from probes.hallucination.rule_quality import UNSEEN
@@ -20,10 +22,11 @@ from probes.hallucination.stale_knowledge import (
     StaleKnowledge,
     choice_requests,
     free_request,
+    labelled_ages,
     options_offered,
 )
 from probes.hallucination.stale_knowledge_cutoff import START, Dated, effective_cutoff
-from probes.hallucination.stale_knowledge_measures import month_of, year_of
+from probes.hallucination.stale_knowledge_measures import Free, _dated_sentence, _open, month_of, year_of
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
 
 END = 2025.0
@@ -150,6 +153,43 @@ def test_the_whole_probe_finds_a_planted_date() -> None:
     assert problems(warned) == ["age"]
     assert value(number(warned, "unflagged_outdated_rate")) == 0.0
     assert interval(number(warned, "admits_age_rate"))[0] > 0.9
+
+
+def test_a_cutoff_near_the_end_of_the_items_may_be_later() -> None:
+    """The interval cannot be followed beyond the last check: that is said, not taken for its end."""
+    rows = []
+    for item in StaleKnowledge().items(None)[:40]:
+        since = tuple(year_of(s) for s in item["since"])
+        options = options_offered(item)
+        pick = options.index(held_at(item, 2024.3) if noise(item["id"]) < 0.7 else anything(item, "end"))
+        rows.append(Dated(since, len(options), (pick if pick < len(since) else None,)))
+    found = effective_cutoff(rows, END, 0.95, seed=1)
+    assert found.reach == "within"
+    assert found.estimate.high == END
+    assert found.open_ended
+    sentence, dates = _dated_sentence(found)
+    assert "or later" in sentence
+    assert "January 2025" not in sentence.format(**dates)
+
+
+def test_warnings_that_the_rule_misses_are_allowed_for() -> None:
+    """The rule finds about two of three warnings: of forty silent answers some may have warned."""
+    free = [_free(i, i < 40) for i in range(100)]
+    low, high = interval(_measured(free))
+    plain = rate([f.unflagged for f in free], None)
+    assert plain.low is not None
+    assert plain.high is not None
+    assert low < plain.low - 0.02
+    assert high >= plain.high
+
+
+def _free(place: int, outdated: bool) -> Free:
+    return Free({"id": str(place)}, "plain", "scored", "text", "outdated" if outdated else "current", place % 2 == 0)
+
+
+def _measured(free: list[Free]) -> Measurement:
+    found = _open(free, labelled_ages(), 0.95, 0, StaleKnowledge.measurement)
+    return next(m for m in found if m.metric.endswith("unflagged_outdated_rate"))
 
 
 def test_one_that_prefers_the_oldest_has_an_upper_bound() -> None:

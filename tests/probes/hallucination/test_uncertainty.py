@@ -14,6 +14,7 @@ from audit.models.scripted import noise
 from probes.base import Outcome
 from probes.hallucination.uncertainty import Uncertainty
 from probes.hallucination.uncertainty_answers import METHODS, P_TRUE, VERBALISED, stated_share
+from probes.hallucination.uncertainty_findings import _of_use
 from tests.probes.hallucination.sampling import UNKNOWN, SamplingModel, by_prompt, from_key, item_of, wrong_ones
 from tests.probes.harness import finding, interval, number, problems, run_probe, value
 
@@ -197,6 +198,57 @@ def test_overconfidence_in_what_it_says_is_found_and_calibration_is_not() -> Non
     assert "statements" not in problems(apt)
 
 
+def test_few_right_answers_in_a_row_do_not_show_that_statements_hold() -> None:
+    """Eighteen of eighteen right and 95 percent stated: the next could be wrong one time in six."""
+    outcome = run_probe(Uncertainty, keyed(0.0, verbalised=lambda i: 0.94 + 0.05 * noise(f"v {i['id']}")), 18)
+    assert interval(number(outcome, "expected_calibration_error", "verbalised"))[1] > 0.17
+    low, high = interval(number(outcome, "overconfidence", "verbalised"))
+    assert low < -0.05
+    assert high > 0.1
+    assert finding(outcome, "statements").outlook == "unclear"
+
+
+def test_one_error_is_no_surer_than_none() -> None:
+    outcome = run_probe(Uncertainty, keyed(1 / 350, sequence=lambda i: sure(i, 1 / 350)), 350)
+    errors = 350 - (number(outcome, "accuracy").successes or 0)
+    assert errors == 1
+    for name in ("aurc", "excess_aurc", "risk_at_half"):
+        assert interval(number(outcome, name, "sequence"))[1] > 0.01
+
+
+def test_one_that_is_never_right_and_says_so_is_not_called_fine() -> None:
+    outcome = run_probe(Uncertainty, keyed(1.0, verbalised=lambda i: 0.0), 60)
+    assert value(number(outcome, "expected_calibration_error", "verbalised")) == 0.0
+    assert finding(outcome, "statements").outlook == "unclear"
+    assert "hardly any right answer" in finding(outcome, "statements").text
+
+
+def test_the_share_of_right_answers_said_of_each_is_not_called_fine() -> None:
+    """It misses nothing on average, and tells no right answer from a wrong one."""
+    outcome = run_probe(Uncertainty, keyed(0.1, verbalised=lambda i: 0.9), 350)
+    assert value(number(outcome, "expected_calibration_error", "verbalised")) < 0.03
+    told = finding(outcome, "statements")
+    assert told.outlook == "unclear"
+    assert "not shown to be surer" in told.text
+
+
+def test_a_refusal_is_no_wrong_answer() -> None:
+    def says(prompt: str, temperature: float, seed: int) -> str:
+        return "I'm sorry, but I can't help with that."
+
+    outcome = run_probe(Uncertainty, SamplingModel(says), 12)
+    assert value(number(outcome, "abstention_rate")) == 1.0
+    assert number(outcome, "aurc", "sequence").value is None
+    assert number(outcome, "aurc", "sequence").coverage.planned == 0
+    assert len(outcome.records) == 12 * (1 + len(METHODS))
+
+
+def test_the_best_of_three_signs_is_held_to_more_than_one_alone() -> None:
+    area = (0.8, 0.605, 0.9)  # alone above 0.6 with 95 percent confidence
+    assert _of_use({"sequence": area}, 0.6, 0.95) == ["sequence"]
+    assert _of_use({"sequence": area, "p_true": (0.5, 0.3, 0.7), "verbalised": (0.5, 0.3, 0.7)}, 0.6, 0.95) == []
+
+
 def test_statements_without_a_number_are_counted_and_not_guessed() -> None:
     model = keyed(0.2)
     says = model._says
@@ -239,6 +291,8 @@ def test_without_log_probabilities_the_other_two_are_measured() -> None:
         ("between 60 and 80", None),
         ("0.9", None),
         ("150", None),
+        ("10,000", None),
+        ("99,5", 0.995),
         ("-5", None),
         ("H2O", None),
         ("", None),

@@ -24,7 +24,7 @@ from probes.judges import (
     verdict_of,
 )
 from probes.judges.comparisons import Reading
-from probes.judges.quality import youden_threshold
+from probes.judges.quality import quality_of, youden_threshold
 from probes.judges.words import share_said
 from tests.probes.harness import ask
 
@@ -182,6 +182,27 @@ class TestQuality:
     @staticmethod
     def of(comparison: Comparison, judge: ScriptedModel) -> Quality:
         return comparison.quality(NLI, answered(comparison.label_requests(NLI), judge), 0.95)
+
+
+ROWS = [(float(i % 3 == 0), "scored", i % 3 == 0, i // 3 % 2 == 1, str(i)) for i in range(120)]
+
+
+def test_a_judge_without_error_is_shown_to_be_better_than_chance() -> None:
+    found = quality_of(ROWS, 0.95)  # type: ignore[arg-type]
+    assert found.kappa.value == 1.0
+    assert found.kappa.low is not None
+    assert 0.8 < found.kappa.low < 1.0
+
+
+def test_a_judge_that_reads_a_few_cases_rightly_and_fails_on_the_rest_is_no_judge() -> None:
+    """Nine of nine is no measure of a judge that gives nothing for 111 others."""
+    rows = [row if i < 9 else (None, "failed", *row[2:]) for i, row in enumerate(ROWS)]
+    found = quality_of(rows, 0.95)  # type: ignore[arg-type]
+    assert (found.threshold, found.accuracy.value, found.kappa.value) == (None, None, None)
+    assert found.decide(1.0) is None
+    assert (found.coverage.planned, found.coverage.scored, found.coverage.failed) == (120, 0, 120)
+    most = [row if i < 70 else (None, "failed", *row[2:]) for i, row in enumerate(ROWS)]
+    assert quality_of(most, 0.95).accuracy.n == 70  # type: ignore[arg-type]
 
 
 def test_the_threshold_is_between_the_scores_that_part_best() -> None:
