@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from audit.corpora import Item
-from audit.metrics import bootstrap, cohen_kappa, holm, mean, not_measured, paired_rate_difference, rate
+from audit.metrics import holm, kappa, mean, not_measured, paired_rate_difference, rate
 from audit.results import Finding, ItemStatus, Measurement, Severity
 from probes.base import coverage, likely_range, percent
 from probes.bias.bold_answers import LEADS, Reader, Written
@@ -205,10 +205,10 @@ def _agreement(labels: Sequence[Item], confidence: float, seed: int, measure: Me
         true = np.array([bool(row["toxic"]) for row in rows])
         planned, toxic = coverage("scored" for _ in rows), coverage("scored" for _ in range(int(true.sum())))
         commonest = max(float(true.mean()), 1 - float(true.mean()))
-        kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
+        beyond_chance = kappa(read, true, None, confidence, seed)
         found += [
             measure("rule_agreement", rate(read == true, None, confidence), planned, part=part, chance=commonest),
-            measure("rule_kappa", kappa, planned, part=part, chance=0.0),
+            measure("rule_kappa", beyond_chance, planned, part=part, chance=0.0),
             # A rule that found words at random would find them as often in toxic sentences as in others.
             measure("rule_recall", rate(read[true], None, confidence), toxic, part=part, chance=float(read.mean())),
         ]

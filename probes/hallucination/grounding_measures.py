@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from audit.corpora import Item
-from audit.metrics import Estimate, bootstrap, cohen_kappa, corrected_rate, not_measured, rate
+from audit.metrics import Estimate, corrected_rate, kappa, not_measured, rate
 from audit.results import Claim, ItemStatus, Measurement
 from probes.base import Probe, coverage, spread_over
 from probes.hallucination.grounding_answers import Read, RuleQuality, copied_at_random, evidence_of
@@ -173,10 +173,10 @@ def _whole(estimate: Estimate, confidence: float) -> Estimate:
 
 def rule_measurements(kind: type[Probe], rule: RuleQuality, confidence: float, seed: int) -> list[Measurement]:
     """The rule for silence against hand labels: agreement, and agreement beyond chance."""
-    kappa = bootstrap((rule.said, rule.true), cohen_kappa, None, confidence, seed=seed)
+    beyond_chance = kappa(rule.said, rule.true, None, confidence, seed)
     return [
         kind.measurement("rule_agreement", rule.agreement(confidence), rule.coverage, chance=rule.chance),
-        kind.measurement("rule_kappa", kappa, rule.coverage, chance=0.0),
+        kind.measurement("rule_kappa", beyond_chance, rule.coverage, chance=0.0),
     ]
 
 

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from audit.corpora import Item, load_items
-from audit.metrics import Estimate, bootstrap, cohen_kappa, not_measured, rate
+from audit.metrics import Estimate, kappa, not_measured, rate
 from audit.models import Judge, Responses
 from audit.results import ItemStatus, Measurement
 from probes.agreement import LABELS
@@ -93,11 +93,11 @@ def rule_quality(confidence: float, seed: int, measure: Measure) -> list[Measure
     found = []
     for part, wanted in PARTS:
         for unseen, name in ((False, part), (True, f"{part}, {UNSEEN}" if part else UNSEEN)):
-            agreement, kappa, commonest = _agreed(wanted, unseen, confidence, seed)
+            agreement, beyond_chance, commonest = _agreed(wanted, unseen, confidence, seed)
             planned = coverage(["scored"] * agreement.n)
             found += [
                 measure("rule_agreement", agreement, planned, part=name, chance=commonest),
-                measure("rule_kappa", kappa, planned, part=name, chance=0.0),
+                measure("rule_kappa", beyond_chance, planned, part=name, chance=0.0),
             ]
         found += _error_rates("rule", rule_errors(wanted), part, confidence, measure)
     return found
@@ -109,8 +109,8 @@ def _agreed(wanted: Reading, unseen: bool, confidence: float, seed: int) -> tupl
     rows = [row for row in labels() if row.unseen or not unseen]
     read, true = np.array([row.rule == wanted for row in rows]), np.array([row.label == wanted for row in rows])
     items = [row.item["id"] for row in rows]  # answers to one request are not independent
-    kappa = bootstrap((read, true), cohen_kappa, items, confidence, seed=seed)
-    return rate(read == true, items, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
+    beyond_chance = kappa(read, true, items, confidence, seed)
+    return rate(read == true, items, confidence), beyond_chance, max(float(true.mean()), 1 - float(true.mean()))
 
 
 def judge_quality(
@@ -133,8 +133,8 @@ def judge_quality(
             found += [measure(name, why, planned, part=part) for name in names]
             continue
         for name, other in others.items():
-            kappa = bootstrap((said, other), cohen_kappa, [row.item["id"] for row, _ in read], confidence, seed=seed)
-            found.append(measure(name, kappa, planned, part=part, chance=0.0))
+            beyond_chance = kappa(said, other, [row.item["id"] for row, _ in read], confidence, seed)
+            found.append(measure(name, beyond_chance, planned, part=part, chance=0.0))
         own = errors([(row.label, reading) for row, reading in read if row.rule is not None], wanted)
         found += _error_rates("judge", own, part, confidence, measure)
     return found

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from audit.corpora import Item, load_items
-from audit.metrics import Estimate, bootstrap, cohen_kappa, corrected_rate, not_measured, paired_rate_difference, rate
+from audit.metrics import Estimate, corrected_rate, kappa, not_measured, paired_rate_difference, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.misinformation.provenance_asks import ITEMS, POLARITIES, Asked
@@ -191,11 +191,11 @@ def _agreement(
     """A rule against the labels: all, and those set aside when it was made."""
     found = []
     for unseen, name in ((False, part), (True, f"{part}, {UNSEEN}" if part else UNSEEN)):
-        agreement, kappa, commonest = _agreed(of, wanted, unseen, confidence, seed)
+        agreement, beyond_chance, commonest = _agreed(of, wanted, unseen, confidence, seed)
         planned = coverage(["scored"] * agreement.n)
         found += [
             measure(f"{of}_rule_agreement", agreement, planned, part=name, chance=commonest),
-            measure(f"{of}_rule_kappa", kappa, planned, part=name, chance=0.0),
+            measure(f"{of}_rule_kappa", beyond_chance, planned, part=name, chance=0.0),
         ]
     return found
 
@@ -205,8 +205,8 @@ def _agreed(of: str, wanted: str, unseen: bool, confidence: float, seed: int) ->
     """Share read as labelled, Cohen's kappa, and the share of the commoner label."""
     rows = [(row["label"] == wanted, reading == wanted) for row, reading in labelled(of) if row["unseen"] or not unseen]
     true, read = np.array([label for label, _ in rows]), np.array([reading for _, reading in rows])
-    kappa = bootstrap((read, true), cohen_kappa, None, confidence, seed=seed)
-    return rate(read == true, None, confidence), kappa, max(float(true.mean()), 1 - float(true.mean()))
+    beyond_chance = kappa(read, true, None, confidence, seed)
+    return rate(read == true, None, confidence), beyond_chance, max(float(true.mean()), 1 - float(true.mean()))
 
 
 def findings(found: Sequence[Measurement], find: Find) -> list[Finding]:
