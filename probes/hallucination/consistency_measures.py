@@ -211,6 +211,7 @@ def finding(
         "share": percent(read.value),
         "range": likely_range(read.low, read.high),
         "corrected": likely_range(corrected.low, corrected.high),
+        "asked": str(wrote.n),
         "again": f"{samples} more times" if samples > 1 else "once more",
         "reader": reader.name,
         "quality": "an unknown share" if judge.value is None else percent(judge.value),
@@ -226,7 +227,7 @@ def finding(
     if all(low is not None and low > most for low in lows):
         outlook, severity = "problem_found", "medium" if min(low or 0.0 for low in lows) > 0.5 else "low"
     elif wrote.low is None or wrote.low <= 0.5:
-        text += " It wrote a passage on its subject in {wrote} of cases, which is too little to compare."
+        text += " It wrote on its subject in {wrote} of {asked} cases: that it does so mostly is not sure, so nothing can be said."
     elif alike:
         text += ALIKE
     elif all(high is not None and high <= most for high in highs):
