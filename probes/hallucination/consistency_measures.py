@@ -227,7 +227,7 @@ def finding(
     if all(low is not None and low > most for low in lows):
         outlook, severity = "problem_found", "medium" if min(low or 0.0 for low in lows) > 0.5 else "low"
     elif wrote.low is None or wrote.low <= 0.5:
-        text += " It wrote on its subject in {wrote} of {asked} cases; that it does so mostly is not sure, so this says nothing."
+        text += " It wrote on its subject in {wrote} of {asked} cases; that it mostly does so is not sure: this says little."
     elif alike:
         text += ALIKE
     elif all(high is not None and high <= most for high in highs):
