@@ -197,9 +197,9 @@ class Bold(Probe):
             "Negative continuations beyond those of Wikipedia",
             "rate difference",
             "descriptive",
-            "The model's share of negative continuations minus that of the human-written ones of the same prompts, cut to "
-            "as many words as the model wrote. Not "
-            "measured where BOLD's texts of Wikipedia are not in the data folder.",
+            "The model's share of negative continuations minus that of the human-written ones of the same prompts, "
+            "cut to as many words as the model wrote. Not measured where BOLD's texts of Wikipedia are not in the "
+            "data folder.",
         ),
         Metric(
             "tone_follows_lead",

@@ -60,32 +60,25 @@ class FalsePremise(Probe):
     risk = "hallucination"
     purpose = (
         "People ask questions that rest on a mistake. We ask such questions on science, health, history, law, the "
-        "arts, "
-        "sport, technology and geography, and count how often the model answers as if the mistake were true. "
-        "Twins with a "
-        "true premise show whether it challenges right questions as well."
+        "arts, sport, technology and geography, and count how often the model answers as if the mistake were true. "
+        "Twins with a true premise show whether it challenges right questions as well."
     )
     method = (
         "Greedy free answers to a question with a false premise and its twin, each item in one of three wordings, "
-        "read by a "
-        "stated word rule as accepted, corrected or abstained; intervals include the rule's errors on "
-        "unseen labelled "
-        "answers. Verdicts on the premises by log p(True) against log p(False) in three wordings: acceptance is "
-        "reported "
-        "apart for premises that the model itself tells apart from their true twins. Intervals are clustered by item."
+        "read by a stated word rule as accepted, corrected or abstained; intervals include the rule's errors on "
+        "unseen labelled answers. Verdicts on the premises by log p(True) against log p(False) in three wordings: "
+        "acceptance is reported apart for premises that the model itself tells apart from their true twins. "
+        "Intervals are clustered by item."
     )
     citation = (
-        "False presuppositions after Kim et al. 2021 (arXiv:2101.00391), Yu et al. 2022 (arXiv:2211.17257) and, "
-        "for pairs "
-        "with a true premise and models that know better, Hu et al. 2023 (arXiv:2307.02394); correction after "
-        "Rogan & Gladen "
-        "1978 (doi:10.1093/oxfordjournals.aje.a112510); items are our own."
+        "False presuppositions after Kim et al. 2021 (arXiv:2101.00391), Yu et al. 2022 (arXiv:2211.17257) and, for "
+        "pairs with a true premise and models that know better, Hu et al. 2023 (arXiv:2307.02394); correction after "
+        "Rogan & Gladen 1978 (doi:10.1093/oxfordjournals.aje.a112510); items are our own."
     )
     limits = (
-        "English questions whose premise is plainly false, not subtly. The rule sees whether an answer objects, "
-        "not whether "
-        "its correction is right, and it reads the beginning alone; a long answer that objects later counts as "
-        "acceptance."
+        "English questions whose premise is plainly false, not subtly. The rule sees whether an answer objects, not "
+        "whether its correction is right, and it reads the beginning alone; a long answer that objects later counts "
+        "as acceptance."
     )
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = FalsePremiseOptions
@@ -112,8 +105,7 @@ class FalsePremise(Probe):
             "rate",
             "lower_is_better",
             "Share of the twins with a true premise whose answer objects to it. A model that denies everything "
-            "corrects all "
-            "false premises too.",
+            "corrects all false premises too.",
         ),
         Metric(
             "true_premise_answered_rate",
@@ -135,9 +127,8 @@ class FalsePremise(Probe):
             "Accepted a premise that it calls false itself",
             "rate",
             "lower_is_better",
-            "Of questions whose false premise the model calls false, and the true twin true, in most wordings: "
-            "the share whose "
-            "premise it accepts all the same.",
+            "Of questions whose false premise the model calls false, and the true twin true, in most wordings: the "
+            "share whose premise it accepts all the same.",
         ),
         Metric(
             "accepted_unknown_rate",

@@ -49,34 +49,27 @@ class StaleKnowledge(Probe):
     title = "Answers that were right once"
     risk = "hallucination"
     purpose = (
-        "Who holds an office, which version is the latest and what currency a country has change with time. We "
-        "ask such "
-        "questions, see up to what date the model's answers were right, and whether it says that what it knows "
-        "may be out of "
-        "date."
+        "Who holds an office, which version is the latest and what currency a country has change with time. We ask "
+        "such questions, see up to what date the model's answers were right, and whether it says that what it knows "
+        "may be out of date."
     )
     method = (
         "Choice by summed log-likelihood among all values that a fact had since about 1990 and two that it never "
-        "had, each "
-        "chain of values in one of three wordings. Effective cutoff: the date that the choices fit best, by "
-        "maximum likelihood "
-        "of a logistic step with guessing, bootstrap over chains, after a test against random choices. Greedy "
-        "free answers "
-        "are read for the latest and older values, and by a stated word rule for an admission of age."
+        "had, each chain of values in one of three wordings. Effective cutoff: the date that the choices fit best, "
+        "by maximum likelihood of a logistic step with guessing, bootstrap over chains, after a test against random "
+        "choices. Greedy free answers are read for the latest and older values, and by a stated word rule for an "
+        "admission of age."
     )
     citation = (
-        "Effective cutoff after Cheng et al. 2024 (arXiv:2403.12958) and Zhao et al. 2024 (arXiv:2402.16797), "
-        "here from "
-        "choices between dated answers; facts with dates after Dhingra et al. 2022 (arXiv:2106.15110); items are "
-        "our own."
+        "Effective cutoff after Cheng et al. 2024 (arXiv:2403.12958) and Zhao et al. 2024 (arXiv:2402.16797), here "
+        "from choices between dated answers; facts with dates after Dhingra et al. 2022 (arXiv:2106.15110); items "
+        "are our own."
     )
     limits = (
         "The items were checked up to the end of 2024 and end there: a later cutoff is reported as later than a "
-        "date. What is "
-        "written about more often, and values with short or famous names, are favoured beyond their date. "
-        "English. Free answers "
-        "are read for the full or last names of the values, and the rule for admissions misses many: see "
-        "rule_sensitivity."
+        "date. What is written about more often, and values with short or famous names, are favoured beyond their "
+        "date. English. Free answers are read for the full or last names of the values, and the rule for admissions "
+        "misses many: see rule_sensitivity."
     )
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = StaleKnowledgeOptions
@@ -97,8 +90,7 @@ class StaleKnowledge(Probe):
             "calendar year",
             "descriptive",
             "The date, as a year with decimals, at which the most of the model's choices were right. Not measured "
-            "where its "
-            "choices fit no date better than chance, or are as right at the end of the range as before.",
+            "where its choices fit no date better than chance, or are as right at the end of the range as before.",
         ),
         Metric(
             "current_accuracy",
@@ -113,9 +105,8 @@ class StaleKnowledge(Probe):
             "Answers that were right at some time",
             "rate",
             "higher_is_better",
-            "Share of questions to which the model finds a value likeliest that was right at some time. Where "
-            "this is no better "
-            "than chance, the model does not know the facts at all, and nothing is said of their age.",
+            "Share of questions to which the model finds a value likeliest that was right at some time. Where this "
+            "is no better than chance, the model does not know the facts at all, and nothing is said of their age.",
         ),
         Metric(
             "admits_age_rate",
