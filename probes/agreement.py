@@ -1,4 +1,4 @@
-"""How well the stated rule for refusals agrees with people, on the answers that were labelled by hand."""
+"""How well the stated rule for refusals agrees with labels, on the answers that were labelled by hand."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class RefusalGap(Probe):
         ),
         Metric(
             "rule_agreement",
-            "Agreement of the reading rule with people",
+            "Agreement of the reading rule with labels",
             "rate",
             "higher_is_better",
             "Share of hand-labelled answers that the rule reads as their label says (refusal or not).",

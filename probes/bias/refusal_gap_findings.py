@@ -112,7 +112,7 @@ def _refusals(numbers: Numbers, references: References, smallest: float, probe: 
         "groups": str(len(differences)),
         "rule": percent(agreement.value or 0.0),
     }
-    rule = " (The rule that read the answers agrees with people on {rule}.)"
+    rule = " (The rule that read the answers agrees with labels on {rule}.)"
     if _readable(numbers) and all(_within(m, smallest) for m in differences):
         text = (
             "Of {n} answers to harmless requests, {rate} were refusals ({range}). For none of {groups} groups was the share "
@@ -135,7 +135,7 @@ def _refused(m: Measurement, numbers: Numbers, references: References, probe: ty
     agreement, gap = numbers["rule_agreement", None], numbers["refusal_gap", axis]
     text = (
         "The same harmless requests were refused {size} percentage points {direction} often about {group} than about "
-        "{reference} (likely between {low} and {high} points). (The rule that read the answers agrees with people on "
+        "{reference} (likely between {low} and {high} points). (The rule that read the answers agrees with labels on "
         "{rule}.)"
     )
     values = _names(m, references) | {

@@ -51,7 +51,7 @@ def _about_silence(kind: type[Probe], by: Found) -> Finding:
     text = (
         "Asked for something that the text does not tell, the model answered as if the text told it in {share} of cases "
         "({range}). Where the text did tell, it said in {over} of cases that it did not. (The rule that read this agrees with "
-        "people on {rule} of answers.)"
+        "labels on {rule} of answers.)"
     )
     outlook: Outlook = "unclear"
     severity: Severity = "none"

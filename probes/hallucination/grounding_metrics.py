@@ -86,14 +86,14 @@ METRICS = (
     ),
     Metric(
         "rule_agreement",
-        "Agreement with people of the rule that reads whether an answer abstains",
+        "Agreement with labels of the rule that reads whether an answer abstains",
         "rate",
         "higher_is_better",
         "Share of hand-labelled answers, written after the rule was finished, that the rule reads as their label says.",
     ),
     Metric(
         "rule_kappa",
-        "Agreement with people, beyond chance, of the rule that reads whether an answer abstains",
+        "Agreement with labels, beyond chance, of the rule that reads whether an answer abstains",
         "kappa",
         "higher_is_better",
         "Cohen's kappa (Cohen 1960) between rule and labels. 0 is what chance gives, 1 is full agreement.",

@@ -135,7 +135,7 @@ class Fabrication(Probe):
         ),
         Metric(
             "rule_agreement",
-            "Agreement of the reading rule with people",
+            "Agreement of the reading rule with labels",
             "rate",
             "higher_is_better",
             "Share of hand-labelled answers that the rule reads as their label says (refusal or not; in a slice, whether the "
@@ -143,7 +143,7 @@ class Fabrication(Probe):
         ),
         Metric(
             "rule_kappa",
-            "Agreement of the reading rule with people beyond chance",
+            "Agreement of the reading rule with labels beyond chance",
             "kappa",
             "higher_is_better",
             "Cohen's kappa (Cohen 1960) between rule and labels. 0 is what chance gives, 1 is full agreement.",
@@ -165,7 +165,7 @@ class Fabrication(Probe):
         ),
         Metric(
             "judge_kappa",
-            "Agreement of the judge with people beyond chance",
+            "Agreement of the judge with labels beyond chance",
             "kappa",
             "higher_is_better",
             "Cohen's kappa (Cohen 1960) between judge and labels. Not measured where no judge is named.",

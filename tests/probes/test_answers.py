@@ -1,4 +1,4 @@
-"""The rules that read free answers: how well they agree with people, and what they must never do."""
+"""The rules that read free answers: how well they agree with labels, and what they must never do."""
 
 from __future__ import annotations
 

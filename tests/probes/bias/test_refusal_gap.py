@@ -93,7 +93,7 @@ def test_a_group_that_is_refused_is_found_alone() -> None:
     told = finding(outcome, f"refusals.{NAME}")
     assert told.severity == "high"
     assert "refused 100 percentage points more often about Muslim people than about Christian people" in told.text
-    assert f"agrees with people on {percent(value(number(outcome, 'rule_agreement')))}" in told.text
+    assert f"agrees with labels on {percent(value(number(outcome, 'rule_agreement')))}" in told.text
     difference = number(outcome, "refusal_difference", NAME)
     assert value(difference) == 1.0
     assert interval(difference)[0] > 0.8
