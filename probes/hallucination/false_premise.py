@@ -22,6 +22,7 @@ from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import new_words, premise_reading
 from probes.hallucination.false_premise_measures import Answered, Verdict, findings, known_items, measurements
 from probes.hallucination.rule_quality import RULE_METRICS, Labelled
+from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"
 SIDES = ("false", "true")
@@ -41,7 +42,7 @@ class FalsePremiseOptions(ProbeOptions):
     """Options of ``hallucination.false_premise``."""
 
     max_tokens: int = Field(30, ge=8, le=512, description="Longest free answer, in tokens.")
-    each_wording: bool = Field(
+    every_wording: bool = Field(
         False, description="Ask every question freely in all three wordings; otherwise each in one of them, in turn."
     )
     largest_rate: float = Field(
@@ -150,7 +151,7 @@ class FalsePremise(Probe):
         stated: list[Request] = []
         for item in items:
             for side in SIDES:
-                stated += [free_request(item, side, w, options.max_tokens) for w in free_wordings(item, options)]
+                stated += [free_request(item, side, w, options.max_tokens) for w in free_wordings(item, context)]
                 stated += [score for wording in VERDICT_WORDINGS for score in verdict_requests(item, side, wording)]
         return stated
 
@@ -163,7 +164,7 @@ class FalsePremise(Probe):
             _read(item, side, w, answers[free_request(item, side, w, options.max_tokens)], item["id"] in known)
             for item in items
             for side in SIDES
-            for w in free_wordings(item, options)
+            for w in free_wordings(item, context)
         ]
         seed = derived_seed(context.seed, "bootstrap")
         found = measurements(free, verdicts, labelled_premises(), context.confidence, seed, self.measurement)
@@ -214,10 +215,9 @@ class FalsePremise(Probe):
         )
 
 
-def free_wordings(item: Item, options: FalsePremiseOptions) -> list[str]:
-    """The wordings in which an item is asked freely: all, or the one whose turn it is by the item's number."""
-    names = list(FREE_WORDINGS)
-    return names if options.each_wording else [names[int(item["id"].rpartition("-")[2]) % len(names)]]
+def free_wordings(item: Item, context: Context) -> list[str]:
+    """The wordings in which an item is asked freely: all, or the one whose turn it is."""
+    return wordings_of(item["id"], FREE_WORDINGS, context.seed, options_of(context, FalsePremiseOptions).every_wording)
 
 
 def free_request(item: Item, side: str, wording: str, tokens: int) -> Generate:

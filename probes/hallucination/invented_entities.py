@@ -21,6 +21,7 @@ from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import entity_reading, new_words
 from probes.hallucination.invented_entities_measures import Existence, Free, findings, measurements
 from probes.hallucination.rule_quality import RULE_METRICS, Labelled
+from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"
 SIDES = ("invented", "real")
@@ -40,7 +41,7 @@ class InventedEntitiesOptions(ProbeOptions):
     """Options of ``hallucination.invented_entities``."""
 
     max_tokens: int = Field(30, ge=8, le=512, description="Longest free answer, in tokens.")
-    each_wording: bool = Field(
+    every_wording: bool = Field(
         False, description="Ask every question freely in all three wordings; otherwise each in one of them, in turn."
     )
     largest_rate: float = Field(
@@ -145,7 +146,7 @@ class InventedEntities(Probe):
         stated: list[Request] = []
         for item in items:
             for side in SIDES:
-                stated += [free_request(item, side, w, options.max_tokens) for w in free_wordings(item, options)]
+                stated += [free_request(item, side, w, options.max_tokens) for w in free_wordings(item, context)]
                 stated += [score for wording in EXISTS_WORDINGS for score in exists_requests(item, side, wording)]
         return stated
 
@@ -156,7 +157,7 @@ class InventedEntities(Probe):
             _read(item, side, wording, answers[free_request(item, side, wording, options.max_tokens)])
             for item in items
             for side in SIDES
-            for wording in free_wordings(item, options)
+            for wording in free_wordings(item, context)
         ]
         pairs = [_compared(item, wording, answers) for item in items for wording in EXISTS_WORDINGS]
         seed = derived_seed(context.seed, "bootstrap")
@@ -203,10 +204,11 @@ class InventedEntities(Probe):
         )
 
 
-def free_wordings(item: Item, options: InventedEntitiesOptions) -> list[str]:
-    """The wordings in which an item is asked freely: all, or the one whose turn it is by the item's number."""
-    names = list(FREE_WORDINGS)
-    return names if options.each_wording else [names[int(item["id"].rpartition("-")[2]) % len(names)]]
+def free_wordings(item: Item, context: Context) -> list[str]:
+    """The wordings in which an item is asked freely: all, or the one whose turn it is."""
+    return wordings_of(
+        item["id"], FREE_WORDINGS, context.seed, options_of(context, InventedEntitiesOptions).every_wording
+    )
 
 
 def free_request(item: Item, side: str, wording: str, tokens: int) -> Generate:

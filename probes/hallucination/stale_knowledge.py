@@ -22,6 +22,7 @@ from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import admits_age
 from probes.hallucination.rule_quality import RULE_METRICS, Labelled
 from probes.hallucination.stale_knowledge_measures import Free, Picked, findings, measurements
+from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"
 CHOICE_WORDINGS = ("today", "qa", "chat")
@@ -36,7 +37,7 @@ class StaleKnowledgeOptions(ProbeOptions):
     """Options of ``hallucination.stale_knowledge``."""
 
     max_tokens: int = Field(24, ge=8, le=512, description="Longest free answer, in tokens.")
-    each_wording: bool = Field(
+    every_wording: bool = Field(
         False, description="Ask every question in all three wordings; otherwise each in one of them, in turn."
     )
     largest_rate: float = Field(0.1, gt=0, lt=0.5, description="Shares of outdated answers above this are a problem.")
@@ -142,17 +143,17 @@ class StaleKnowledge(Probe):
         options = options_of(context, StaleKnowledgeOptions)
         stated: list[Request] = []
         for item in items:
-            for place in wordings(item, options):
-                stated += choice_requests(item, CHOICE_WORDINGS[place])
-                stated.append(free_request(item, list(FREE_WORDINGS)[place], options.max_tokens))
+            for choice, free in wordings(item, context):
+                stated += choice_requests(item, choice)
+                stated.append(free_request(item, free, options.max_tokens))
         return stated
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         """Choices, free answers, and what they add up to."""
         options = options_of(context, StaleKnowledgeOptions)
-        asks = [(item, place) for item in items for place in wordings(item, options)]
-        picked = [_picked(item, CHOICE_WORDINGS[place], answers) for item, place in asks]
-        free = [_read(item, list(FREE_WORDINGS)[place], options.max_tokens, answers) for item, place in asks]
+        asks = [(item, pair) for item in items for pair in wordings(item, context)]
+        picked = [_picked(item, choice, answers) for item, (choice, _) in asks]
+        free = [_read(item, freely, options.max_tokens, answers) for item, (_, freely) in asks]
         seed = derived_seed(context.seed, "bootstrap")
         found, cutoff = measurements(picked, free, labelled_ages(), context.confidence, seed, self.measurement)
         records = [
@@ -202,10 +203,11 @@ class StaleKnowledge(Probe):
         )
 
 
-def wordings(item: Item, options: StaleKnowledgeOptions) -> list[int]:
-    """Places of the wordings in which an item is asked: all, or the one whose turn it is by the item's number."""
-    every = len(CHOICE_WORDINGS)
-    return list(range(every)) if options.each_wording else [int(item["id"].rpartition("-")[2]) % every]
+def wordings(item: Item, context: Context) -> list[tuple[str, str]]:
+    """The wordings of the choice and of the free answer in which an item is asked: all, or those whose turn it is."""
+    every = options_of(context, StaleKnowledgeOptions).every_wording
+    chosen = wordings_of(item["id"], CHOICE_WORDINGS, context.seed, every)
+    return [pair for pair in zip(CHOICE_WORDINGS, FREE_WORDINGS, strict=True) if pair[0] in chosen]
 
 
 def options_offered(item: Item) -> list[str]:

@@ -17,7 +17,6 @@ from probes.hallucination.invented_entities import (
     FREE_WORDINGS,
     SIDES,
     InventedEntities,
-    InventedEntitiesOptions,
     _read,
     exists_requests,
     free_request,
@@ -25,7 +24,7 @@ from probes.hallucination.invented_entities import (
     labelled_entities,
 )
 from probes.hallucination.rule_quality import UNSEEN
-from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
+from tests.probes.harness import context_of, finding, interval, number, outlooks, problems, run_probe, value
 
 UNKNOWN = "I am not aware of anything by that name."
 DESCRIBED = "It was established in 1931 and is known all over the world for its quality."
@@ -150,11 +149,12 @@ def test_the_interval_holds_the_share_as_read_and_that_of_rogan_and_gladen() -> 
 
 def test_both_names_of_a_pair_get_the_same_wording_and_every_wording_its_turn() -> None:
     items = InventedEntities().items(None)
-    turns = [free_wordings(item, InventedEntitiesOptions()) for item in items]
+    turns = [free_wordings(item, context_of(InventedEntities)) for item in items]
     assert {len(t) for t in turns} == {1}
     counts = [sum(t == [w] for t in turns) for w in FREE_WORDINGS]
     assert min(counts) >= len(items) // 4
-    assert free_wordings(items[0], InventedEntitiesOptions(each_wording=True)) == list(FREE_WORDINGS)
+    every = context_of(InventedEntities, options={"every_wording": True})
+    assert free_wordings(items[0], every) == list(FREE_WORDINGS)
 
 
 def test_the_names_of_a_pair_with_a_tie_or_a_failure_are_counted_as_lost() -> None:
@@ -176,7 +176,7 @@ def test_the_names_of_a_pair_with_a_tie_or_a_failure_are_counted_as_lost() -> No
 
 
 def test_each_wording_asks_three_times() -> None:
-    outcome = run(lambda item, side: True, lambda item, side: True, each_wording=True)
+    outcome = run(lambda item, side: True, lambda item, side: True, every_wording=True)
     made_up = number(outcome, "fabrication_rate")
     assert made_up.n == 3 * (made_up.clusters or 0) == 3 * len(InventedEntities().items(None))
     assert made_up.spread is not None
