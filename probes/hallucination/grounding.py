@@ -23,8 +23,8 @@ from probes.hallucination.grounding_answers import (
     Read,
     read_answer,
     read_citation,
-    rule_quality,
     says_text_is_silent,
+    silence_labels,
 )
 from probes.hallucination.grounding_findings import findings
 from probes.hallucination.grounding_measures import (
@@ -139,7 +139,7 @@ class Grounding(Probe):
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
         """Readings of all answers, their rates, and what they come to."""
         options, confidence = options_of(context, GroundingOptions), context.confidence
-        reader, rule = Reader.of(options), rule_quality()
+        reader, rule = Reader.of(options), silence_labels()
         quality = SUPPORTED.quality(reader, answers, confidence, derived_seed(context.seed, "judge"))
         seed = derived_seed(context.seed, "reading")
         short = [

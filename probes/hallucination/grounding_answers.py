@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from audit.corpora import Item, load_items
-from audit.metrics import Estimate, rate
 from audit.models import Failure, Generated, Response
-from audit.results import Coverage, ItemStatus
+from audit.results import ItemStatus
 from probes.answers import is_refusal, mentions
-from probes.base import coverage
+from probes.hallucination.rule_quality import Labelled
 
 LABELS = Path(__file__).parent / "items" / "silence_labels.jsonl"
 Count = tuple[int, int]
@@ -202,43 +198,8 @@ def _text_of(response: Response) -> tuple[str | None, Read]:
     return response.text, Read("scored")
 
 
-@dataclass(frozen=True)
-class RuleQuality:
-    """The rule for silence against hand labels that it was not written beside.
-
-    ``sensitivity``: of n answers labelled as abstaining it read k so; ``specificity``: of n that answer it read k so.
-    """
-
-    said: npt.NDArray[np.bool_]
-    true: npt.NDArray[np.bool_]
-
-    @property
-    def sensitivity(self) -> Count:
-        """(k, n) of the answers that abstain."""
-        return int((self.said & self.true).sum()), int(self.true.sum())
-
-    @property
-    def specificity(self) -> Count:
-        """(k, n) of the answers that do not."""
-        return int((~self.said & ~self.true).sum()), int((~self.true).sum())
-
-    @property
-    def chance(self) -> float:
-        """Agreement of one who always says what is commoner."""
-        return max(float(self.true.mean()), 1 - float(self.true.mean()))
-
-    @property
-    def coverage(self) -> Coverage:
-        """All of the labelled answers are read."""
-        return coverage("scored" for _ in self.true)
-
-    def agreement(self, confidence: float) -> Estimate:
-        """Share of the labelled answers that the rule reads as their label says."""
-        return rate(self.said == self.true, None, confidence)
-
-
-def rule_quality(beside: bool = False) -> RuleQuality:
-    """The rule on the labelled answers that were written after it; ``beside``: on those that it was written beside."""
-    labels = [label for label in load_items(LABELS) if label["written_beside"] is beside]
-    said = np.array([abstains(label["text"]) for label in labels], dtype=bool)
-    return RuleQuality(said, np.array([label["label"] == "abstained" for label in labels], dtype=bool))
+def silence_labels() -> Labelled:
+    """The labelled answers as the rule for silence reads them; those that were written after it are the unseen ones."""
+    rows = load_items(LABELS)
+    read = ["abstained" if abstains(row["text"]) else "answered" for row in rows]
+    return Labelled(read, [row["label"] for row in rows], [not row["written_beside"] for row in rows])

@@ -10,7 +10,8 @@ from audit.corpora import Item
 from audit.metrics import Estimate, corrected_rate, kappa, not_measured, rate
 from audit.results import Claim, ItemStatus, Measurement
 from probes.base import Probe, coverage, spread_over
-from probes.hallucination.grounding_answers import Read, RuleQuality, copied_at_random, evidence_of
+from probes.hallucination.grounding_answers import Read, copied_at_random, evidence_of
+from probes.hallucination.rule_quality import Labelled
 from probes.judges import Quality
 
 DIGITS = range(1, 10)
@@ -42,7 +43,7 @@ class Summed:
 
 
 def answer_measurements(
-    kind: type[Probe], answers: Sequence[Answered], rule: RuleQuality, confidence: float, seed: int
+    kind: type[Probe], answers: Sequence[Answered], rule: Labelled, confidence: float, seed: int
 ) -> list[Measurement]:
     """What short answers say where the text tells, where it does not, and where it contradicts common knowledge."""
     told, removed, odd = (
@@ -54,11 +55,7 @@ def answer_measurements(
         hits, clusters = [a.read.outcome == outcome for a in scored], [a.item["id"] for a in scored]
         estimate = rate(hits, clusters, confidence)
         if corrected and scored:
-            # What is counted is either the abstaining or the answering, so the rule's two errors change places.
-            errors = (
-                (rule.specificity, rule.sensitivity) if outcome == "answered" else (rule.sensitivity, rule.specificity)
-            )
-            estimate = corrected_rate(hits, clusters, *errors, confidence, seed)
+            estimate = corrected_rate(hits, clusters, *rule.errors(outcome), confidence, seed)
         return kind.measurement(
             name,
             estimate,
@@ -171,12 +168,14 @@ def _whole(estimate: Estimate, confidence: float) -> Estimate:
     return estimate if estimate.value is not None else not_measured(estimate.reason or "not measured", confidence)
 
 
-def rule_measurements(kind: type[Probe], rule: RuleQuality, confidence: float, seed: int) -> list[Measurement]:
+def rule_measurements(kind: type[Probe], rule: Labelled, confidence: float, seed: int) -> list[Measurement]:
     """The rule for silence against hand labels: agreement, and agreement beyond chance."""
-    beyond_chance = kappa(rule.said, rule.true, None, confidence, seed)
+    read, true = rule.of("abstained", unseen=True)
+    planned, commonest = coverage("scored" for _ in true), max(float(true.mean()), 1 - float(true.mean()))
+    agreement, beyond_chance = rate(read == true, None, confidence), kappa(read, true, None, confidence, seed)
     return [
-        kind.measurement("rule_agreement", rule.agreement(confidence), rule.coverage, chance=rule.chance),
-        kind.measurement("rule_kappa", beyond_chance, rule.coverage, chance=0.0),
+        kind.measurement("rule_agreement", agreement, planned, chance=commonest),
+        kind.measurement("rule_kappa", beyond_chance, planned, chance=0.0),
     ]
 
 

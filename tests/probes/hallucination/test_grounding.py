@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from audit.corpora import Item, load_items
+from audit.metrics import rate
 from audit.models import Generated, prompt_text
 from audit.models.scripted import PAIR, ScriptedModel
 from probes.answers import mentions
@@ -31,7 +32,7 @@ from probes.hallucination.grounding_answers import (
     copied_at_random,
     read_answer,
     read_citation,
-    rule_quality,
+    silence_labels,
 )
 from probes.judges import SUPPORTED
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
@@ -335,12 +336,12 @@ class TestReading:
         assert copied_at_random(item) == pytest.approx(1 / 3)
 
     def test_the_rule_for_silence_does_better_than_chance_on_answers_written_after_it(self) -> None:
-        unseen = rule_quality()
-        assert len(unseen.true) >= 80
-        assert 0.4 <= unseen.true.mean() <= 0.6
-        low = unseen.agreement(0.95).low
+        read, true = silence_labels().of("abstained", unseen=True)
+        assert len(true) >= 80
+        assert 0.4 <= true.mean() <= 0.6
+        low = rate(read == true).low
         assert low is not None
-        assert low > unseen.chance
+        assert low > max(true.mean(), 1 - true.mean())
 
     def test_ordinary_sentences_are_not_silence(self) -> None:
         """Sentences of the passages say something, whatever they deny."""
