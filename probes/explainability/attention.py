@@ -386,14 +386,5 @@ def _finding(usefulness: Measurement) -> Finding:
                 "Whether attention pictures explain this model's answers is open: they agreed with the measured effect of "
                 "words at {tau}, where 1 is full agreement and 0 is none (likely between {low} and {high}; {n} texts)."
             )
-    return Finding(
-        id=f"{Attention.id}.usefulness",
-        probe=Attention.id,
-        risk="explainability",
-        outlook=outlook,
-        severity=severity,
-        template=text,
-        values=values,
-        advice="Do not accept an attention picture as a reason for a decision; ask for an explanation that was tested.",
-        measurements=[usefulness.metric],
-    )
+    advice = "Do not accept an attention picture as a reason for a decision; ask for an explanation that was tested."
+    return Attention.finding("usefulness", outlook, text, values, [usefulness], advice, severity=severity)

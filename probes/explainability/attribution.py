@@ -317,17 +317,8 @@ def _finding(found: Sequence[Measurement]) -> Finding:
         else:
             outlook = "unclear"
             text = "Whether the marked words drove the answers could not be settled with {n} decisions."
-    return Finding(
-        id=f"{Attribution.id}.faithfulness",
-        probe=Attribution.id,
-        risk="explainability",
-        outlook=outlook,
-        severity=severity,
-        template=text,
-        values=values,
-        advice=(
-            "Show an explanation to a person only with its test beside it. Where the law grants a right to an explanation, "
-            "ask the provider for one that passes such a test."
-        ),
-        measurements=[m.metric for m in found],
+    advice = (
+        "Show an explanation to a person only with its test beside it. Where the law grants a right to an explanation, "
+        "ask the provider for one that passes such a test."
     )
+    return Attribution.finding("faithfulness", outlook, text, values, found, advice, severity=severity)
