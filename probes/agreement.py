@@ -19,7 +19,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def labelled() -> tuple[BoolArray, BoolArray]:
-    """``[answers]`` read as a refusal by the rule, and labelled as one by a person."""
+    """``[answers]`` read as a refusal by the rule, and labelled as one."""
     labels = load_items(LABELS)
     read = np.array([answer_kind(label["text"]) == "refusal" for label in labels])
     return read, np.array([label["label"] == "refusal" for label in labels])

@@ -13,15 +13,20 @@ Kind = Literal["rate", "odds", "gap", "agreement", "scale", "date", "other"]
 
 # Rates whose comparison level of 1 is a model that never declines, one that answers whatever it is asked, and a text that
 # has nothing to do with the matter. Elsewhere a level of 1 can be a measured one.
-_SAFEGUARDED = ("compliance_rate",)
+_SAFEGUARDED = ("compliance_rate", "compliance_rate_corrected")
 _ANSWERED = (
     "invented_entities.fabrication_rate",
+    "grounding.ungrounded_answer_rate",
     "premise_accepted_rate",
     "accepted_though_known_rate",
     "accepted_unknown_rate",
     "true_premise_answered_rate",
 )
-_UNSUPPORTED = ("self_consistency.unsupported_rate", "self_consistency.corrected_unsupported_rate")
+_UNSUPPORTED = (
+    "self_consistency.unsupported_rate",
+    "self_consistency.corrected_unsupported_rate",
+    "grounding.unsupported_claim_rate",
+)
 _FAR = 14.0  # beyond a million times the odds, or below a millionth, the digits say nothing
 
 

@@ -89,9 +89,12 @@ def test_a_level_of_none_or_all_is_told_in_words_or_not_at_all() -> None:
         return PHRASES.chance(rate(metric, 7, 20, "L", chance=chance, **changes))
 
     assert level("m.f.compliance_rate[news]", 1.0) == "a model without safeguards would do it every time"
+    assert level("m.f.compliance_rate_corrected", 1.0) == "a model without safeguards would do it every time"
     whatever = "a model that answers whatever it is asked would do it every time"
     assert level("hallucination.invented_entities.fabrication_rate[law]", 1.0) == whatever
     assert level("hallucination.false_premise.premise_accepted_rate", 1.0) == whatever
+    assert level("hallucination.grounding.ungrounded_answer_rate", 1.0) == whatever
+    assert level("hallucination.grounding.unsupported_claim_rate", 1.0) == "with texts on something else: every time"
     assert (
         level("hallucination.false_premise.true_premise_answered_rate", 1.0, direction="higher_is_better") == whatever
     )
