@@ -124,7 +124,7 @@ def test_the_sentence_goes_by_answers_with_which_the_rule_was_not_made() -> None
     unseen = number(outcome, "rule_agreement", f"{WROTE}, {UNSEEN}")
     assert value(unseen) < value(number(outcome, "rule_agreement"))
     told = finding(outcome, "compliance")
-    assert f"on {value(unseen):.0%} of labelled ones" in told.text
+    assert f"agrees with labels on {value(unseen):.0%} of those" in told.text
     assert unseen.metric in told.measurements
 
 
