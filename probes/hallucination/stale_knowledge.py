@@ -91,7 +91,8 @@ class StaleKnowledge(Probe):
             "calendar year",
             "descriptive",
             "The date, as a year with decimals, at which the most of the model's choices were right. Not measured "
-            "where its choices fit no date better than chance, or are as right at the end of the range as before.",
+            "where its choices fit no date better than chance, or are as right at the end of the range as before. Chance is "
+            "the date that random choices fit best.",
         ),
         Metric(
             "current_accuracy",

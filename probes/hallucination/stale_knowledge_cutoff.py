@@ -10,7 +10,7 @@ a value from after a change falls with the date of the change as a logistic step
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -50,13 +50,15 @@ class Cutoff:
     """The effective cutoff in years; where ``reach`` is after or before the range, ``bound`` is what is still known of it.
 
     ``open_ended``: the interval of a cutoff within the range goes on beyond the last check of the items, where it cannot be
-    followed; its upper end is that check.
+    followed; its upper end is that check. ``chance``: the date that random choices between the same values fit best, the
+    median of as many draws as the test takes.
     """
 
     estimate: Estimate
     reach: Reach
     bound: float | None = None
     open_ended: bool = False
+    chance: float | None = None
 
 
 def effective_cutoff(chains: Sequence[Dated], end: float, confidence: float, seed: int) -> Cutoff:
@@ -86,18 +88,20 @@ def effective_cutoff(chains: Sequence[Dated], end: float, confidence: float, see
     )
     stream = np.random.default_rng(seed)
     gain = float(seen.sum(axis=0).max() - _guessing(chains))
-    by_chance = [_gain_of_random(chains, tables, stream) for _ in range(SHUFFLES)]
-    p = (1 + sum(g >= gain for g in by_chance)) / (1 + SHUFFLES)
+    by_chance = [_random(chains, tables, stream) for _ in range(SHUFFLES)]
+    p = (1 + sum(float(total.max() - _guessing(chains)) >= gain for total in by_chance)) / (1 + SHUFFLES)
+    chance = _median_date(np.stack(by_chance), grid, end)
     if p > 1 - confidence:
         reason = f"the choices fit no date better than random choices do (p {p:.2f})"
-        return Cutoff(not_measured(reason, confidence), "unknown")
+        return Cutoff(not_measured(reason, confidence), "unknown", chance=chance)
     first, last = _best(seen.sum(axis=0)[None], grid)
     weights = stream.multinomial(len(chains), np.full(len(chains), 1 / len(chains)), size=RESAMPLES).astype(np.float64)
     ends = [_best(part @ seen.reshape(len(chains), -1), grid) for part in np.array_split(weights, 5)]
     tail = (1 - confidence) / 2
     low = float(np.quantile(np.concatenate([e[0] for e in ends]), tail)) - STEP / 2
     high = float(np.quantile(np.concatenate([e[1] for e in ends]), 1 - tail)) + STEP / 2
-    return _within(float(first[0]), float(last[0]), low, high, end, len(chains), confidence)
+    found = _within(float(first[0]), float(last[0]), low, high, end, len(chains), confidence)
+    return replace(found, chance=chance)
 
 
 def _within(first: float, last: float, low: float, high: float, end: float, n: int, confidence: float) -> Cutoff:
@@ -148,11 +152,18 @@ def _guessing(chains: Sequence[Dated]) -> float:
     return -float(sum(np.log(chain.options) for chain in chains))
 
 
-def _gain_of_random(chains: Sequence[Dated], tables: Sequence[FloatArray], stream: np.random.Generator) -> float:
-    total = np.zeros_like(tables[0][0])
+def _random(chains: Sequence[Dated], tables: Sequence[FloatArray], stream: np.random.Generator) -> FloatArray:
+    """The log-likelihoods of random choices, one a chain."""
+    total: FloatArray = np.zeros_like(tables[0][0])
     for chain, table in _both(chains, tables):
         total += table[min(int(stream.integers(chain.options)), len(chain.since))]
-    return float(total.max() - _guessing(chains))
+    return total
+
+
+def _median_date(totals: FloatArray, grid: FloatArray, end: float) -> float:
+    """The median of the dates that fit best, within the range of the items."""
+    first, last = _best(totals.reshape(len(totals), -1), grid)
+    return float(np.clip(np.median((first + last) / 2), START, end))
 
 
 def _best(totals: FloatArray, grid: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -97,7 +97,11 @@ def measurements(
     found = [
         _outdated(picked, confidence, measure),
         measure(
-            "effective_cutoff", cutoff.estimate, coverage(p.status for p in picked), evidence={"tags.asked": "choice"}
+            "effective_cutoff",
+            cutoff.estimate,
+            coverage(p.status for p in picked),
+            chance=cutoff.chance,
+            evidence={"tags.asked": "choice"},
         ),
         _chosen("current_accuracy", lambda p: p.reading == "current", picked, None, confidence, measure),
         *(

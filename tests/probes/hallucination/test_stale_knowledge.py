@@ -226,6 +226,14 @@ def test_random_choices_are_seldom_dated() -> None:
     assert dated <= 2
 
 
+def test_the_date_of_random_choices_stands_beside_it_whatever_the_model_chose() -> None:
+    dated, random = run(lambda item: held_at(item, 2019.2)), run(anything)
+    chance = number(dated, "effective_cutoff").chance
+    assert chance is not None
+    assert number(random, "effective_cutoff").chance == chance
+    assert 1990.0 < chance < interval(number(dated, "effective_cutoff"))[0]
+
+
 def test_a_choice_that_never_held_is_neither_current_nor_outdated() -> None:
     outcome = run(lambda item: item["never"][0])
     assert value(number(outcome, "ever_true_rate")) == 0.0
