@@ -192,14 +192,14 @@ def _work_through(
     pending = [w for w in works if w.problem is None]
     while pending:
         ids = {w.planned.probe.id for w in pending}
-        ready = [w for w in pending if not ids & set(w.planned.probe.follows)]
+        ready = [w for w in pending if not any(w.planned.probe.comes_after(i) for i in ids)]
         if not ready:  # probes that wait for one another; none of them can be first
             for work in pending:
                 work.problem = ("failed", "It follows a probe that follows it.")
             return
         earlier = {w.planned.probe.id: w.outcome for w in works if w.outcome is not None}
         for work in ready:
-            follows = {f: earlier[f] for f in work.planned.probe.follows if f in earlier}
+            follows = {i: outcome for i, outcome in earlier.items() if work.planned.probe.comes_after(i)}
             work.planned = replace(work.planned, context=replace(work.planned.context, earlier=follows))
         _answer(ready, model, cache, answers, judges, progress)
         for work in ready:

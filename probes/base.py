@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import ClassVar, Literal, TypeVar
 
@@ -122,7 +123,12 @@ class Probe(ABC):
     alternative: ClassVar[str] = ""
     """What the user can do where the model cannot do what is needed, as a sentence."""
     follows: ClassVar[tuple[str, ...]] = ()
-    """Probes whose outcome this one uses where they are part of the audit."""
+    """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``."""
+
+    @classmethod
+    def comes_after(cls, probe: str) -> bool:
+        """Whether this probe uses the outcome of the probe of that id."""
+        return any(fnmatchcase(probe, pattern) for pattern in cls.follows)
 
     @classmethod
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:

@@ -11,25 +11,27 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audit.models.requests import (
     Ablate,
-    Ablated,
     Attend,
-    Attended,
     Attribute,
-    Attributed,
     Capability,
-    Classified,
     Classify,
     Embed,
-    Embedded,
-    Failure,
     Generate,
-    Generated,
     Infill,
     Request,
-    Response,
     Score,
-    Scored,
     Tabulate,
+)
+from audit.models.responses import (
+    Ablated,
+    Attended,
+    Attributed,
+    Classified,
+    Embedded,
+    Failure,
+    Generated,
+    Response,
+    Scored,
     Tabulated,
 )
 from audit.results import ModelFacts

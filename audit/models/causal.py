@@ -11,35 +11,20 @@ from transformers import AutoModelForCausalLM
 
 from audit.models.base import ModelError, chunks
 from audit.models.budget import tokens_per_pass
-from audit.models.explain import ablate, attribute
+from audit.models.explain import DecisionScalar, Scalar
+from audit.models.forced import Forced, read_tokens
 from audit.models.generator import Generator, Task
 from audit.models.growing import bytes_per_token
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.options import Options
 from audit.models.packing import common_length
-from audit.models.requests import (
-    Ablate,
-    Ablated,
-    Attend,
-    Attended,
-    Attribute,
-    Attributed,
-    Capability,
-    Decision,
-    Embed,
-    Embedded,
-    Failure,
-    Generate,
-    Generated,
-    Request,
-    Score,
-    Scored,
-    prompt_text,
-)
+from audit.models.requests import Attend, Capability, Decision, Embed, Generate, Prompt, Request, Score, prompt_text
+from audit.models.responses import Attended, Embedded, Failure, Generated, Scored
 from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
 from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import TextEncoder
+from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "3"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 128
@@ -48,7 +33,7 @@ SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache toget
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
 
 
-class CausalModel:
+class CausalModel(WhiteBox):
     """A transformers causal language model behind the capability protocols.
 
     Raises:
@@ -56,23 +41,33 @@ class CausalModel:
     """
 
     capabilities = frozenset(
-        {Capability.SCORE, Capability.GENERATE, Capability.ATTENTION, Capability.ATTRIBUTE, Capability.EMBED}
+        {
+            Capability.SCORE,
+            Capability.GENERATE,
+            Capability.ATTENTION,
+            Capability.ATTRIBUTE,
+            Capability.EMBED,
+            Capability.GRADIENT,
+            Capability.STATES,
+        }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
-        tokenizer, self._model = load(AutoModelForCausalLM, weights, source, options, "a causal language model")
-        self._device = self._model.device
-        if not _sees_only_back(self._model):
+        tokenizer, self.network = load(AutoModelForCausalLM, weights, source, options, "a causal language model")
+        self._device = self.network.device
+        if not _sees_only_back(self.network):
             raise ModelError(f"{source} is not a causal language model: its numbers depend on what follows a token.")
         self.encoder = TextEncoder(tokenizer, options.chat_template)
-        self.scorer = Scorer(self._model, options.batch_tokens or tokens_per_pass(self._model))
-        ends = _end_tokens(self._model, tokenizer)
+        self.scorer = Scorer(self.network, options.batch_tokens or tokens_per_pass(self.network))
+        ends = _end_tokens(self.network, tokenizer)
         self._pad = int(tokenizer.pad_token_id or (ends[0] if ends else 0))
         self._batch_tokens = options.batch_tokens
-        self._generator = Generator(self._model, ends, self._pad)
-        self._context_length = context_length(self._model.config)
+        self._generator = Generator(self.network, ends, self._pad)
+        self._context_length = context_length(self.network.config)
         template = self.encoder.template_hash
-        self.facts = describe(self._model, weights, source, "causal-lm", options, declared, self.capabilities, template)
+        self.facts = describe(
+            self.network, weights, source, "causal-lm", options, declared, self.capabilities, template
+        )
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
@@ -98,7 +93,7 @@ class CausalModel:
         """Of like length, samples of one prompt together, as many as keys and values have room for."""
         lengths = {prompt: len(self.encoder.prompt_ids(prompt)) for prompt in {r.prompt for r in requests}}
         ordered = sorted(requests, key=lambda r: (r.max_tokens, lengths[r.prompt], prompt_text(r.prompt), r.key))
-        room = KEPT_BYTES // bytes_per_token(self._model.config, self._model.dtype)
+        room = KEPT_BYTES // bytes_per_token(self.network.config, self.network.dtype)
         groups: list[list[Request]] = []
         for request in ordered:
             tokens = lengths[request.prompt] + request.max_tokens  # the longest so far: lengths rise within a group
@@ -174,7 +169,7 @@ class CausalModel:
         rows = [self._row(r.text) for r in requests]
         failures = [unfit(len(row), self._context_length) for row, _ in rows]
         fitting = [row for row, failure in zip(rows, failures, strict=True) if failure is None]
-        found = iter(text_vectors(self._model, fitting, self._pad, self._batch_tokens))
+        found = iter(text_vectors(self.network, fitting, self._pad, self._batch_tokens))
         return [failure or next(found) for failure in failures]
 
     def _row(self, text: str) -> tuple[tuple[int, ...], range]:
@@ -182,23 +177,17 @@ class CausalModel:
         before, own = self.encoder.pair("", text)
         return (*before, *own), range(len(before), len(before) + len(own))
 
-    @torch.inference_mode()
-    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights from one eager pass each; other kernels return none."""
-        before = self._model.config._attn_implementation
-        self._model.set_attn_implementation("eager")
-        try:
-            return [self._attend_one(request) for request in requests]
-        finally:
-            self._model.set_attn_implementation(before)
+    def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights over prompt and continuation."""
+        return [self._seen(request) for request in requests]
 
-    def _attend_one(self, request: Attend) -> Attended | Failure:
+    def _seen(self, request: Attend) -> Attended | Failure:
         context, target = self.encoder.pair(request.prompt, request.continuation)
         ids = context + target
         failure = unfit(len(ids), self._context_length)
         if failure is not None:
             return failure
-        out = self._model(torch.tensor([ids], device=self._device), output_attentions=True, use_cache=False)
+        out = self.network(torch.tensor([ids], device=self._device), output_attentions=True, use_cache=False)
         layers = [layer for layer in out.attentions or () if layer is not None]
         if not layers:  # an empty tuple, not None, where a kernel returns no weights
             return Failure("failed", "This architecture gives no attention weights.")
@@ -207,15 +196,20 @@ class CausalModel:
             return Failure("not_a_number", "The attention weights are not finite.")
         return Attended(self.encoder.pieces(ids), len(context), True, weights)
 
-    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a word of the prompt."""
-        return [self._undecidable(r) or attribute(r, self.encoder, self.scorer) for r in requests]
+    def scalar(self, request: Decision) -> Scalar:
+        """The decision's scalar for any set of kept units."""
+        return DecisionScalar(request, self.encoder, self.scorer)
 
-    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
-        """The decision's scalar for sets of kept words."""
-        return [self._undecidable(r) or ablate(r, self.encoder, self.scorer) for r in requests]
+    def forced(self, prompt: Prompt, continuation: str) -> Forced:
+        """One row: the prompt and all of the answer but its last token."""
+        context, target = self.encoder.pair(prompt, continuation)
+        first = len(context) - 1
+        deciding = tuple((0, first + i) for i in range(len(target)))
+        ids = torch.tensor([(context + target)[:-1]], device=self._device)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        return Forced(inputs, range(len(context)), deciding, read_tokens(deciding, tuple(target)), tuple(target))
 
-    def _undecidable(self, request: Decision) -> Failure | None:
+    def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
         pairs = [self.encoder.pair(request.prompt, answer) for answer in answers]

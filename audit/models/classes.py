@@ -14,7 +14,8 @@ from torch import Tensor
 
 from audit.models.base import ModelError
 from audit.models.loading import context_length
-from audit.models.requests import Failure, Prompt, plain_chat
+from audit.models.requests import Prompt, plain_chat
+from audit.models.responses import Failure
 from audit.models.scorer import Continuation, Likelihood
 from audit.models.text import Units, word_members
 

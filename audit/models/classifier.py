@@ -5,35 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from audit.models.base import ModelError, chunks
 from audit.models.classes import Classes, ClassReader, plain_text, read_classes
-from audit.models.explain import ablate, attribute
+from audit.models.explain import DecisionScalar, Scalar
+from audit.models.forced import Forced
 from audit.models.loading import describe, fingerprint, load
 from audit.models.options import Options
-from audit.models.requests import (
-    Ablate,
-    Ablated,
-    Attend,
-    Attended,
-    Attribute,
-    Attributed,
-    Capability,
-    Classified,
-    Classify,
-    Decision,
-    Failure,
-    Request,
-    Tabulate,
-    Tabulated,
-    encode,
-)
+from audit.models.requests import Attend, Capability, Classify, Decision, Prompt, Request, Tabulate
+from audit.models.responses import Attended, Classified, Failure, Tabulated, encode
 from audit.models.source import Weights
 from audit.models.table import answer_table, read_table
+from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
@@ -43,7 +32,7 @@ _OF_TABLES = (Capability.TABULATE, Capability.PREDICT)
 _NOT_FINITE = Failure("not_a_number", "The model's class scores are not finite.")
 
 
-class ClassifierModel:
+class ClassifierModel(WhiteBox):
     """A transformers sequence classifier behind the capability protocols.
 
     Raises:
@@ -54,18 +43,18 @@ class ClassifierModel:
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         kind = AutoModelForSequenceClassification
-        tokenizer, self._model = load(kind, weights, source, options, "a sequence classifier")
-        self.classes = read_classes(self._model.config, source)
+        tokenizer, self.network = load(kind, weights, source, options, "a sequence classifier")
+        self.classes = read_classes(self.network.config, source)
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
         self._read_from = (options.table.file, options.table)
-        self.reader = ClassReader(self._model, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
-        self.capabilities = abilities(self._model.config.is_encoder_decoder, self._table is not None)
+        self.reader = ClassReader(self.network, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
+        self.capabilities = abilities(self.network.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
             self.lacks |= dict.fromkeys(_OF_TABLES, "no table of cases came with it (model.table)")
         facts = describe(
-            self._model, weights, source, "text-classification", options, declared, self.capabilities, None
+            self.network, weights, source, "text-classification", options, declared, self.capabilities, None
         )
         self.facts = facts.model_copy(update={"notes": [*facts.notes, *_notes(self.classes)]})
         version = CODE_VERSION if self._table is None else f"{CODE_VERSION} {_hash(self._table)}"
@@ -131,24 +120,18 @@ class ClassifierModel:
             return [missing for _ in requests]
         return [answer_table(request, table, file, options) for request in requests]
 
-    @torch.inference_mode()
-    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights from one eager pass each; other kernels return none."""
-        before = self._model.config._attn_implementation
-        self._model.set_attn_implementation("eager")
-        try:
-            return [self._attend_one(request) for request in requests]
-        finally:
-            self._model.set_attn_implementation(before)
+    def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights over the text; a class is no part of what the model reads."""
+        return [self._seen(request) for request in requests]
 
-    def _attend_one(self, request: Attend) -> Attended | Failure:
+    def _seen(self, request: Attend) -> Attended | Failure:
         ids = self.reader.ids(plain_text(request.prompt))
         failure = self.reader.unfit(ids)
         if failure is not None:
             return failure
         if request.part != "self":
             return Failure("failed", "A classifier's text attends to itself; it has no other part.")
-        out = self._model(**self.reader.filled([ids]), output_attentions=True)
+        out = self.network(**self.reader.filled([ids]), output_attentions=True)
         layers = [layer for layer in out.attentions or () if layer is not None]
         if not layers:
             return Failure("failed", "This architecture gives no attention weights.")
@@ -159,15 +142,20 @@ class ClassifierModel:
         # A class is no part of what the model reads, so that all tokens are the prompt's.
         return Attended(pieces, len(ids), not np.triu(weights, 1).any(), weights)
 
-    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions of log p(class) - log p(other class), one number a word of the text."""
-        return [self._undecidable(r) or attribute(r, self.reader, self.reader) for r in requests]
+    def scalar(self, request: Decision) -> Scalar:
+        """log p(class) - log p(other class) for any set of kept units."""
+        return DecisionScalar(request, self.reader, self.reader)
 
-    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
-        """The decision's scalar for sets of kept words."""
-        return [self._undecidable(r) or ablate(r, self.reader, self.reader) for r in requests]
+    def forced(self, prompt: Prompt, continuation: str) -> Forced:
+        """One row, the text; its only target is the class that the continuation names."""
+        ids, [wanted] = self.reader.pair(prompt, continuation)
 
-    def _undecidable(self, request: Decision) -> Failure | None:
+        def read(output: Any) -> Tensor:
+            return self.classes.log_probabilities(output.logits)[0, [wanted]].float()
+
+        return Forced(self.reader.filled([tuple(ids)]), range(len(ids)), (), read, (wanted,))
+
+    def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value: its endings must be classes of the model."""
         named = [request.continuation, *([] if request.contrast is None else [request.contrast])]
         strange = next((name.strip() for name in named if name.strip() not in self.classes.labels), None)
@@ -178,7 +166,7 @@ class ClassifierModel:
 
 def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
     """What a classifier can be asked; ``table``: whether a table of cases came with it."""
-    known = {Capability.CLASSIFY, Capability.ATTRIBUTE}
+    known = {Capability.CLASSIFY, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES}
     if not encoder_decoder:
         known.add(Capability.ATTENTION)
     if table:

@@ -16,7 +16,8 @@ from audit.models.base import ModelError
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.masked_rows import longest_input
 from audit.models.options import Options
-from audit.models.requests import Capability, Embed, Embedded, Failure, Request
+from audit.models.requests import Capability, Embed, Request
+from audit.models.responses import Embedded, Failure
 from audit.models.source import Weights
 from audit.models.states import BATCH_TOKENS, EMPTY, NOT_FINITE, by_length, padded, passes
 

@@ -14,7 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from audit.models.requests import Ablate, Ablated, Attribute, Attributed, Decision, Failure, Prompt
+from audit.models.requests import Ablate, Attribute, Decision, Prompt
+from audit.models.responses import Ablated, Attributed, Failure
 from audit.models.scorer import Continuation, Likelihood
 from audit.models.text import Units
 
@@ -91,11 +92,6 @@ class DecisionScalar:
         return context or self._prefix
 
 
-def attribute(request: Attribute, encoder: Encodes, scorer: Scores) -> Attributed | Failure:
-    """:func:`attribute_scalar` of a decision between continuations."""
-    return attribute_scalar(request, DecisionScalar(request, encoder, scorer))
-
-
 def attribute_scalar(request: Attribute, scalar: Scalar) -> Attributed | Failure:
     """One signed number a word, in nats of the decision's scalar.
 
@@ -127,11 +123,6 @@ def attribute_scalar(request: Attribute, scalar: Scalar) -> Attributed | Failure
     except NotFinite:
         return Failure("not_a_number", "The model's log-probability of the answer is not finite.")
     return Attributed(scalar.units.words, tuple(scores[0].tolist()), full, empty)
-
-
-def ablate(request: Ablate, encoder: Encodes, scorer: Scores) -> Ablated | Failure:
-    """:func:`ablate_scalar` of a decision between continuations."""
-    return ablate_scalar(request, DecisionScalar(request, encoder, scorer))
 
 
 def ablate_scalar(request: Ablate, scalar: Scalar) -> Ablated | Failure:

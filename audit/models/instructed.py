@@ -8,17 +8,8 @@ from dataclasses import replace
 from typing import cast
 
 from audit.models.base import CanGenerate, CanScore, Model
-from audit.models.requests import (
-    Capability,
-    Failure,
-    Generate,
-    Generated,
-    Message,
-    Prompt,
-    Request,
-    Score,
-    Scored,
-)
+from audit.models.requests import Capability, Generate, Message, Prompt, Request, Score
+from audit.models.responses import Failure, Generated, Scored
 
 _CAPABILITIES = frozenset({Capability.SCORE, Capability.GENERATE})
 

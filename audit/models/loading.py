@@ -18,7 +18,8 @@ from audit.models.options import Options
 from audit.models.placement import check_runs, devices, import_bitsandbytes, loading_options, place, spread
 from audit.models.placement import choose_device as choose_device
 from audit.models.placement import number_format as number_format
-from audit.models.requests import Capability, Failure
+from audit.models.requests import Capability
+from audit.models.responses import Failure
 from audit.models.source import Weights
 from audit.results import ModelFacts
 

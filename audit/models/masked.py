@@ -10,30 +10,17 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from audit.models.base import ModelError, chunks
-from audit.models.explain import NotFinite, Scalar, ablate_scalar, attribute_scalar
+from audit.models.explain import NotFinite, Scalar
+from audit.models.forced import Forced, read_tokens
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
 from audit.models.options import Options
-from audit.models.requests import (
-    Ablate,
-    Ablated,
-    Attend,
-    Attended,
-    Attribute,
-    Attributed,
-    Capability,
-    Decision,
-    Embed,
-    Embedded,
-    Failure,
-    Infill,
-    Request,
-    Score,
-    Scored,
-)
+from audit.models.requests import Attend, Capability, Decision, Embed, Infill, Prompt, Request, Score
+from audit.models.responses import Attended, Embedded, Failure, Scored
 from audit.models.source import Weights
 from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import Units
+from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
@@ -45,7 +32,7 @@ _NOTE = (
 )
 
 
-class MaskedModel:
+class MaskedModel(WhiteBox):
     """A transformers masked language model behind the capability protocols.
 
     Raises:
@@ -53,21 +40,29 @@ class MaskedModel:
     """
 
     capabilities = frozenset(
-        {Capability.SCORE, Capability.INFILL, Capability.ATTENTION, Capability.ATTRIBUTE, Capability.EMBED}
+        {
+            Capability.SCORE,
+            Capability.INFILL,
+            Capability.ATTENTION,
+            Capability.ATTRIBUTE,
+            Capability.EMBED,
+            Capability.GRADIENT,
+            Capability.STATES,
+        }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
-        tokenizer, self._model = load(AutoModelForMaskedLM, weights, source, options, "a masked language model")
+        tokenizer, self.network = load(AutoModelForMaskedLM, weights, source, options, "a masked language model")
         self.encoder = MaskedEncoder(tokenizer, options.chat_template, source)
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.encoder.mask)
         self._budget = options.batch_tokens or BATCH_TOKENS
         try:
-            self.scorer = MaskedScorer(self._model, self._pad, self.encoder.mask, self._budget)
+            self.scorer = MaskedScorer(self.network, self._pad, self.encoder.mask, self._budget)
         except (AttributeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise ModelError(f"{source} cannot be asked as a masked language model: {error}") from None
-        self._longest = longest_input(self._model, tokenizer, context_length(self._model.config))
+        self._longest = longest_input(self.network, tokenizer, context_length(self.network.config))
         template = self.encoder.template_hash
-        facts = describe(self._model, weights, source, "masked-lm", options, declared, self.capabilities, template)
+        facts = describe(self.network, weights, source, "masked-lm", options, declared, self.capabilities, template)
         self.facts = facts.model_copy(
             update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
         )
@@ -137,7 +132,7 @@ class MaskedModel:
         rows = [self._row(r.text) for r in requests]
         failures = [unfit(len(row), self._longest) for row, _ in rows]
         fitting = [row for row, failure in zip(rows, failures, strict=True) if failure is None]
-        found = iter(text_vectors(self._model, fitting, self._pad, self._budget))
+        found = iter(text_vectors(self.network, fitting, self._pad, self._budget))
         return [failure or next(found) for failure in failures]
 
     def _row(self, text: str) -> tuple[tuple[int, ...], list[int]]:
@@ -145,25 +140,19 @@ class MaskedModel:
         encoded = self.encoder.encode(text)
         return encoded.ids, [i for i, word in enumerate(encoded.words) if word is not None]
 
-    @torch.inference_mode()
-    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights from one eager pass each, nothing masked; other kernels return none."""
-        before = self._model.config._attn_implementation
-        self._model.set_attn_implementation("eager")
-        try:
-            return [self._attend_one(request) for request in requests]
-        finally:
-            self._model.set_attn_implementation(before)
+    def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights over prompt and continuation, nothing masked."""
+        return [self._seen(request) for request in requests]
 
-    def _attend_one(self, request: Attend) -> Attended | Failure:
+    def _seen(self, request: Attend) -> Attended | Failure:
         if request.part != "self":
             return Failure("failed", f"A masked language model has no {request.part} attention apart from its own.")
         encoded, places = self.encoder.joined(request.prompt, request.continuation)
         failure = unfit(len(encoded.ids), self._longest)
         if failure or not places:
             return failure or Failure("failed", "The continuation has no tokens.")
-        ids = torch.tensor([encoded.ids], device=self._model.device)
-        out = self._model(ids, attention_mask=torch.ones_like(ids), output_attentions=True)
+        ids = torch.tensor([encoded.ids], device=self.network.device)
+        out = self.network(ids, attention_mask=torch.ones_like(ids), output_attentions=True)
         layers = [layer for layer in out.attentions or () if layer is not None]
         if not layers:
             return Failure("failed", "This architecture gives no attention weights.")
@@ -173,18 +162,24 @@ class MaskedModel:
         pieces = self.encoder.shown(encoded, self.encoder.whole(request.prompt, request.continuation))
         return Attended(pieces, places[0], False, weights)
 
-    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a word of the prompt."""
-        return [self._undecidable(r) or attribute_scalar(r, self._scalar(r)) for r in requests]
-
-    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
-        """The decision's scalar for sets of kept words."""
-        return [self._undecidable(r) or ablate_scalar(r, self._scalar(r)) for r in requests]
-
-    def _scalar(self, request: Decision) -> Scalar:
+    def scalar(self, request: Decision) -> Scalar:
+        """The decision's scalar for any set of kept units."""
         return MaskedScalar(request, self.encoder, self.scorer)
 
-    def _undecidable(self, request: Decision) -> Failure | None:
+    def forced(self, prompt: Prompt, continuation: str) -> Forced:
+        """One row for each token of the answer, in which it and the later tokens of its word are hidden."""
+        encoded, places = self.encoder.joined(prompt, continuation)
+        context, targets = self.encoder.units(prompt).ids, tuple(encoded.ids[i] for i in places)
+        row, first = self.encoder.framed(context, targets)
+        words: list[int | None] = [None] * len(row)
+        words[first : first + len(targets)] = [encoded.words[i] for i in places]
+        blanks = self.encoder.blanks(row, words, range(first, first + len(targets)), whole_words=True)
+        ids = torch.tensor([blank.row for blank in blanks], device=self.network.device)
+        deciding = tuple((r, blank.place) for r, blank in enumerate(blanks))
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        return Forced(inputs, range(first - len(context), first), deciding, read_tokens(deciding, targets), targets)
+
+    def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         for answer in (request.continuation, request.contrast):
             if answer is not None:

@@ -1,24 +1,16 @@
-"""What can be asked of a model, and what comes back.
+"""What can be asked of a model; :mod:`audit.models.responses` holds what comes back.
 
 A request is a small frozen value: equal requests have equal keys, so that the engine can pool the requests of all
-probes, compute each one once and find it again in the cache. A response is plain data as well; a request that could
-not be answered comes back as a :class:`Failure`, never as a number.
+probes, compute each one once and find it again in the cache.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
-
-import numpy as np
-from numpy.typing import NDArray
-
-from audit.results import ItemStatus
+from typing import ClassVar, Literal
 
 
 class Capability(StrEnum):
@@ -32,6 +24,8 @@ class Capability(StrEnum):
     ATTENTION = "attention"  # attention weights by layer and head
     CROSS_ATTENTION = "cross_attention"  # attention weights of an encoder, and from its decoder to it
     ATTRIBUTE = "attribute"  # how a stated scalar moves when parts of the input go
+    GRADIENT = "gradient"  # how a stated scalar moves with its input's embeddings, and with other weights
+    STATES = "states"  # hidden states of every layer, and a stated scalar with some of them exchanged
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
 
@@ -190,36 +184,68 @@ class Attend(Request):
 
     ``part`` of an encoder-decoder: ``encoder`` (the prompt to itself), ``cross`` (the continuation to the prompt) or
     ``self`` (the continuation to itself). Other models have ``self`` alone, over both.
+    ``weighted``: also the gradients of log p(continuation | prompt) by the weights, and the norms of what they weigh.
     """
 
     needs: ClassVar[Capability] = Capability.ATTENTION
     prompt: Prompt
     continuation: str
     part: Literal["self", "encoder", "cross"] = "self"
+    weighted: bool = False
+
+
+Unit = Literal["word", "token", "segment"]
+"""What an explanation takes apart: words (what stands between spaces), tokens, or segments (sentences and lines)."""
+
+Method = Literal[
+    "leave_one_out",
+    "shapley_sampling",
+    "kernel_shap",
+    "lime",
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+]
+GRADIENT_METHODS: frozenset[Method] = frozenset({"saliency", "input_x_gradient", "integrated_gradients"})
+"""Methods that need gradients; the others need log-likelihoods alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision(Request):
     """Base of requests about one scalar, f(x) = log p(continuation | prompt) - log p(contrast | prompt).
 
-    Without a contrast the scalar is the continuation's log-probability. The prompt's *units* are its words (of a
-    conversation: those of the last message), numbered from 0. Removed units are deleted from the token sequence; nothing is
-    tokenised again.
+    Without a contrast the scalar is the continuation's log-probability. Of a classifier the endings are two of its classes;
+    of a masked model log p is the pseudo-log-likelihood, its targets hidden. The prompt's *units* (of a conversation: those
+    of the last message) are numbered from 0. Removed units are deleted from the token sequence; nothing is tokenised again.
     """
 
     prompt: Prompt
     continuation: str
     contrast: str | None = None
+    unit: Unit = "word"
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute(Decision):
-    """How much each unit of the prompt carries of the decision's scalar."""
+    """How much each unit of the prompt carries of the decision's scalar.
+
+    ``samples``: orders of Shapley sampling, perturbed texts of KernelSHAP and LIME, the most steps of integrated gradients.
+    ``by_token``: also one row of scores for each token of the continuation (and none for the contrast).
+    ``baseline`` of integrated gradients: the ``mean`` of all embeddings, or the embedding of a ``neutral`` token.
+    ``randomised``: the share of the model's blocks, counted from the output down, whose weights are shuffled before, for
+    the check of Adebayo et al. 2018 (arXiv:1810.03292); ``seed`` also fixes the shuffling.
+    """
 
     needs: ClassVar[Capability] = Capability.ATTRIBUTE
-    method: Literal["leave_one_out", "shapley_sampling"] = "leave_one_out"
+    method: Method = "leave_one_out"
     samples: int = 0
     seed: int = 0
+    by_token: bool = False
+    baseline: Literal["mean", "neutral"] = "mean"
+    randomised: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "randomised", float(self.randomised))  # 1 and 1.0 are equal: one key
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,163 +254,3 @@ class Ablate(Decision):
 
     needs: ClassVar[Capability] = Capability.ATTRIBUTE
     kept: tuple[tuple[int, ...], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """``logprob``: the sum in nats; ``tokens``: how many; ``greedy``: was every token the model's first choice."""
-
-    logprob: float
-    tokens: int
-    greedy: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended.
-
-    A server may leave out the end token's log-probability, or all: then ``logprob`` is None.
-    """
-
-    text: str
-    tokens: int
-    logprob: float | None
-    finish: Literal["stop", "length"]
-
-
-@dataclass(frozen=True, slots=True)
-class Attended:
-    """``weights``: float32 ``[layers, heads, tokens, tokens]``, rows sum to 1; ``prompt_tokens`` come first.
-
-    Cross-attention is ``[layers, heads, tokens, sources]``; ``sources`` is empty where tokens attend to one another.
-    """
-
-    tokens: tuple[str, ...]
-    prompt_tokens: int
-    causal: bool
-    weights: NDArray[np.float32]
-    sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """``probabilities`` of the classes named by ``labels``, in that order; they sum to 1 unless ``independent``.
-
-    ``independent``: a multi-label model, each of whose probabilities stands for itself.
-    """
-
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    independent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """``vector``: float32 ``[width]``."""
-
-    vector: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Tabulated:
-    """One entry a case in every column.
-
-    ``truth`` and ``predicted`` hold classes as text, None where missing; ``score`` the probability of ``positive``, the
-    class that the person concerned wishes for. ``predicted`` and ``score`` are empty where the model has to be asked:
-    then ``texts`` holds what to ask of it. ``groups[a]`` is the column of the sensitive attribute ``attributes[a]``.
-    ``values[c]`` is the column ``columns[c]`` of those that are none of these, where a whole table was asked for.
-    """
-
-    positive: str
-    truth: tuple[str | None, ...]
-    predicted: tuple[str | None, ...]
-    score: tuple[float | None, ...]
-    texts: tuple[str, ...]
-    attributes: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    values: tuple[tuple[str | None, ...], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Attributed:
-    """``scores``: one signed number a unit, in nats; ``full``: f with all units; ``empty``: f with none."""
-
-    units: tuple[str, ...]
-    scores: tuple[float, ...]
-    full: float
-    empty: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ablated:
-    """``values``: f for each set of kept units, in the request's order, in nats."""
-
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no answer: ``status`` goes into the coverage, ``reason`` is one sentence."""
-
-    status: ItemStatus
-    reason: str
-
-
-Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Failure
-Responses = Mapping[Request, Response]
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated, Failure)
-}
-
-
-_TYPES: dict[str, dict[str, Any]] = {
-    "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
-    "Generated": {"text": str, "tokens": int, "logprob": float | int | None, "finish": str},
-    "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
-    "Embedded": {"vector": np.ndarray},
-    "Tabulated": {"positive": str, "truth": tuple, "predicted": tuple, "score": tuple, "texts": tuple, "groups": tuple},
-    "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
-    "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
-    "Ablated": {"values": tuple},
-    "Failure": {"status": str, "reason": str},
-}
-
-
-def encode(response: Response) -> str:
-    """A response as JSON text, arrays as base64 of their little-endian float32 bytes."""
-    fields = {name: getattr(response, name) for name in response.__slots__}
-    for name, value in fields.items():
-        if isinstance(value, np.ndarray):
-            raw = np.ascontiguousarray(value, dtype="<f4")
-            fields[name] = {"shape": list(raw.shape), "float32": base64.b64encode(raw.tobytes()).decode("ascii")}
-    return json.dumps([type(response).__name__, fields], allow_nan=False)
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number")
-
-
-def decode(text: str) -> Response:
-    """The response that :func:`encode` wrote.
-
-    Raises:
-        ValueError: where the text is not such a response.
-    """
-    try:
-        kind, fields = json.loads(text, parse_constant=_refuse)
-        for name, value in fields.items():
-            if isinstance(value, dict):
-                raw = np.frombuffer(base64.b64decode(value["float32"]), dtype="<f4")
-                fields[name] = raw.reshape(value["shape"]).astype(np.float32)
-            elif isinstance(value, list):
-                fields[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        response: Response = _KINDS[kind](**fields)
-        for name, wanted in _TYPES.get(kind, {}).items():
-            if not isinstance(getattr(response, name), wanted):
-                raise ValueError(f"{name} is not a {wanted}")
-    except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
-        raise ValueError(f"not a stored response: {error}") from None
-    return response

@@ -10,26 +10,28 @@ import numpy as np
 from audit.models.base import chunks
 from audit.models.requests import (
     Ablate,
-    Ablated,
     Attend,
-    Attended,
     Attribute,
-    Attributed,
     Capability,
-    Classified,
     Classify,
     Decision,
     Embed,
-    Embedded,
-    Failure,
     Generate,
-    Generated,
     Request,
     Score,
-    Scored,
     Tabulate,
-    Tabulated,
     prompt_text,
+)
+from audit.models.responses import (
+    Ablated,
+    Attended,
+    Attributed,
+    Classified,
+    Embedded,
+    Failure,
+    Generated,
+    Scored,
+    Tabulated,
 )
 from audit.results import ModelFacts
 

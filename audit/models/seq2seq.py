@@ -16,31 +16,19 @@ from transformers import AutoModelForSeq2SeqLM
 
 from audit.models.base import ModelError, chunks
 from audit.models.budget import tokens_per_pass
-from audit.models.explain import ablate, attribute
+from audit.models.explain import DecisionScalar, Scalar
 from audit.models.faults import explained
+from audit.models.forced import Forced, read_tokens
 from audit.models.loading import describe, fingerprint, load
 from audit.models.options import Options
-from audit.models.requests import (
-    Ablate,
-    Ablated,
-    Attend,
-    Attended,
-    Attribute,
-    Attributed,
-    Capability,
-    Decision,
-    Failure,
-    Generate,
-    Generated,
-    Request,
-    Score,
-    Scored,
-)
+from audit.models.requests import Attend, Capability, Decision, Generate, Prompt, Request, Score
+from audit.models.responses import Attended, Failure, Generated, Scored
 from audit.models.scorer import Continuation
 from audit.models.seq2seq_generator import Seq2SeqGenerator, Writing, never_chosen, passed_over
 from audit.models.seq2seq_scorer import Seq2SeqScorer
 from audit.models.seq2seq_text import SourceEncoder, source_limit, target_limit
 from audit.models.source import Weights
+from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 32
@@ -50,7 +38,7 @@ _NO_TOKENS = Failure("failed", "The continuation has no tokens.")
 _UNKNOWN = Failure("failed", "The model's vocabulary has no tokens for part of the continuation.")
 
 
-class Seq2SeqModel:
+class Seq2SeqModel(WhiteBox):
     """A transformers encoder-decoder behind the capability protocols.
 
     Of the generation settings in its folder, ``decoder_start_token_id``, ``forced_bos_token_id``, ``eos_token_id``,
@@ -68,24 +56,26 @@ class Seq2SeqModel:
             Capability.ATTENTION,
             Capability.CROSS_ATTENTION,
             Capability.ATTRIBUTE,
+            Capability.GRADIENT,
+            Capability.STATES,
         }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
-        tokenizer, self._model = load(
+        tokenizer, self.network = load(
             AutoModelForSeq2SeqLM, weights, source, options, "an encoder-decoder", slow_tokenizer=True
         )
-        self._device = self._model.device
+        self._device = self.network.device
         self.encoder = SourceEncoder(tokenizer, options.chat_template)
-        start = decoder_start(self._model, self.encoder, source)
+        start = decoder_start(self.network, self.encoder, source)
         with explained(f"{source} could not be run as an encoder-decoder"):
-            self.scorer = Seq2SeqScorer(self._model, start, options.batch_tokens or tokens_per_pass(self._model))
-        settings = self._model.generation_config
+            self.scorer = Seq2SeqScorer(self.network, start, options.batch_tokens or tokens_per_pass(self.network))
+        settings = self.network.generation_config
         self._generator = Seq2SeqGenerator(self.scorer, _ends(settings, tokenizer), never_chosen(settings))
-        self._source_limit = source_limit(self._model.config, tokenizer)
-        self._target_limit = target_limit(self._model.config)
+        self._source_limit = source_limit(self.network.config, tokenizer)
+        self._target_limit = target_limit(self.network.config)
         template = self.encoder.template_hash
-        facts = describe(self._model, weights, source, "seq2seq-lm", options, declared, self.capabilities, template)
+        facts = describe(self.network, weights, source, "seq2seq-lm", options, declared, self.capabilities, template)
         notes = [*facts.notes, *filter(None, [_beginning(tokenizer, start), passed_over(settings)])]
         self.facts = facts.model_copy(update={"context_length": self._source_limit, "notes": notes})
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
@@ -186,29 +176,23 @@ class Seq2SeqModel:
             results.append(Generated(text, tokens, answer.logprob, "stop" if answer.ended else "length"))
         return results
 
-    @torch.inference_mode()
-    def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights from one eager pass for each prompt and answer; other kernels return none."""
-        before = self._model.config._attn_implementation
-        self._model.set_attn_implementation("eager")
+    def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        """Attention weights, one pass for each prompt and answer whatever the parts of it that are asked for."""
         passes: dict[tuple[Any, str], Any] = {}
         results: list[Attended | Failure] = []
-        try:
-            for r in requests:
-                asked = self._continuation(r.prompt, r.continuation)
-                failure = self._unsayable(asked) or self._too_long(len(asked.context), len(asked.target))
-                if failure is not None:
-                    results.append(failure)
-                else:
-                    if (r.prompt, r.continuation) not in passes:
-                        passes = {(r.prompt, r.continuation): self._pass(asked)}
-                    results.append(self._attended(r, asked, passes[r.prompt, r.continuation]))
-        finally:
-            self._model.set_attn_implementation(before)
+        for r in requests:
+            asked = self._continuation(r.prompt, r.continuation)
+            failure = self._unsayable(asked) or self._too_long(len(asked.context), len(asked.target))
+            if failure is not None:
+                results.append(failure)
+                continue
+            if (r.prompt, r.continuation) not in passes:
+                passes = {(r.prompt, r.continuation): self._pass(asked)}
+            results.append(self._attended(r, asked, passes[r.prompt, r.continuation]))
         return results
 
     def _pass(self, c: Continuation) -> Any:
-        return self._model(
+        return self.network(
             input_ids=torch.tensor([c.context], device=self._device),
             decoder_input_ids=torch.tensor([self.scorer.start + c.target], device=self._device),
             output_attentions=True,
@@ -234,15 +218,21 @@ class Seq2SeqModel:
         predicting = weights[:, :, len(start) - 1 : whole - 1]
         return Attended(self.encoder.target_pieces(target), 0, False, predicting, sources)
 
-    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a word of the prompt."""
-        return [self._undecidable(r) or attribute(r, self.encoder, self.scorer) for r in requests]
+    def scalar(self, request: Decision) -> Scalar:
+        """The decision's scalar for any set of kept units."""
+        return DecisionScalar(request, self.encoder, self.scorer)
 
-    def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
-        """The decision's scalar for sets of kept words."""
-        return [self._undecidable(r) or ablate(r, self.encoder, self.scorer) for r in requests]
+    def forced(self, prompt: Prompt, continuation: str) -> Forced:
+        """The prompt in the encoder; in the decoder its start tokens and all of the answer but its last token."""
+        c = self._continuation(prompt, continuation)
+        ids = torch.tensor([c.context], device=self._device)
+        first = len(self.scorer.start) - 1
+        deciding = tuple((0, first + i) for i in range(len(c.target)))
+        answer = torch.tensor([(self.scorer.start + c.target)[:-1]], device=self._device)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": answer}
+        return Forced(inputs, range(len(c.context)), deciding, read_tokens(deciding, c.target), c.target)
 
-    def _undecidable(self, request: Decision) -> Failure | None:
+    def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
         failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]

@@ -16,7 +16,8 @@ from sklearn.base import BaseEstimator, is_classifier
 
 from audit.models.base import ModelError, chunks
 from audit.models.options import Options
-from audit.models.requests import Capability, Failure, Request, Tabulate, Tabulated
+from audit.models.requests import Capability, Request, Tabulate
+from audit.models.responses import Failure, Tabulated
 from audit.models.source import file_hash
 from audit.models.table import answer_table, role, table_facts, table_fingerprint, tabulate
 from audit.models.table_file import TableFile, as_text, hint, open_table

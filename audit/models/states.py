@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audit.models.requests import Embed, Embedded, Failure, Request
+from audit.models.requests import Embed, Request
+from audit.models.responses import Embedded, Failure
 
 RULE = "mean of the last states of the text's own tokens, 1"
 """Part of the fingerprint of the models that follow it."""

@@ -12,7 +12,8 @@ from typing import Literal, get_args
 
 from audit.models.base import ModelError, chunks
 from audit.models.options import Options, TableOptions
-from audit.models.requests import Capability, Failure, Request, Tabulate, Tabulated
+from audit.models.requests import Capability, Request, Tabulate
+from audit.models.responses import Failure, Tabulated
 from audit.models.source import file_hash
 from audit.models.table_file import SUFFIXES, Cell, TableFile, hint, nearest, open_table
 from audit.results import ModelFacts

@@ -16,24 +16,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from audit.models.base import ModelError, chunks
-from audit.models.explain import ablate, attribute
+from audit.models.explain import DecisionScalar, ablate_scalar, attribute_scalar
 from audit.models.faults import explained
 from audit.models.loading import context_length, describe, fingerprint, number_format
 from audit.models.options import Options
-from audit.models.requests import (
-    Ablate,
-    Ablated,
-    Attribute,
-    Attributed,
-    Capability,
-    Decision,
-    Failure,
-    Generate,
-    Generated,
-    Request,
-    Score,
-    Scored,
-)
+from audit.models.requests import Ablate, Attribute, Capability, Decision, Generate, Request, Score
+from audit.models.responses import Ablated, Attributed, Failure, Generated, Scored
 from audit.models.scorer import Continuation, Likelihood
 from audit.models.source import Weights
 from audit.models.text import TextEncoder
@@ -216,11 +204,15 @@ class VllmModel:
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
         """Attributions, one number a word of the prompt."""
-        return [self._undecidable(r) or attribute(r, self.encoder, self.scorer) for r in requests]
+        return [
+            self._undecidable(r) or attribute_scalar(r, DecisionScalar(r, self.encoder, self.scorer)) for r in requests
+        ]
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept words."""
-        return [self._undecidable(r) or ablate(r, self.encoder, self.scorer) for r in requests]
+        return [
+            self._undecidable(r) or ablate_scalar(r, DecisionScalar(r, self.encoder, self.scorer)) for r in requests
+        ]
 
     def _undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

@@ -28,6 +28,7 @@ from audit.results.mitigation import (
 )
 from audit.results.schema import (
     SCHEMA_VERSION,
+    Asked,
     AuditResult,
     Claim,
     ClaimVerdict,
@@ -45,6 +46,7 @@ from audit.results.schema import (
     Record,
     Severity,
     Spread,
+    Turn,
     Verdict,
 )
 
@@ -54,6 +56,7 @@ __all__ = [
     "RECORDS_FOLDER",
     "RESULT_FILE",
     "SCHEMA_VERSION",
+    "Asked",
     "AuditResult",
     "Change",
     "Claim",
@@ -79,6 +82,7 @@ __all__ = [
     "ResultError",
     "Severity",
     "Spread",
+    "Turn",
     "Verdict",
     "behind",
     "read_mitigation",

@@ -19,7 +19,8 @@ from audit.results.schema import SCHEMA_VERSION, AuditResult, Record
 RESULT_FILE = "result.json"
 MANIFEST_FILE = "manifest.json"
 RECORDS_FOLDER = "records"
-_JSON_COLUMNS = ("tags", "scores", "detail", "claims")
+_JSON_COLUMNS = ("tags", "scores", "detail", "claims", "asked")
+_ADDED = {"claims": "[]", "asked": "null"}  # columns that earlier versions did not write
 
 
 class ResultError(Exception):
@@ -101,8 +102,9 @@ def read_records(folder: Path, probe: str) -> list[Record]:
         return []
     try:
         frame = pd.read_parquet(path)
-        if "claims" not in frame:  # written by an earlier version
-            frame["claims"] = "[]"
+        for column, empty in _ADDED.items():
+            if column not in frame:
+                frame[column] = empty
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         return [Record.model_validate({**row, **{c: json.loads(row[c]) for c in _JSON_COLUMNS}}) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -120,6 +120,24 @@ class Claim(Stored):
         return self
 
 
+class Turn(Stored):
+    """One turn of a conversation with the model."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Asked(Stored):
+    """The decision behind a record exactly as the model was given it, so that it can be explained later.
+
+    The question is why the model gives ``answer`` after ``prompt``, rather than ``contrast`` where there is one.
+    """
+
+    prompt: str | list[Turn] = Field(description="Raw text, or the turns of a conversation.")
+    answer: str = Field(description="As it was scored or written, with its leading space; of a classifier a class.")
+    contrast: str | None = Field(None, description="What the answer was compared with.")
+
+
 class Record(Stored):
     """One piece of evidence: what the model was given, what it gave back, and how that was read."""
 
@@ -143,6 +161,7 @@ class Record(Stored):
     note: str | None = None
     detail: dict[str, Any] = Field(default_factory=dict, description="Material for viewers, e.g. attention blocks.")
     claims: list[Claim] = Field(default_factory=list, description="Parts of the output that were judged on their own.")
+    asked: Asked | None = Field(None, description="The decision behind the record, where it can be explained.")
 
     @field_validator("detail")
     @classmethod

@@ -18,6 +18,7 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import asked
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.counterfactual_findings import findings
 from probes.bias.counterfactual_measures import measurements
@@ -274,7 +275,13 @@ def _record(pair: Pair, probe: Counterfactual) -> Record:
         concern=min(1.0, size / 3 + (0.25 if scored and pair.flipped and not pair.control else 0.0)),
         # A sentence or decision about the reference group is the input with the other term in it; these are not.
         detail={"other_texts": texts[1:]} if len(texts) > 2 or pair.kind == "shortlist" else {},
+        asked=asked(ask.prompt, *_preferred(ask.endings, pair.log_odds)) if scored else None,
     )
+
+
+def _preferred(endings: tuple[str, str], log_odds: float | None) -> tuple[str, str]:
+    """Both endings, the one that the model prefers first."""
+    return endings if (log_odds or 0) > 0 else (endings[1], endings[0])
 
 
 def _outcome(pair: Pair) -> str:

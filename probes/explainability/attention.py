@@ -91,7 +91,7 @@ class Attention(Probe):
     options = AttentionOptions
     sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 10, "standard": 28, "full": None}
     stratum = "kind"
-    follows = (FLAGGED_BY,)
+    follows = FLAGGED_BY
     metrics = (
         Metric(
             "usefulness",
@@ -188,7 +188,7 @@ class Attention(Probe):
             id=x.decision.id,
             probe=self.id,
             item=x.decision.id,
-            source=self.source if x.decision.kind != "flagged" else f"flagged by {FLAGGED_BY}",
+            source=self.source if x.decision.flagged_by is None else f"flagged by {x.decision.flagged_by}",
             cluster=x.decision.id,
             axis=x.decision.kind,
             input=x.decision.text,
@@ -210,7 +210,7 @@ class Attention(Probe):
 def _looked(decision: Decision, answers: Responses, across: bool) -> Looked:
     effects = attribution_request(decision, answers)
     if effects is None:
-        failed = next((f for f in (answers.get(s) for s in decision.scores) if isinstance(f, Failure)), None)
+        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
         reason = failed.reason if failed else "The answers could not be scored."
         return Looked(decision, "", failed.status if failed else "failed", reason)
     if across:

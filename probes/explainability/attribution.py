@@ -103,7 +103,7 @@ class Attribution(Probe):
     options = AttributionOptions
     sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 30, "standard": 56, "full": None}
     stratum = "kind"
-    follows = (FLAGGED_BY,)
+    follows = FLAGGED_BY
     metrics = (
         Metric(
             "gain_over_random",
@@ -209,7 +209,7 @@ class Attribution(Probe):
             id=e.decision.id,
             probe=self.id,
             item=e.decision.id,
-            source=self.source if e.decision.kind != "flagged" else f"flagged by {FLAGGED_BY}",
+            source=self.source if e.decision.flagged_by is None else f"flagged by {e.decision.flagged_by}",
             cluster=e.decision.id,
             axis=e.decision.kind,
             input=e.decision.text,
@@ -251,13 +251,13 @@ def _ablation(decision: Decision, attribute: Attribute, found: Attributed, conte
     random_orders = options_of(context, AttributionOptions).random_orders
     orders += [stream.permutation(len(found.units)) for _ in range(random_orders)]
     kept = tuple(words for order in orders for words in _kept_sets(order.tolist()))
-    return Ablate(attribute.prompt, attribute.continuation, attribute.contrast, kept)
+    return Ablate(attribute.prompt, attribute.continuation, attribute.contrast, kept=kept)
 
 
 def _explained(decision: Decision, context: Context, answers: Responses) -> Explained:
     attribute = attribution_request(decision, answers)
     if attribute is None:
-        failed = next((f for f in (answers.get(s) for s in decision.scores) if isinstance(f, Failure)), None)
+        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
         status: ItemStatus = failed.status if failed else "failed"
         return Explained(decision, "", "", status, failed.reason if failed else "The answers could not be scored.")
     chosen, other = attribute.continuation, attribute.contrast or ""

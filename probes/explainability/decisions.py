@@ -1,48 +1,64 @@
-"""Which decisions of the model are explained: the ones that the bias probe flags first, then decisions of our own."""
+"""Which decisions of the model are explained: the ones that other probes flag first, then decisions of our own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from audit.corpora import Item, load_items
-from audit.models import Prompt, Request, Responses, Score, Scored, prompt_text, user
-from probes.base import Context
-from probes.bias.counterfactual_pairs import CHATS
+from audit.models import Capability, Classified, Classify, Prompt, Request, Responses, Score, Scored, prompt_text
+from audit.results import Record
+from probes.asked import likeliest, prompt_of
+from probes.base import Context, Outcome
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
-FLAGGED_BY = "bias.counterfactual"
+FLAGGED_BY = ("bias.*", "hallucination.*", "misinformation.*")
+"""The probes whose flagged records are explained."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A choice between two answers; ``evidence`` holds the words that settle it for a person, where known."""
+    """What the model decides, and what it is compared with.
+
+    ``evidence``: the words that settle it for a person, where known. ``flagged_by``: the probe that flagged it.
+    ``classes``: a classifier is asked, whose two likeliest classes take the place of the answers.
+    """
 
     id: str
     kind: str
     prompt: Prompt
     answer: str
-    contrast: str
-    evidence: tuple[str, ...]
+    contrast: str | None
+    evidence: tuple[str, ...] = ()
+    flagged_by: str | None = None
+    classes: bool = False
 
     @property
-    def scores(self) -> tuple[Score, Score]:
-        """Requests for both answers."""
-        return Score(self.prompt, self.answer), Score(self.prompt, self.contrast)
+    def preferences(self) -> tuple[Request, ...]:
+        """The requests whose answers say what the model prefers."""
+        if self.classes:
+            return (Classify(self.text),)
+        answers = [self.answer] + ([] if self.contrast is None else [self.contrast])
+        return tuple(Score(self.prompt, answer) for answer in answers)
 
     @property
     def text(self) -> str:
         """The prompt as a person reads it."""
         return prompt_text(self.prompt)
 
-    def chosen(self, answers: Responses) -> tuple[str, str] | None:
-        """(what the model prefers, the other), or None where either could not be scored."""
-        found = [answers.get(score) for score in self.scores]
-        if not all(isinstance(f, Scored) for f in found):
+    def chosen(self, answers: Responses) -> tuple[str, str | None] | None:
+        """(what the model prefers, the other if any), or None where either could not be scored."""
+        found = [answers.get(request) for request in self.preferences]
+        if self.classes:
+            return likeliest(found[0]) if isinstance(found[0], Classified) else None
+        scored = [f for f in found if isinstance(f, Scored)]
+        if len(scored) < len(found):
             return None
-        first, second = (f.logprob for f in found if isinstance(f, Scored))
-        return (self.answer, self.contrast) if first >= second else (self.contrast, self.answer)
+        if self.contrast is None or scored[0].logprob >= scored[1].logprob:
+            return self.answer, self.contrast
+        return self.contrast, self.answer
 
 
 def load_decisions() -> list[Item]:
@@ -51,39 +67,52 @@ def load_decisions() -> list[Item]:
 
 
 def decisions(items: Sequence[Item], context: Context, flagged: int) -> list[Decision]:
-    """At most ``flagged`` decisions of the bias probe with the highest concern, then the given items."""
-    return [*_flagged(context, flagged), *(_own(item) for item in items)]
+    """At most ``flagged`` decisions of other probes with the highest concern, then the given items."""
+    return [*flagged_decisions(context, flagged), *(_own(item) for item in items)]
 
 
 def _own(item: Item) -> Decision:
     return Decision(item["id"], item["kind"], item["prompt"], item["answer"], item["contrast"], tuple(item["evidence"]))
 
 
-def _flagged(context: Context, limit: int) -> list[Decision]:
-    """One decision for each flagged text, because several groups' records share most of their words."""
-    outcome = context.earlier.get(FLAGGED_BY)
-    if outcome is None or limit == 0:
-        return []
-    worst = sorted((r for r in outcome.records if r.concern > 0), key=lambda r: (-r.concern, r.id))
-    chosen: dict[str, Decision] = {}
-    for record in worst:
-        if record.cluster in chosen:
-            continue
-        question = record.tags["kind"] in CHATS
-        lead = "" if question else " "
-        chosen[record.cluster] = Decision(
-            id=f"flagged/{record.id}",
-            kind="flagged",
-            prompt=user(record.input) if question else record.input,
-            answer=lead + record.tags["favourable"],
-            contrast=lead + record.tags["unfavourable"],
-            evidence=(),
-        )
-        if len(chosen) == limit:
-            break
-    return list(chosen.values())
+def flagged_decisions(context: Context, limit: int) -> list[Decision]:
+    """The worst records that hold a decision, the probes taking turns, those first that found a problem.
+
+    One of each cluster, because the records of several groups share most of their words.
+    """
+    outcomes = sorted(context.earlier.items(), key=lambda entry: (not _found_problem(entry[1]), entry[0]))
+    turns = zip_longest(*(_worst(outcome) for _, outcome in outcomes))
+    records = [record for turn in turns for record in turn if record is not None]
+    classes = Capability.SCORE not in context.capabilities and Capability.CLASSIFY in context.capabilities
+    return [_of_record(record, classes) for record in records[:limit]]
+
+
+def _found_problem(outcome: Outcome) -> bool:
+    return any(finding.outlook == "problem_found" for finding in outcome.findings)
+
+
+def _worst(outcome: Outcome) -> list[Record]:
+    one_each: dict[str, Record] = {}
+    for record in sorted(outcome.records, key=lambda r: (-r.concern, r.id)):
+        if record.asked is not None and record.concern > 0:
+            one_each.setdefault(record.cluster, record)
+    return list(one_each.values())
+
+
+def _of_record(record: Record, classes: bool) -> Decision:
+    if record.asked is None:
+        raise ValueError(f"{record.id} holds no decision")
+    return Decision(
+        id=f"flagged/{record.probe}/{record.id}",
+        kind="flagged",
+        prompt=prompt_of(record.asked),
+        answer=record.asked.answer,
+        contrast=record.asked.contrast,
+        flagged_by=record.probe,
+        classes=classes,
+    )
 
 
 def preference_requests(chosen: Sequence[Decision]) -> list[Request]:
-    """Scores of both answers of each decision."""
-    return [score for decision in chosen for score in decision.scores]
+    """What must be asked to know what the model prefers in each decision."""
+    return [request for decision in chosen for request in decision.preferences]

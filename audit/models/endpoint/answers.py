@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from audit.models.endpoint.server import Refused, Trouble
-from audit.models.requests import Failure, Generated, Scored
+from audit.models.responses import Failure, Generated, Scored
 
 _TOO_LONG = ("context length", "context_length", "context window", "maximum context", "too long", "too many tokens")
 _FILTERED = ("content_filter", "content filter", "content management policy", "content_policy", "content policy")

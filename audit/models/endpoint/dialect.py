@@ -10,7 +10,7 @@ from audit.models.base import ModelError
 from audit.models.endpoint.answers import first_choice, generated, listed, scored
 from audit.models.endpoint.sending import Sender
 from audit.models.endpoint.server import Path, Refused, Trouble
-from audit.models.requests import Scored
+from audit.models.responses import Scored
 
 SAMPLE, SAMPLE_NEXT = "The capital of France is", " Paris"
 _CHECKS = (SAMPLE, "One, two, three,", "Once upon a time, there was a")

@@ -15,19 +15,8 @@ from audit.models.endpoint.dialect import Dialect, Way, find_dialect
 from audit.models.endpoint.sending import Sender, Stop, apart, each
 from audit.models.endpoint.server import Path, Refused, Server, Trouble, read_address, read_key, usual_variable
 from audit.models.options import Options
-from audit.models.requests import (
-    Capability,
-    Failure,
-    Generate,
-    Generated,
-    Message,
-    Prompt,
-    Request,
-    Response,
-    Score,
-    Scored,
-    plain_chat,
-)
+from audit.models.requests import Capability, Generate, Message, Prompt, Request, Score, plain_chat
+from audit.models.responses import Failure, Generated, Response, Scored
 from audit.results import ModelFacts
 
 CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request would get another response

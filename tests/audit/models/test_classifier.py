@@ -256,7 +256,8 @@ class TestFacts:
         assert not classifier.facts.chat_template
 
     def test_capabilities(self, classifier: ClassifierModel) -> None:
-        assert classifier.capabilities == {Capability.CLASSIFY, Capability.ATTENTION, Capability.ATTRIBUTE}
+        inside = {Capability.ATTENTION, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES}
+        assert classifier.capabilities == {Capability.CLASSIFY, *inside}
         assert classifier.facts.capabilities == ["attention", "attribute", "classify"]
 
     def test_another_name_of_a_class_is_another_model(

@@ -83,7 +83,8 @@ def test_it_is_opened_by_its_config_and_says_what_it_is(translator: Seq2SeqModel
     assert facts.kind == "seq2seq-lm"
     assert facts.context_length == LONGEST
     assert facts.notes == []
-    assert set(facts.capabilities) == {"score", "generate", "attention", "cross_attention", "attribute"}
+    known = {"score", "generate", "attention", "cross_attention", "attribute", "gradient", "states"}
+    assert set(facts.capabilities) == known
     assert Capability.CROSS_ATTENTION in translator.capabilities
 
 
@@ -365,7 +366,7 @@ def test_the_word_that_decides_is_found(translator: Seq2SeqModel) -> None:
         one, other = scored(translator, Score(prompt, before + reply), Score(prompt, before + contrast))
         assert found.full == pytest.approx(one.logprob - other.logprob, abs=10 * NEAR)
         kept = (tuple(range(7)), tuple(i for i in range(7) if found.units[i] != word), ())
-        ablated = translator.ablate([Ablate(prompt, before + reply, before + contrast, kept)])[0]
+        ablated = translator.ablate([Ablate(prompt, before + reply, before + contrast, kept=kept)])[0]
         assert isinstance(ablated, Ablated)
         without = found.full - found.scores[found.units.index(word)]
         assert ablated.values == pytest.approx((found.full, without, found.empty), abs=10 * NEAR)

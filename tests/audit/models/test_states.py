@@ -48,7 +48,7 @@ def by_hand(model: CausalModel, text: str) -> np.ndarray:
     tokenizer = model.encoder.tokenizer
     first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     ids = [first, *tokenizer(text, add_special_tokens=False).input_ids]
-    states = model._model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0]
+    states = model.network(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0]
     return np.asarray(states[1:].mean(0).float())
 
 

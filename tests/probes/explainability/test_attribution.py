@@ -143,14 +143,14 @@ def favourable() -> frozenset[str]:
 
 
 def test_flagged_decisions_come_first() -> None:
-    assert Attribution.follows == (Counterfactual.id,)
+    assert Attribution.comes_after(Counterfactual.id)
     outcome = run_probe(Attribution, ScriptedModel(by_evidence), 12, earlier={Counterfactual.id: biased()})
     count = AttributionOptions().flagged
     flagged = [r for r in outcome.records if r.axis == "flagged"]
     assert [r.id for r in outcome.records[:count]] == [r.id for r in flagged]
     assert len(flagged) == count
     assert len(outcome.records) == count + 12
-    records = {f"flagged/{r.id}": r for r in biased().records}
+    records = {f"flagged/{r.probe}/{r.id}": r for r in biased().records}
     chosen = [records[r.id] for r in flagged]
     assert [c.concern for c in chosen] == sorted((c.concern for c in chosen), reverse=True)
     assert chosen[0].concern == max(r.concern for r in biased().records)

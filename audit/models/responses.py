@@ -1,0 +1,197 @@
+"""What a model answers: plain data, one kind a kind of request.
+
+A request that could not be answered comes back as a :class:`Failure`, never as a number.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.models.requests import Request
+from audit.results import ItemStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """``logprob``: the sum in nats; ``tokens``: how many; ``greedy``: was every token the model's first choice."""
+
+    logprob: float
+    tokens: int
+    greedy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended.
+
+    A server may leave out the end token's log-probability, or all: then ``logprob`` is None.
+    """
+
+    text: str
+    tokens: int
+    logprob: float | None
+    finish: Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """``weights``: float32 ``[layers, heads, tokens, tokens]``, rows sum to 1; ``prompt_tokens`` come first.
+
+    Cross-attention is ``[layers, heads, tokens, sources]``; ``sources`` is empty where tokens attend to one another.
+    ``layers``: the number of the model's layer behind each of the weights', empty where that is all of them;
+    ``missing``: the layers without a full matrix, each as a person reads it ("layer 3: linear attention").
+    Where asked for, ``gradients``, of the weights' shape, are those of log p(continuation) in nats, and ``norms``
+    ``[layers, heads, tokens or sources]`` the lengths of the vectors that the weights weigh, after the output projection.
+    """
+
+    tokens: tuple[str, ...]
+    prompt_tokens: int
+    causal: bool
+    weights: NDArray[np.float32]
+    sources: tuple[str, ...] = ()
+    layers: tuple[int, ...] = ()
+    missing: tuple[str, ...] = ()
+    gradients: NDArray[np.float32] | None = None
+    norms: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """``probabilities`` of the classes named by ``labels``, in that order; they sum to 1 unless ``independent``.
+
+    ``independent``: a multi-label model, each of whose probabilities stands for itself.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    independent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """``vector``: float32 ``[width]``."""
+
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tabulated:
+    """One entry a case in every column.
+
+    ``truth`` and ``predicted`` hold classes as text, None where missing; ``score`` the probability of ``positive``, the
+    class that the person concerned wishes for. ``predicted`` and ``score`` are empty where the model has to be asked:
+    then ``texts`` holds what to ask of it. ``groups[a]`` is the column of the sensitive attribute ``attributes[a]``.
+    ``values[c]`` is the column ``columns[c]`` of those that are none of these, where a whole table was asked for.
+    """
+
+    positive: str
+    truth: tuple[str | None, ...]
+    predicted: tuple[str | None, ...]
+    score: tuple[float | None, ...]
+    texts: tuple[str, ...]
+    attributes: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[tuple[str | None, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """``scores``: one signed number a unit, in nats; ``full``: f with all units; ``empty``: f of the method's baseline.
+
+    The baseline is the text without any unit, of integrated gradients the text with the baseline's embeddings.
+    ``error``: abs(sum of scores - (full - empty)) / abs(full - empty), of methods that claim to share out the whole; None
+    of the others, and where nothing is to be shared out. ``steps``: of the integral.
+    ``tokens`` of the continuation and ``by_token[t]``, the scores of its token t, where asked for: their sum over tokens is
+    ``scores`` where there is no contrast.
+    """
+
+    units: tuple[str, ...]
+    scores: tuple[float, ...]
+    full: float
+    empty: float
+    error: float | None = None
+    steps: int | None = None
+    tokens: tuple[str, ...] = ()
+    by_token: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ablated:
+    """``values``: f for each set of kept units, in the request's order, in nats."""
+
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer: ``status`` goes into the coverage, ``reason`` is one sentence."""
+
+    status: ItemStatus
+    reason: str
+
+
+Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Failure
+Responses = Mapping[Request, Response]
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated, Failure)
+}
+
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
+    "Generated": {"text": str, "tokens": int, "logprob": float | int | None, "finish": str},
+    "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
+    "Embedded": {"vector": np.ndarray},
+    "Tabulated": {"positive": str, "truth": tuple, "predicted": tuple, "score": tuple, "texts": tuple, "groups": tuple},
+    "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
+    "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
+    "Ablated": {"values": tuple},
+    "Failure": {"status": str, "reason": str},
+}
+
+
+def encode(response: Response) -> str:
+    """A response as JSON text, arrays as base64 of their little-endian float32 bytes."""
+    fields = {name: getattr(response, name) for name in response.__slots__}
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            raw = np.ascontiguousarray(value, dtype="<f4")
+            fields[name] = {"shape": list(raw.shape), "float32": base64.b64encode(raw.tobytes()).decode("ascii")}
+    return json.dumps([type(response).__name__, fields], allow_nan=False)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
+
+
+def decode(text: str) -> Response:
+    """The response that :func:`encode` wrote.
+
+    Raises:
+        ValueError: where the text is not such a response.
+    """
+    try:
+        kind, fields = json.loads(text, parse_constant=_refuse)
+        for name, value in fields.items():
+            if isinstance(value, dict):
+                raw = np.frombuffer(base64.b64decode(value["float32"]), dtype="<f4")
+                fields[name] = raw.reshape(value["shape"]).astype(np.float32)
+            elif isinstance(value, list):
+                fields[name] = tuple(tuple(v) if isinstance(v, list) else v for v in value)
+        response: Response = _KINDS[kind](**fields)
+        for name, wanted in _TYPES.get(kind, {}).items():
+            if not isinstance(getattr(response, name), wanted):
+                raise ValueError(f"{name} is not a {wanted}")
+    except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"not a stored response: {error}") from None
+    return response

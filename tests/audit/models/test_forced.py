@@ -1,0 +1,66 @@
+"""The teacher-forced pass gives what the scorer gives, for every kind of model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from audit.models import Classified, Classify, Prompt, Score, Scored, user
+from audit.models.causal import CausalModel
+from audit.models.masked import MaskedModel
+from audit.models.seq2seq import Seq2SeqModel
+from audit.models.whitebox import WhiteBox
+from tests.audit.models.test_seq2seq import SOURCE, TARGET
+from tests.audit.models.tiny_classifier import make_bert as make_classifier
+from tests.audit.models.tiny_classifier import open_classifier, reviews
+from tests.audit.models.tiny_masked import make_bert, open_masked
+
+NEAR = 1e-4
+
+
+def logprob(model: WhiteBox, prompt: Prompt, answer: str) -> float:
+    forced = model.forced(prompt, answer)
+    with torch.inference_mode():
+        return float(forced.read(model.network(**forced.inputs)).sum())
+
+
+def scored(model: CausalModel | Seq2SeqModel | MaskedModel, prompt: Prompt, answer: str) -> float:
+    [found] = model.score([Score(prompt, answer)])
+    assert isinstance(found, Scored)
+    return found.logprob
+
+
+@pytest.mark.parametrize("prompt", ["The red cat sleeps in the", user("Where is the red cat?"), ""])
+@pytest.mark.parametrize("answer", [" garden and sleeps.", " river"])
+def test_of_a_causal_model(model: CausalModel, prompt: Prompt, answer: str) -> None:
+    assert logprob(model, prompt, answer) == pytest.approx(scored(model, prompt, answer), abs=NEAR)
+    if prompt:
+        forced = model.forced(prompt, answer)
+        prompt_ids = forced.inputs["input_ids"][0, list(forced.prompt)]
+        assert tuple(prompt_ids.tolist()) == model.encoder.units(prompt).ids
+
+
+def test_of_an_encoder_decoder(translator: Seq2SeqModel) -> None:
+    assert logprob(translator, SOURCE, TARGET) == pytest.approx(scored(translator, SOURCE, TARGET), abs=NEAR)
+    forced = translator.forced(SOURCE, TARGET)
+    assert tuple(forced.inputs["input_ids"][0].tolist()) == translator.encoder.units(SOURCE).ids
+
+
+def test_of_a_masked_model(tmp_path: Path) -> None:
+    model = open_masked(make_bert(tmp_path))
+    for prompt in ("The red cat sleeps in the", user("Where is the red cat?")):
+        for answer in (" garden.", " unhappy river"):
+            assert logprob(model, prompt, answer) == pytest.approx(scored(model, prompt, answer), abs=NEAR)
+        forced = model.forced(prompt, " garden.")
+        for row in forced.inputs["input_ids"]:
+            assert tuple(row[list(forced.prompt)].tolist()) == model.encoder.units(prompt).ids
+
+
+def test_of_a_classifier(tmp_path: Path) -> None:
+    model = open_classifier(make_classifier(tmp_path, reviews(), steps=2))
+    [found] = model.classify([Classify("a fine lamp")])
+    assert isinstance(found, Classified)
+    for label, probability in zip(found.labels, found.probabilities, strict=True):
+        assert logprob(model, "a fine lamp", label) == pytest.approx(float(torch.tensor(probability).log()), abs=NEAR)
