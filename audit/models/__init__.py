@@ -18,21 +18,25 @@ from audit.models.base import (
     chunks,
 )
 from audit.models.requests import (
+    GRADIENT_METHODS,
     Ablate,
     Attend,
     Attribute,
     Capability,
     Choose,
     Classify,
+    Decision,
     Embed,
     Generate,
     Infill,
     Judge,
     Message,
+    Method,
     Prompt,
     Request,
     Score,
     Tabulate,
+    Unit,
     prompt_text,
     user,
 )
@@ -53,6 +57,7 @@ from audit.models.responses import (
 )
 
 __all__ = [
+    "GRADIENT_METHODS",
     "Ablate",
     "Ablated",
     "AnswersApart",
@@ -72,6 +77,7 @@ __all__ = [
     "Choose",
     "Classified",
     "Classify",
+    "Decision",
     "Embed",
     "Embedded",
     "Failure",
@@ -80,6 +86,7 @@ __all__ = [
     "Infill",
     "Judge",
     "Message",
+    "Method",
     "Model",
     "ModelError",
     "Prompt",
@@ -92,6 +99,7 @@ __all__ = [
     "Tabulate",
     "Tabulated",
     "Unavailable",
+    "Unit",
     "answer",
     "chunks",
     "decode",

@@ -24,6 +24,7 @@ class Decision:
 
     ``evidence``: the words that settle it for a person, where known. ``flagged_by``: the probe that flagged it.
     ``classes``: a classifier is asked, whose two likeliest classes take the place of the answers.
+    ``fixed``: the answer is explained whether or not the model prefers it, as where a person asks about it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Decision:
     evidence: tuple[str, ...] = ()
     flagged_by: str | None = None
     classes: bool = False
+    fixed: bool = False
 
     @property
     def preferences(self) -> tuple[Request, ...]:
@@ -49,14 +51,14 @@ class Decision:
         return prompt_text(self.prompt)
 
     def chosen(self, answers: Responses) -> tuple[str, str | None] | None:
-        """(what the model prefers, the other if any), or None where either could not be scored."""
+        """(what is explained, the other if any), or None where either could not be scored."""
         found = [answers.get(request) for request in self.preferences]
         if self.classes:
             return likeliest(found[0]) if isinstance(found[0], Classified) else None
         scored = [f for f in found if isinstance(f, Scored)]
         if len(scored) < len(found):
             return None
-        if self.contrast is None or scored[0].logprob >= scored[1].logprob:
+        if self.contrast is None or self.fixed or scored[0].logprob >= scored[1].logprob:
             return self.answer, self.contrast
         return self.contrast, self.answer
 
