@@ -14,7 +14,7 @@ from probes.asked import likeliest, prompt_of
 from probes.base import Context, Outcome
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
-FLAGGED_BY = ("bias.*", "hallucination.*", "misinformation.*")
+FLAGGED_BY = ("*", "!explainability.*")
 """The probes whose flagged records are explained."""
 
 
