@@ -13,10 +13,38 @@ from tests.reports.makers import attention, packed_bytes, probe, record
 
 WHY, LOOK = "explainability.attribution", "explainability.attention"
 LENS, PATCH = "explainability.logit_lens", "explainability.patching"
-WORDS = (
-    "The nurse and the doctor talked after the night shift because she had not slept for two days and wanted to go "
-    "home. Who wanted to go home? Answer: the"
-).split()
+WORDS = [
+    "The",
+    "nurse",
+    "and",
+    "the",
+    "doctor",
+    "talked",
+    "after",
+    "the",
+    "night",
+    "shift",
+    "because",
+    "she",
+    "had",
+    "not",
+    "slept",
+    "for",
+    "two",
+    "days",
+    "and",
+    "wanted",
+    "to",
+    "go",
+    "home.",
+    "Who",
+    "wanted",
+    "to",
+    "go",
+    "home?",
+    "Answer:",
+    "the",
+]
 SCORES = [0.02, 1.9, 0.0, -0.05, -1.4, 0.1, 0.0, 0.03, 0.2, 0.31, 0.0, 1.1, -0.2, 0.0, 0.12, 0.0, 0.0, 0.1, 0.0, 0.4]
 ANSWER = (" nur", "se", ".")
 
@@ -46,7 +74,7 @@ def explained_answer(**changes: Any) -> dict[str, Any]:
         "gain": 0.85,
         "verdict": "supported",
         "answer_tokens": list(ANSWER),
-        "by_token": [full, scores(5), [0.0] * len(WORDS)],
+        "by_token": [full, [round(score / 4, 3) for score in full], [0.0] * len(WORDS)],
         "others": [
             {"method": "Shapley sampling", "scores": scores(1), "gain": 0.7, "error": 0.004, "verdict": "weak"},
             {"method": "gradient times input", "scores": scores(2), "gain": -0.1},
@@ -57,41 +85,41 @@ def explained_answer(**changes: Any) -> dict[str, Any]:
     return {**detail, **changes}
 
 
-def lens(layers: int = 12, **changes: Any) -> dict[str, Any]:
+def lens(depth: int = 12, **changes: Any) -> dict[str, Any]:
     """Two answers of which the first overtakes the other at layer 8."""
     detail: dict[str, Any] = {
         "kind": "lens",
-        "answer": [round(-11 + 9 * (i / layers) ** 2, 3) for i in range(layers + 1)],
-        "contrast": [round(-10 + 6 * (i / layers), 3) for i in range(layers + 1)],
+        "answer": [round(-11 + 9 * (i / depth) ** 2, 3) for i in range(depth + 1)],
+        "contrast": [round(-10 + 6 * (i / depth), 3) for i in range(depth + 1)],
         "target": " nurse",
         "contrast_text": " doctor",
         "wins_at": 11,
-        "top": [" the", *([" of"] * (layers - 2)), " nurse", " nurse"],
+        "top": [" the", *([" of"] * (depth - 2)), " nurse", " nurse"],
     }
     return {**detail, **changes}
 
 
-def patching(layers: int = 12, **changes: Any) -> dict[str, Any]:
+def patching(depth: int = 12, **changes: Any) -> dict[str, Any]:
     """States that restore the answer at the swapped token early, and at the last token late."""
     tokens = ["The", " nurse", " said", " that", " she", " was", " tired", ".", " Who", "?"]
     values = [
         [
-            round(0.9 - row / layers, 3)
+            round(0.9 - row / depth, 3)
             if column == 1
-            else round(row / layers, 3)
+            else round(row / depth, 3)
             if column == len(tokens) - 1
             else -0.21
             if column == 4 and row == 3
             else 0.01
             for column in range(len(tokens))
         ]
-        for row in range(layers)
+        for row in range(depth)
     ]
     detail: dict[str, Any] = {
         "kind": "patching",
         "tokens": tokens,
         "other_tokens": ["The", " doctor", *tokens[2:]],
-        "layers": list(range(1, layers + 1)),
+        "layers": list(range(1, depth + 1)),
         "values": values,
         "target": " she",
         "contrast": " he",
