@@ -141,7 +141,7 @@ def looked(**changes: Any) -> dict[str, Any]:
         "maps": {"gradient": packed_bytes(even), "norms": packed_bytes(first)},
         "flow": [0.0, 0.75, *([0.25 / (size - 2)] * (size - 2))],
         "distance": [[float(layer + head) for head in range(3)] for layer in range(4)],
-        "roles": {"previous token": [[0, 1], [1, 1]], "first token": [[0, 1], [3, 0]]},
+        "roles": {"previous token": [[0, 1], [1, 1]], "first token": [[0, 1], [5, 0], [3, 0], [0, 9]]},
         "caption": "Does a head join “she” with the nurse or with the doctor?",
         "marks": {"from": [6], "to": [1, 4]},
     }

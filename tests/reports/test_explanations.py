@@ -125,6 +125,25 @@ def test_attention_in_words_without_script() -> None:
     assert all(start != end and end != "The" for start, end in rows)
 
 
+def test_roles_tested_over_the_whole_audit_are_told_of_the_same_layers_and_heads_only() -> None:
+    scores = [[0.1, 0.9, 0.2]] * 4
+    role = {
+        "kind": "head_roles",
+        "role": "induction",
+        "layer_numbers": [0, 1, 2, 5],
+        "scores": scores,
+        "heads": [[5, 1]],
+    }
+    tested = record("explainability.head_roles", 0, detail=role)
+    elsewhere = record("explainability.head_roles", 1, detail={**role, "role": "other", "layer_numbers": [0, 1, 2, 3]})
+    across = looked(sources=looked()["tokens"], causal=False, weights=packed_bytes([1] * 4 * 3 * 14 * 14), roles={})
+    views = explained([record(LOOK, 0, detail=looked()), record(LOOK, 1, detail=across), tested, elsewhere]).attention
+    assert {r.name: r.heads for r in views[0].roles} == {
+        "induction": [(5, 1)], "previous token": [(0, 1), (1, 1)], "first token": [(0, 1), (5, 0)],
+    }  # fmt: skip
+    assert views[1].roles == []
+
+
 def test_a_model_of_144_heads_stays_under_a_megabyte() -> None:
     tokens = [f" t{i}" for i in range(64)]
     detail = looked(
@@ -166,13 +185,13 @@ def test_a_lens_is_a_chart_with_the_same_numbers_as_a_table() -> None:
     assert len(rows) == 13
     assert rows[12] == ("12", "-2", "-4")
     assert "11 <span" in part
-    assert "The answer wins at layer 11 of 12." in plain(part)
+    assert "The answer is ahead from layer 11 of 12 on." in plain(part)
     assert "What this picture does not show:" in part
 
 
 def test_a_lens_of_one_answer_that_never_wins() -> None:
     text = plain(section(report(record(LENS, 0, detail=lens(contrast=None, wins_at=None))), "inside"))
-    assert "The answer wins at no layer." in text
+    assert "At the last layer the answer is not ahead." in text
     assert "compared with" not in text
 
 

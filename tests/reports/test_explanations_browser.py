@@ -113,11 +113,32 @@ def test_the_viewer_opens_on_what_the_example_marks_and_tells_of_the_head(browse
             in status.inner_text()
         )
         assert page.locator("#at-layer option").all_inner_texts() == ["0", "1", "2", "5"]
+        assert page.locator("#at-roles button").count() == 4  # a layer or head that is not there is no button
         page.locator("#at-example").select_option("1")  # has none of these
         sync_api.expect(page.locator("#at-missing-box")).to_be_hidden()
         assert page.locator("#at-roles-box").is_hidden()
         assert page.locator("#at-marked").is_hidden()
         assert page.locator("#at-caption").inner_text() == ""
+
+
+def test_marks_can_name_the_head_and_roles_can_come_from_a_probe_of_their_own(browser: Any, drawn: Any) -> None:
+    marks = {"from": [6], "to": [4], "layer": 3, "head": 1}
+    role = {
+        "kind": "head_roles",
+        "role": "induction",
+        "layer_numbers": [0, 1, 2, 5],
+        "scores": [[0.5] * 3] * 4,
+        "heads": [[5, 1]],
+    }
+    records = [
+        record(LOOK, 0, detail=looked(marks=marks, roles={})),
+        record("explainability.head_roles", 0, detail=role),
+    ]
+    with Watched(browser, drawn(records)["report"]) as page:
+        status = page.locator("#at-status")
+        sync_api.expect(status).to_contain_text("Layer 5, head 1: token 6 “␣she” looks at token 4 “␣doctor”")
+        assert status.inner_text().endswith("Its role: induction.")
+        assert page.locator("#at-roles button").all_inner_texts() == ["layer 5, head 1"]
 
 
 def test_the_other_maps_are_views_with_their_own_limits(browser: Any, drawn: Any) -> None:
@@ -129,7 +150,7 @@ def test_the_other_maps_are_views_with_their_own_limits(browser: Any, drawn: Any
             ("rollout", "Rollout over all layers: token 6"),
             ("gradient", "Weighted by gradient, over all layers: token 6 “␣she” draws 0.14"),
             ("norms", "Weighted by the size of what is carried, over all layers: token 6 “␣she” draws 0.00"),
-            ("flow", "Flow through all layers: the place that decides can draw 0.75 from token 1 “␣nurse”"),
+            ("flow", "Flow through all layers: token 1 “␣nurse” has a share of 0.75"),
         ):
             page.locator("#at-view").select_option(view)
             assert status.inner_text().startswith(said), view
@@ -139,7 +160,7 @@ def test_the_other_maps_are_views_with_their_own_limits(browser: Any, drawn: Any
         assert page.locator("#at-lines .ray-from").all_text_contents() == ["decides"]
         page.locator("#at-matrix").focus()
         page.keyboard.press("ArrowRight")
-        assert "from token 2" in status.inner_text()
+        assert "token 2 “" in status.inner_text()
         assert page.locator("#at-top tr").first.inner_text().split("\t")[1:] == ["1 ␣nurse", "0.75"]
         page.locator("#at-view").select_option("head")
         assert status.inner_text().startswith("Layer 0, head 2: token 6")  # the row is where it was
