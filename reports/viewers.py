@@ -158,7 +158,7 @@ def _one(record: Record) -> Attribution | None:
         picture,
         [p for p in pictures if p is not None],
         strongest(picture.tokens, 10),
-        _by_token(names, detail),
+        [] if picture.reason else _by_token(names, detail),
         facts,
         max(len(names) - MOST_TOKENS, 0),
     )
