@@ -42,10 +42,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Sum of the target tokens' log-probabilities in nats; ``greedy``: each was the model's first choice."""
+    """Sum of the target tokens' log-probabilities in nats; ``greedy``: each was the model's first choice.
+
+    ``by_token``: the log-probability of each target token given those before it.
+    """
 
     logprob: float
     greedy: bool
+    by_token: tuple[float, ...]
 
 
 class Scorer:
@@ -270,4 +274,4 @@ def _looked_up(table: _Table, c: Continuation) -> Likelihood | None:
     values = [value for value, _ in parts]
     if not all(map(math.isfinite, values)):
         return None
-    return Likelihood(math.fsum(values), all(first for _, first in parts))
+    return Likelihood(math.fsum(values), all(first for _, first in parts), tuple(values))

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
-from audit.models.explain import Scalar, ablate_scalar, attribute_scalar
+from audit.models.base import chunks
+from audit.models.budget import tokens_per_pass
+from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
 from audit.models.forced import Forced
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt
+from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt, Request
 from audit.models.responses import Ablated, Attended, Attributed, Failure
 
 
@@ -42,11 +44,17 @@ class WhiteBox(ABC):
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
         """Attributions, one number a unit of the prompt."""
-        return [self.undecidable(r) or attribute_scalar(r, self.scalar(r)) for r in requests]
+        return answered(requests, self.undecidable, self.scalar, attribute_all)
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept units."""
-        return [self.undecidable(r) or ablate_scalar(r, self.scalar(r)) for r in requests]
+        return answered(requests, self.undecidable, self.scalar, ablate_all)
+
+    def together(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests that look inside in groups for one call each: about decisions as many as fill a pass, others alone."""
+        if all(isinstance(request, Attribute | Ablate) for request in requests):
+            return together(requests, tokens_per_pass(self.network))
+        return chunks(requests, 1)
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
