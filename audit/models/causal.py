@@ -209,6 +209,10 @@ class CausalModel(WhiteBox):
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         return Forced(inputs, range(len(context)), deciding, read_tokens(deciding, tuple(target)), tuple(target))
 
+    def forget(self) -> None:
+        """The kept beginnings of prompts."""
+        self.scorer.forget()
+
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]

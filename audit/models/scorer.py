@@ -96,6 +96,10 @@ class Scorer:
                 found[i] = _looked_up(self._plainly({c.row: needed[c.row]}, [c]), c)
         return found
 
+    def forget(self) -> None:
+        """Let go of kept beginnings, as where the model's weights have changed."""
+        self._trunks.clear()
+
     def _by_trees(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
         by_row: dict[tuple[int, ...], list[Continuation]] = {}
         for c in asked:

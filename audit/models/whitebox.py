@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from audit.models.base import chunks
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
 from audit.models.forced import Forced
+from audit.models.randomised import shuffled, unshuffled
 from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt, Request
 from audit.models.responses import Ablated, Attended, Attributed, Failure
 
@@ -43,8 +44,35 @@ class WhiteBox(ABC):
         """Attention weights, called while eager kernels are in use."""
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a unit of the prompt."""
+        """Attributions, one number a unit of the prompt; where asked for, with the weights of some blocks shuffled."""
+        groups: dict[tuple[float, int], list[int]] = {}
+        for i, request in enumerate(requests):
+            weights = (request.randomised, request.seed) if request.randomised else (0.0, 0)
+            groups.setdefault(weights, []).append(i)
+        results: dict[int, Attributed | Failure] = {}
+        for (share, seed), places in groups.items():
+            fault = unshuffled(self.network, share) if share else None
+            asked = [requests[i] for i in places]
+            with self._shuffled(share, seed) if share and not fault else nullcontext():
+                found = [Failure("failed", fault) for _ in asked] if fault else self._attributed(asked)
+            results.update(zip(places, found, strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    def _attributed(self, requests: Sequence[Attribute]) -> Sequence[Attributed | Failure]:
+        """Attributions with the weights as they are now."""
         return answered(requests, self.undecidable, self.scalar, attribute_all)
+
+    @contextmanager
+    def _shuffled(self, share: float, seed: int) -> Iterator[None]:
+        try:
+            with shuffled(self.network, share, seed):
+                self.forget()
+                yield
+        finally:
+            self.forget()
+
+    def forget(self) -> None:  # noqa: B027  # most kinds keep nothing
+        """Let go of what was computed with other weights and kept for the next call."""
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept units."""
