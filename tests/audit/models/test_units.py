@@ -151,7 +151,7 @@ def test_of_a_conversation_the_last_message(chat: bool, llama: CausalModel, t5: 
         for unit, expected in PARTS.items():
             units = encoder.units(CHAT, unit)
             assert units.words == expected
-            frame = {p for p in range(len(units.ids))} - {p for each in units.members for p in each}
+            frame = set(range(len(units.ids))) - {p for each in units.members for p in each}
             left = encoder.tokenizer.decode([units.ids[p] for p in sorted(frame)])
             assert "Not asked." in left
             assert "where" not in left
