@@ -17,7 +17,7 @@ _LINK = re.compile(r"(\d+)([-?])(\d+)")
 
 @dataclass(frozen=True)
 class Pair:
-    """A sentence and its translation; links are (word of the source, word of the target), counted from 0.
+    """A sentence and its translation; links are (word of the target, word of the source), counted from 0.
 
     ``sure`` links are part of ``possible``. ``unrelated`` is the source of another pair.
     """
@@ -49,7 +49,7 @@ def read_links(text: str) -> tuple[Links, Links]:
     found = [_LINK.fullmatch(part) for part in text.split()]
     if not found or None in found:
         raise ValueError(f"{text!r} is no list of links such as 0-0 2-1 1?1")
-    links = [((int(m[1]), int(m[3])), m[2] == "-") for m in found if m is not None]
+    links = [((int(m[3]), int(m[1])), m[2] == "-") for m in found if m is not None]
     return frozenset(link for link, sure in links if sure), frozenset(link for link, _ in links)
 
 
@@ -62,7 +62,7 @@ def pair_of(item: Item) -> Pair:
     sure, possible = read_links(item["links"])
     pair = Pair(item["id"], item["source"], item["target"], sure, possible, item["unrelated"])
     sizes = len(pair.source_words), len(pair.target_words)
-    if any(s >= sizes[0] or t >= sizes[1] for s, t in possible):
+    if any(s >= sizes[0] or t >= sizes[1] for t, s in possible):
         raise ValueError(f"a link names a word that is not there: {sizes[0]} and {sizes[1]} words")
     if not sure:
         raise ValueError("no link is sure")
