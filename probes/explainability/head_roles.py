@@ -31,6 +31,7 @@ from probes.explainability.head_roles_measures import (
 )
 
 FEWEST = 8  # items that show a role; below that it is not spoken of
+NAMED_IN_FINDING = 2
 _NAMES = {PREVIOUS: "previous_token", INDUCTION: "induction", ANTECEDENT: "antecedent"}
 _ASKED = {
     PREVIOUS: "Which heads look at the token right before?",
@@ -139,7 +140,7 @@ class HeadRoles(Probe):
         ]
         found = [self._heads(role, read) for role in roles] + [self._strongest(role, read) for role in roles]
         records = [self._item_record(r) for r in read] + [self._role_record(r, read, options.named) for r in roles]
-        return Outcome(records, found, [_finding(roles, found, options.named)])
+        return Outcome(records, found, [_finding(roles, found)])
 
     def _heads(self, role: Role, read: Sequence[Read]) -> Measurement:
         chance = LEVEL / role.has.size if role.has.size else None
@@ -212,7 +213,7 @@ def _named(role: Role, most: int) -> str:
     return f"{len(heads)} of {role.has.size} heads, the strongest {told}"
 
 
-def _finding(roles: Sequence[Role], found: Sequence[Measurement], most: int) -> Finding:
+def _finding(roles: Sequence[Role], found: Sequence[Measurement]) -> Finding:
     """Never a problem and never a clean result: it describes the model."""
     outlook: Outlook = "not_tested"
     values: dict[str, str] = {"fewest": str(FEWEST)}
@@ -222,7 +223,7 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement], most: int) -> 
         if role.tested is None or role.share.n < FEWEST:
             continue
         name = _NAMES[role.name]
-        values[name] = _named(role, most)
+        values[name] = _named(role, NAMED_IN_FINDING)
         sentence = {
             PREVIOUS: "The token right before is looked at by {previous_token}.",
             INDUCTION: "What followed the last time is found by {induction}.",
@@ -231,9 +232,9 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement], most: int) -> 
         told.append(sentence)
         if role.name == INDUCTION:
             told.append(
-                "Models copy from their prompt, and learn from examples in it, in large part by heads of this kind."
+                "Heads of this kind are thought to be how models copy from their prompt and learn from examples in it."
                 if role.has.any()
-                else "Models that copy from their prompt mostly do it by such heads: whether this one can should be tried."
+                else "Such heads are thought to be how models copy from their prompt: whether this one can should be tried."
             )
     if told:
         outlook = "unclear"
