@@ -1,4 +1,4 @@
-"""Where words stand among a model's tokens, so that weights of tokens become weights of words."""
+"""A text as a model reads it: what is asked, and where its words stand, so that weights of tokens become weights of words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.models import Attend, Capability
+
 FloatArray = NDArray[np.float64]
 Places = tuple[tuple[int, ...], ...]
 Span = tuple[int, int]
-WORD = re.compile(r"\w+(?:-\w+)*['’]?")  # noqa: RUF001 - both apostrophes are written
+WORD = re.compile(r"\w+(?:-\w+)*['’]?")
 _LONGEST_GAP = 8  # letters that tokens of half a letter may stand for
+
+
+def reading(text: str, capabilities: frozenset[Capability]) -> Attend:
+    """The request for a model's attention within a text, whatever its kind.
+
+    A language model needs a last word as its continuation; an encoder-decoder's encoder and a classifier read all as prompt.
+    """
+    stem, _, last = text.rpartition(" ")
+    if Capability.CROSS_ATTENTION in capabilities:
+        return Attend(text, last, "encoder")
+    if Capability.CLASSIFY in capabilities and Capability.SCORE not in capabilities:
+        return Attend(text, "")
+    return Attend(stem, f" {last}")
 
 
 def word_spans(text: str) -> tuple[Span, ...]:

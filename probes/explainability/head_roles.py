@@ -18,7 +18,8 @@ from audit.metrics import Estimate
 from audit.models import Capability, Request, Responses
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
-from probes.explainability.head_roles_items import load_roles, reading, texts_of
+from probes.explainability.attention_words import reading
+from probes.explainability.head_roles_items import load_roles, texts_of
 from probes.explainability.head_roles_measures import (
     ANTECEDENT,
     INDUCTION,
@@ -45,7 +46,10 @@ class HeadRolesOptions(ProbeOptions):
     """Options of ``explainability.head_roles``."""
 
     smallest_score: float = Field(
-        0.3, gt=0, lt=1, description="Mean weight on the token before, or on what followed, from which a head has the role."
+        0.3,
+        gt=0,
+        lt=1,
+        description="Mean weight on the token before, or on what followed, from which a head has the role.",
     )
     smallest_preference: float = Field(
         0.1, gt=0, lt=1, description="Mean weight on the antecedent above that on the other noun, likewise."
@@ -76,9 +80,9 @@ class HeadRoles(Probe):
         "repeated text went on, one looks from a pronoun to what it stands for. We count which of them this model has."
     )
     method = (
-        "Attention within sentences whose pronoun can stand for one of two nouns only, read in both orders, and within lists of "
-        "words said twice. Scores by head; permutation test with the maximum over all heads, for pronouns by swapping the two "
-        "nouns; a role needs a corrected p of 0.05 and a smallest weight. The strongest head is picked on other texts."
+        "Attention within sentences whose pronoun can stand for one of two nouns only, read in both orders, and within lists "
+        "of words said twice. Scores by head; permutation test with the maximum over all heads, for pronouns by swapping the "
+        "two nouns; a role needs a corrected p of 0.05 and a smallest weight. The strongest head is picked on other texts."
     )
     citation = (
         "Roles of heads: Clark et al. 2019 (arXiv:1906.04341), Olsson et al. 2022 (arXiv:2209.11895); correction: Westfall & "

@@ -10,19 +10,20 @@ from typing import Literal
 import numpy as np
 
 from audit.corpora import Item, load_items
-from audit.models import Attend, Capability
 from probes.explainability.attention_words import Span, span_of
 
 ITEMS = Path(__file__).parent / "items" / "pronouns.jsonl"
 Kind = Literal["pronoun", "repeated"]
 SEQUENCES, WORDS_IN_ONE, SEED = 24, 12, 20240
 # Short common nouns, most of which are one token to most tokenizers.
-_WORDS = tuple(
-    """apple arm bag ball bank bell bird boat book box bread bridge bus car cat chair church city clock cloud coat cup day
-    desk dog door ear egg eye face farm field fire fish foot game garden glass gold hand hat hill horse hour house ice key
-    king lake leaf letter light line map milk moon mouth name night page paper park pen plant rain ring river road rock room
-    salt school sea ship shop sky snow song stone street sun table team tree wall water wind window wood""".split()
+_LIST = (
+    "apple arm bag ball bank bell bird boat book box bread bridge bus car cat chair church city clock cloud coat "
+    "cup day desk dog door ear egg eye face farm field fire fish foot game garden glass gold hand hat hill horse "
+    "hour house ice key king lake leaf letter light line map milk moon mouth name night page paper park pen plant "
+    "rain ring river road rock room salt school sea ship shop sky snow song stone street sun table team tree wall "
+    "water wind window wood "
 )
+_WORDS = tuple(_LIST.split())
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def sentences(item: Item) -> tuple[Sentence, Sentence]:
         item["text"].format(one=one, two=two, pronoun=item["pronoun"]) for one, two in (nouns, tuple(reversed(nouns)))
     ]
     first, second = (
-        Sentence(text, span_of(text, item["pronoun"]), span_of(text, nouns[0]), span_of(text, nouns[1])) for text in texts
+        Sentence(text, span_of(text, item["pronoun"]), span_of(text, nouns[0]), span_of(text, nouns[1]))
+        for text in texts
     )
     return first, second
 
@@ -68,19 +70,6 @@ def texts_of(item: Item) -> tuple[str, ...]:
     if item["kind"] == "pronoun":
         return tuple(sentence.text for sentence in sentences(item))
     return (" ".join([*item["words"], *item["words"]]),)
-
-
-def reading(text: str, capabilities: frozenset[Capability]) -> Attend:
-    """The request for a model's attention within a text, whatever its kind.
-
-    A language model needs a last word as its continuation; an encoder-decoder's encoder and a classifier read all as prompt.
-    """
-    stem, _, last = text.rpartition(" ")
-    if Capability.CROSS_ATTENTION in capabilities:
-        return Attend(text, last, "encoder")
-    if Capability.CLASSIFY in capabilities and Capability.SCORE not in capabilities:
-        return Attend(text, "")
-    return Attend(stem, f" {last}")
 
 
 def same_tokens(pieces: Sequence[str]) -> list[int]:

@@ -24,8 +24,8 @@ from audit.metrics import (
 )
 from audit.models import Attended, Capability, Failure, Responses
 from audit.results import ItemStatus
-from probes.explainability.attention_words import word_places
-from probes.explainability.head_roles_items import Sentence, reading, same_tokens, sentences, texts_of
+from probes.explainability.attention_words import reading, word_places
+from probes.explainability.head_roles_items import Sentence, same_tokens, sentences, texts_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -93,7 +93,9 @@ def _read_list(item: Item, attended: tuple[Attended, ...]) -> Read:
     targets = induction_targets(same_tokens(attended[0].tokens))
     scores = induction_scores(attended[0].weights, targets) if attended[0].causal else None
     if scores is None:
-        reason = "The model reads in both directions; what followed last time is a question for one that reads forwards."
+        reason = (
+            "The model reads in both directions; what followed last time is a question for one that reads forwards."
+        )
         return Read(item, "unparsed", reason if not attended[0].causal else "No token was repeated.", attended)
     return Read(item, "scored", None, attended, {INDUCTION: scores}, {INDUCTION: _even(targets, True)})
 
@@ -104,7 +106,9 @@ def _read_sentences(item: Item, attended: tuple[Attended, ...]) -> Read:
     before = [induction_scores(a.weights, previous_targets(len(a.tokens))) for a in attended]
     previous = [b for b in before if b is not None]
     if len(known) < len(differences) or len(previous) < len(before):
-        return Read(item, "unparsed", "The pronoun and its nouns could not be found among the model's tokens.", attended)
+        return Read(
+            item, "unparsed", "The pronoun and its nouns could not be found among the model's tokens.", attended
+        )
     scores = {PREVIOUS: np.mean(previous, axis=0), ANTECEDENT: np.mean(known, axis=0)}
     even = float(np.mean([_even(previous_targets(len(a.tokens)), a.causal) for a in attended]))
     return Read(item, "scored", None, attended, scores, {PREVIOUS: even, ANTECEDENT: 0.0})
