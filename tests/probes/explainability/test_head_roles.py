@@ -122,6 +122,8 @@ def test_random_heads_have_no_role_and_the_strongest_is_not_flattered() -> None:
     outcome = run_probe(HeadRoles, Heads(*[("random",) * 4] * 4), 40)
     for role in ROLES:
         assert value(number(outcome, f"{role}_heads")) == 0
+    low, high = interval(number(outcome, "antecedent_strongest"))
+    assert low <= 0 <= high
 
 
 def test_a_weak_head_is_above_chance_and_has_no_role() -> None:
