@@ -121,9 +121,11 @@ class Look:
             return _NO_LIKELIHOOD
         if not scalar.requires_grad or not all(layer.requires_grad for layer in layers):
             return _NO_SLOPE
-        # The graph stays for the other parts; what the answer does not depend on, like the last row, has 0.
+        # The graph stays for the other parts; what the answer does not depend on, like the last row, has 0, and so has what
+        # a row cannot see, though a weight there would change the answer.
         slopes = torch.autograd.grad(scalar, layers, retain_graph=True, allow_unused=True, materialize_grads=True)
         gradients = _stacked([slope.sum(0) for slope in slopes], rows)
+        gradients = np.tril(gradients) if seen.causal else gradients
         if not np.isfinite(gradients).all():
             return _STEEP
         return replace(seen, gradients=gradients, norms=_norms(layers, self._uses))
