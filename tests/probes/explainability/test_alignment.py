@@ -218,7 +218,7 @@ def shown_translation(model: Model) -> dict[str, object]:
     answers: dict[Request, Response] = {}
     ask(model, [r for r in gallery_requests(model.capabilities, "") if isinstance(r, Attend)], answers)
     ask(model, [r for r in gallery_requests(model.capabilities, "") if not isinstance(r, Attend)], answers)
-    record = gallery_records(model.capabilities, "", answers, "explainability.attention", "own")[1]
+    record = gallery_records(model.capabilities, "", answers, "explainability.attention", "own", {})[1]
     assert record.id == "gallery/agreement"
     return {**record.scores, "output": record.output, "caption": record.detail["caption"], "note": record.note}
 

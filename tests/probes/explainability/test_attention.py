@@ -21,6 +21,8 @@ from probes.explainability.attention import Attention
 from probes.explainability.attention_measures import GRADIENT, NORMS, POSITION, RAW, even_distance
 from probes.explainability.attention_viewer import viewer_block
 from probes.explainability.gallery import SENTENCE
+from probes.explainability.head_roles import HeadRoles
+from tests.probes.explainability.test_head_roles import Heads
 from tests.probes.harness import finding, interval, number, run_probe, value
 
 Weights = NDArray[np.float64]
@@ -285,6 +287,18 @@ def test_a_block_of_a_usual_encoder_is_small() -> None:
     maps = {name: weights[0, 0].astype(np.float64) for name in ("rollout", "gradient", "norms")}
     block = viewer_block(Attended(("token",) * 64, 60, False, weights), np.ones((12, 12)), np.ones((12, 12)), maps)
     assert len(json.dumps(block)) < 800_000
+
+
+def test_heads_with_a_role_are_marked() -> None:
+    roles = {"induction": [(1, 0), (7, 1)], "previous token": [(4, 1)]}
+    weights = np.full((2, 2, 3, 3), 1 / 3, dtype=np.float32)
+    attended = Attended(("a", "b", "c"), 2, False, weights, layers=(4, 7))
+    block = viewer_block(attended, None, None, roles=roles)
+    assert block["roles"] == {"induction": [[1, 1]], "previous token": [[0, 1]]}
+    assert "roles" not in viewer_block(replace(attended, sources=("x", "y", "z")), None, None, roles=roles)
+    heads = run_probe(HeadRoles, Heads(("previous", "even")), 24)
+    shown = run_probe(Attention, Looking(even), 8, earlier={HeadRoles.id: heads})
+    assert all(r.detail["roles"]["previous token"] == [[0, 0]] for r in shown.records if r.detail)
 
 
 # The gallery
