@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audit.models import Attend, Attended, Attribute, Capability, Failure, prompt_text
+from audit.models import Attend, Attended, Attribute, Attributed, Capability, Failure, prompt_text
 from audit.models.scripted import ALL, ScriptedModel, noise
 from probes.base import Outcome
 from probes.bias.counterfactual import Counterfactual
@@ -63,7 +63,9 @@ class Looking(ScriptedModel):
         other = contrasts().get(text, {}).get(request.continuation)
         if other is None:
             return np.array([noise(word) for word in text.split()])
-        return np.abs(self._attributed(Attribute(request.prompt, request.continuation, other)).scores)
+        found = self.attribute([Attribute(request.prompt, request.continuation, other)])[0]
+        assert isinstance(found, Attributed)
+        return np.abs(found.scores)
 
     def _seen(self, request: Attend) -> Attended:
         words = prompt_text(request.prompt).split()
