@@ -163,8 +163,7 @@ class HeadRoles(Probe):
     def _item_record(self, r: Read) -> Record:
         scored = r.status == "scored"
         best = {name: np.unravel_index(int(s.argmax()), s.shape) for name, s in r.scores.items()}
-        numbers = r.attended[0].layers if r.attended and r.attended[0].layers else range(10_000)
-        told = [f"{name}: layer {numbers[int(at[0])]}, head {at[1]}" for name, at in best.items()]
+        told = [f"{name}: layer {r.attended[0].layers[int(at[0])]}, head {at[1]}" for name, at in best.items()]
         return Record(
             id=r.item["id"],
             probe=self.id,

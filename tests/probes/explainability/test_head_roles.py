@@ -165,6 +165,22 @@ def test_layers_keep_their_numbers() -> None:
     assert "layer 0: linear attention" in finding(outcome, "roles").text
 
 
+def test_a_layer_that_is_whole_in_short_texts_alone_is_left_out() -> None:
+    """As one that sees a window of tokens: its matrix is whole where the text is no longer than that."""
+
+    class Windowed(Heads):
+        def _seen(self, text: str) -> Attended:
+            found = super()._seen(text)
+            if len(found.tokens) <= 14:
+                return found
+            return replace(found, weights=found.weights[1:], layers=(1, 2), missing=("layer 0: sees only a window",))
+
+    outcome = run_probe(HeadRoles, Windowed(("previous", "even"), ("even", "previous"), ("antecedent", "even")), 40)
+    assert heads_of(outcome, "previous-token") == [[1, 1]]
+    assert heads_of(outcome, "pronoun-to-antecedent") == [[2, 0]]
+    assert len({len(r.input.split()) // 2 > 14 for r in outcome.records if r.axis == "pronoun"}) == 2
+
+
 def test_an_encoder_is_read_as_a_whole() -> None:
     asked: list[Attend] = []
 
