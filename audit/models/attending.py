@@ -187,16 +187,18 @@ def _fault(layer: Tensor | None, rows: int | None, columns: int, config: Any) ->
 
 
 def _window(weights: Tensor, config: Any) -> int | None:
-    """The window that the config names and within which all weights lie, where the text is longer than it."""
+    """How many tokens a row sees at most, where a window that the config names holds all weights of a longer text."""
     tokens = weights.shape[-1]
     places = torch.arange(tokens, device=weights.device)
     apart = (places[:, None] - places).abs()
     causal = not bool(torch.triu(weights, diagonal=1).any())
-    named = {getattr(c, name, None) for c in (config, config.get_text_config()) for name in _WINDOWS}
+    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", None) or ())]
+    named = {getattr(part, name, None) for part in parts for name in _WINDOWS}
     for window in sorted(w for w in named if isinstance(w, int) and w > 0):
-        beyond = apart >= window if causal else apart > window // 2  # the window lies on both sides
-        if bool(beyond.any()) and not bool(weights[..., beyond].any()):
-            return window
+        # Of what sees both sides, some configs name the whole window, and some the reach to each side.
+        for reach in (window - 1,) if causal else (window // 2, window - 1, window):
+            if tokens > reach + 1 and not bool(weights[..., apart > reach].any()):
+                return reach + 1 if causal else 2 * reach + 1
     return None
 
 
