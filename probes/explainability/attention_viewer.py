@@ -35,14 +35,14 @@ def viewer_block(
 
     ``maps``: ``[tokens, tokens or sources]`` over all layers by name; ``rollout`` has a place of its own. Their rows are
     brought to a sum of 1. ``flow``: one number a token at the deciding position, likewise. ``roles``: heads by what they do,
-    as (layer of the model, head); in the block the layer is its place among those of the weights.
+    as (number of the model's layer, head); layers without weights here are left out.
     """
     layers, heads, tokens, seen = attended.weights.shape
     below = np.tril_indices(tokens) if attended.causal else np.indices((tokens, seen)).reshape(2, -1)
     shares = {name: packed(_shares(values)[below[0], below[1]]) for name, values in (maps or {}).items()}
     distance = None if attended.sources else mean_distance(attended.weights, attended.causal)
     numbers = attended.layers or tuple(range(layers))
-    named = {role: [[numbers.index(n), head] for n, head in of if n in numbers] for role, of in (roles or {}).items()}
+    named = {role: [[n, head] for n, head in of if n in numbers] for role, of in (roles or {}).items()}
     block = {
         "kind": "attention",
         "tokens": list(attended.tokens),

@@ -296,7 +296,7 @@ def test_heads_with_a_role_are_marked() -> None:
     weights = np.full((2, 2, 3, 3), 1 / 3, dtype=np.float32)
     attended = Attended(("a", "b", "c"), 2, False, weights, layers=(4, 7))
     block = viewer_block(attended, None, None, roles=roles)
-    assert block["roles"] == {"induction": [[1, 1]], "previous token": [[0, 1]]}
+    assert block["roles"] == {"induction": [[7, 1]], "previous token": [[4, 1]]}
     assert "roles" not in viewer_block(replace(attended, sources=("x", "y", "z")), None, None, roles=roles)
     heads = run_probe(HeadRoles, Heads(("previous", "even")), 24)
     shown = run_probe(Attention, Looking(even), 8, earlier={HeadRoles.id: heads})
