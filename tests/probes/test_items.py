@@ -34,6 +34,8 @@ ASKED = {
     "counterfactual_decisions": ("text",),
     "counterfactual_shortlists": ("text",),
     "decisions": ("prompt",),
+    "pronouns": ("text",),
+    "word_alignments": ("source", "target"),
     "hurtful_words": ("word",),
     "toxic_labels": ("text",),
     "harmless_requests": ("text",),
