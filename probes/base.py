@@ -125,12 +125,16 @@ class Probe(ABC):
     alternative: ClassVar[str] = ""
     """What the user can do where the model cannot do what is needed, as a sentence."""
     follows: ClassVar[tuple[str, ...]] = ()
-    """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``."""
+    """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``.
+
+    A pattern that begins with ``!`` takes away from the others."""
 
     @classmethod
     def comes_after(cls, probe: str) -> bool:
         """Whether this probe uses the outcome of the probe of that id."""
-        return any(fnmatchcase(probe, pattern) for pattern in cls.follows)
+        return any(fnmatchcase(probe, p) for p in cls.follows) and not any(
+            fnmatchcase(probe, p[1:]) for p in cls.follows if p.startswith("!")
+        )
 
     @classmethod
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:

@@ -16,7 +16,7 @@ from probes.base import Context, Outcome
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
 TEXTS = Path(__file__).parent / "items" / "explained_texts.jsonl"
-FLAGGED_BY = ("bias.*", "hallucination.*", "misinformation.*")
+FLAGGED_BY = ("*", "!explainability.*")
 """The probes whose flagged records are explained."""
 
 
