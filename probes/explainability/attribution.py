@@ -52,7 +52,9 @@ NOT_CLAIMED = "No method that claims to add up explained a decision."
 NO_SECOND = "No second method explained the decisions."
 CLOSED = "The model's weights are not open, so that they cannot be shuffled."
 NOT_HERE = "In this suite weights are shuffled for leave-one-out alone."
-NONE_CHECKED = "No decision was to be checked for this."
+NONE_CHECKED = (
+    "No decision was to be checked, or none has another wording with the same answer, or an unrelated answer."
+)
 
 
 class Attribution(Probe):
