@@ -123,7 +123,14 @@ def _planned(
         unread = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, kind.options())
         return Planned(probe, unread, (), 0, ("failed", told(error)))
     seed = derived_seed(config.run.seed, probe.id)
-    context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
+    context = Context(
+        seed,
+        config.run.confidence,
+        options,
+        capabilities=capabilities,
+        positive=config.model.positive,
+        suite=config.suite,
+    )
     missing = sorted(probe.needs(options) - capabilities)
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))

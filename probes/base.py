@@ -79,7 +79,8 @@ class Context:
 
     ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
     the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
-    ``positive`` is the class that the config calls favourable.
+    ``positive`` is the class that the config calls favourable. ``suite``: how thorough the audit is, for probes that check
+    more in a longer one.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class Context:
     earlier: Mapping[str, Outcome] = field(default_factory=dict)
     capabilities: frozenset[Capability] = frozenset()
     positive: str | None = None
+    suite: Suite = "quick"
 
 
 def derived_seed(seed: int, probe: str) -> int:
