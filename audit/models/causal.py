@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from audit.models.base import ModelError, chunks
+from audit.models.base import ModelError
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced, read_tokens
 from audit.models.generator import Generator, Task
 from audit.models.growing import bytes_per_token
+from audit.models.inside import Reading, read_units
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.options import Options
 from audit.models.packing import common_length
@@ -68,6 +69,7 @@ class CausalModel(WhiteBox):
         self.facts = describe(
             self.network, weights, source, "causal-lm", options, declared, self.capabilities, template
         )
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
@@ -87,7 +89,7 @@ class CausalModel(WhiteBox):
             return self._generate_batches(tasks)
         if isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
-        return chunks(ordered, 1)
+        return self.grouped(ordered)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:
         """Of like length, samples of one prompt together, as many as keys and values have room for."""
@@ -208,6 +210,10 @@ class CausalModel(WhiteBox):
         ids = torch.tensor([(context + target)[:-1]], device=self._device)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         return Forced(inputs, range(len(context)), deciding, read_tokens(deciding, tuple(target)), tuple(target))
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        return read_units(self.encoder.units(prompt))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

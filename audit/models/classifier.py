@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from audit.models.base import ModelError, chunks
+from audit.models.base import ModelError
 from audit.models.classes import Classes, ClassReader, plain_text, read_classes
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced
+from audit.models.inside import Reading, read_units
 from audit.models.loading import describe, fingerprint, load
 from audit.models.options import Options
 from audit.models.requests import Attend, Capability, Classify, Decision, Prompt, Request, Tabulate
@@ -58,6 +59,7 @@ class ClassifierModel(WhiteBox):
         )
         self.facts = facts.model_copy(update={"notes": [*facts.notes, *_notes(self.classes)]})
         version = CODE_VERSION if self._table is None else f"{CODE_VERSION} {_hash(self._table)}"
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), version)
 
     @property
@@ -76,7 +78,7 @@ class ClassifierModel(WhiteBox):
             elif isinstance(request, Classify):
                 alone.setdefault(self.reader.ids(request.text), []).append(request)
         if not alone and not pairs:
-            return chunks(ordered, 1)
+            return self.grouped(ordered)
         return [
             [request for row in group for request in asked[row]]
             for asked in (alone, pairs)
@@ -154,6 +156,10 @@ class ClassifierModel(WhiteBox):
             return self.classes.log_probabilities(output.logits)[0, [wanted]].float()
 
         return Forced(self.reader.filled([tuple(ids)]), range(len(ids)), (), read, (wanted,))
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        return read_units(self.reader.units(prompt))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value: its endings must be classes of the model."""

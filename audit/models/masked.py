@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
-from audit.models.base import ModelError, chunks
+from audit.models.base import ModelError
 from audit.models.explain import NotFinite, Scalar
 from audit.models.forced import Forced, read_tokens
+from audit.models.inside import Reading, read_units
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
 from audit.models.options import Options
@@ -66,6 +67,7 @@ class MaskedModel(WhiteBox):
         self.facts = facts.model_copy(
             update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
         )
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
@@ -79,7 +81,7 @@ class MaskedModel(WhiteBox):
         if ordered and isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         if not ordered or not isinstance(ordered[0], Score | Infill):
-            return chunks(ordered, 1)
+            return self.grouped(ordered)
         asked = {r: self._asked(r) for r in ordered if isinstance(r, Score | Infill)}
         # Neighbours in the order of their tokens have masked copies in common.
         groups: list[list[Request]] = []
@@ -178,6 +180,12 @@ class MaskedModel(WhiteBox):
         deciding = tuple((r, blank.place) for r, blank in enumerate(blanks))
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         return Forced(inputs, range(first - len(context), first), deciding, read_tokens(deciding, targets), targets)
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        units = self.encoder.units(prompt)
+        row, end = self.encoder.framed(units.ids, ())
+        return read_units(units, row, end - len(units.ids))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 
+from audit.models.base import chunks
 from audit.models.explain import Scalar, ablate_scalar, attribute_scalar
 from audit.models.forced import Forced
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt
-from audit.models.responses import Ablated, Attended, Attributed, Failure
+from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
+from audit.models.requests import Ablate, Attend, Attribute, Decision, Lens, Patch, Prompt, Request, States
+from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched
+from audit.results import ModelFacts
 
 
 class WhiteBox(ABC):
@@ -20,9 +23,13 @@ class WhiteBox(ABC):
 
     Attributes:
         network: the transformers model, in evaluation mode.
+        tokenizer: what it came with.
+        facts: which exact model it is.
     """
 
     network: Any
+    tokenizer: Any
+    facts: ModelFacts
 
     @abstractmethod
     def scalar(self, request: Decision) -> Scalar:
@@ -31,6 +38,10 @@ class WhiteBox(ABC):
     @abstractmethod
     def forced(self, prompt: Prompt, continuation: str) -> Forced:
         """The teacher-forced pass over a prompt and an answer of which ``undecidable`` says nothing."""
+
+    @abstractmethod
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone, as the model or its encoder reads them."""
 
     @abstractmethod
     def undecidable(self, request: Decision) -> Failure | None:
@@ -47,6 +58,23 @@ class WhiteBox(ABC):
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept units."""
         return [self.undecidable(r) or ablate_scalar(r, self.scalar(r)) for r in requests]
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        """Hidden states of texts at every layer."""
+        return states_of(self, requests)
+
+    def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
+        """What each layer would answer."""
+        return [lens_of(self, request) for request in requests]
+
+    def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
+        """Which states carry the difference between two prompts."""
+        return [patch_of(self, request) for request in requests]
+
+    def grouped(self, ordered: Sequence[Request]) -> list[list[Request]]:
+        """Requests of one kind that no kind of model groups in a way of its own."""
+        states = [request for request in ordered if isinstance(request, States)]
+        return state_groups(self, states) if states else chunks(ordered, 1)
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
