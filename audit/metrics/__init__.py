@@ -46,6 +46,15 @@ from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standard
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
+from audit.metrics.probing import (
+    Probed,
+    control_task,
+    dealt,
+    held_out,
+    probe_layers,
+    read_linearly,
+    wins_from,
+)
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 from audit.metrics.uncertainty import (
     aurac,
@@ -65,6 +74,7 @@ __all__ = [
     "FEW_CLUSTERS",
     "Effects",
     "Estimate",
+    "Probed",
     "ReliabilityBin",
     "TopKOverlap",
     "aopc",
@@ -84,8 +94,10 @@ __all__ = [
     "cohen_kappa",
     "completeness_error",
     "comprehensiveness",
+    "control_task",
     "corrected_rate",
     "cosines",
+    "dealt",
     "effect_interval",
     "effect_size",
     "effective_count",
@@ -93,6 +105,7 @@ __all__ = [
     "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
+    "held_out",
     "holm",
     "kappa",
     "kendall_tau",
@@ -113,8 +126,10 @@ __all__ = [
     "permutation_p",
     "perturbation_order",
     "predictive_entropy",
+    "probe_layers",
     "rank_correlation",
     "rate",
+    "read_linearly",
     "relabelled_effects",
     "reliability_table",
     "resampled_effects",
@@ -131,6 +146,7 @@ __all__ = [
     "unigram_surprisals",
     "weighted_semantic_entropy",
     "wilson",
+    "wins_from",
     "with_few_departing",
     "within_effects",
 ]

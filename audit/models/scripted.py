@@ -33,6 +33,7 @@ from audit.models.responses import (
     Scored,
     Tabulated,
 )
+from audit.models.scripted_inside import ScriptedInside, noise
 from audit.results import ModelFacts
 
 ALL = frozenset(
@@ -45,6 +46,7 @@ ALL = frozenset(
         Capability.TABULATE,
         Capability.PREDICT,
         Capability.EMBED,
+        Capability.STATES,
     }
 )
 
@@ -53,11 +55,6 @@ PAIR = "=>"
 """What stands between the two texts of a pair, as a script's ``classify`` gets them."""
 
 _GROUPS = (("green", "blue"), ("small", "large"))
-
-
-def noise(text: str) -> float:
-    """A number from 0 to 1 that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 def _direction(text: str) -> list[float]:
@@ -84,7 +81,7 @@ def even_table(cases: int = 240) -> Tabulated:
     )
 
 
-class ScriptedModel:
+class ScriptedModel(ScriptedInside):
     """Answers from functions of the prompt's text.
 
     Args:

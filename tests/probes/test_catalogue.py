@@ -421,6 +421,15 @@ class Flaky(FailingModel):
     def embed(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.embed(requests))
 
+    def states(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.states(requests))
+
+    def lens(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.lens(requests))
+
+    def patch(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.patch(requests))
+
     def tabulate(self, requests):  # type: ignore[no-untyped-def]
         """A table without predictions, so that the classifier is asked about each case."""
         texts = tuple(f"case {i}" for i in range(240))
