@@ -128,7 +128,7 @@ def probe_layers(
     right = np.zeros(len(labels), dtype=np.bool_)
     chosen = []
     for number, (train, test) in enumerate(outer):
-        rows = np.flatnonzero(train)
+        rows = np.flatnonzero(train).tolist()
         inner = held_out(
             dealt([texts[i] for i in rows], 2, seed + number + 1), dealt([terms[i] for i in rows], 2, seed + number + 1)
         )
