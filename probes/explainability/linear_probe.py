@@ -37,7 +37,7 @@ class LinearProbe(Probe):
         "States of the last token of sentences about people of different groups, at five depths. Multinomial logistic "
         "regression on standardised states, tested on texts and on terms for people that are both left out of its training "
         "(three folds by two); the layer chosen by inner folds. Control task: terms with groups dealt at random, on left-out "
-        "texts; selectivity is the difference. Intervals by text."
+        "texts; selectivity is the difference. Intervals by text or by term, whichever is wider."
     )
     citation = (
         "Control tasks and selectivity: Hewitt & Liang 2019 (arXiv:1909.03368); what probes do not show: Elazar et al. 2021 "

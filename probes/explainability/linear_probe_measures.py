@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,44 +124,39 @@ def _at_depths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def measurements(
     read: Sequence[Read], described: Sequence[Described], confidence: float, measure: Measure
 ) -> list[Measurement]:
-    """Accuracy and selectivity over all and by attribute; accuracy by attribute and layer. Intervals by text."""
+    """Accuracy and selectivity over all and by attribute; accuracy by attribute and layer."""
     found = []
     for part, some in ((None, list(read)), *((r.axis, [r]) for r in read)):
-        evidence = {} if part is None else {"axis": part}
-        of_part = [d for d in described if part is None or d.axis == part]
-        planned = coverage(d.status for d in of_part)
+        planned = coverage(d.status for d in described if part is None or d.axis == part)
         texts = [d for r in some for d in r.texts]
-        clusters = [f"{d.axis}/{d.template}" for d in texts]
         chance = sum(len(r.texts) / max(1, r.groups) for r in some) / len(texts) if texts else None
-        right = np.concatenate([r.right for r in some]) if some else np.zeros(0)
-        gain = np.concatenate([r.gain for r in some]) if some else np.zeros(0)
-        why = "; ".join(r.why for r in some if r.why)
-        if not texts:
-            nothing = not_measured(why or "no text was answered", confidence)
-            found += [
-                measure(name, nothing, planned, part=part, evidence=evidence) for name in ("accuracy", "selectivity")
-            ]
-        else:
-            selective = mean(gain, clusters, confidence, bounds=(-1.0, 1.0))
-            found.append(
-                measure(
-                    "accuracy", rate(right, clusters, confidence), planned, part=part, chance=chance, evidence=evidence
-                )
-            )
-            found.append(measure("selectivity", selective, planned, part=part, chance=0.0, evidence=evidence))
+        why = "; ".join(r.why for r in some if r.why) or "no text was answered"
+        rows = {
+            ("accuracy", part): np.concatenate([r.right for r in some]),
+            ("selectivity", part): np.concatenate([r.gain for r in some]),
+        }
         if part is not None:
-            found += [
-                measure(
-                    "layer_accuracy",
-                    rate(some[0].by_layer[n], clusters, confidence) if texts else not_measured(why, confidence),
-                    planned,
-                    part=f"{part}, {depth}",
-                    chance=chance,
-                    evidence=evidence,
-                )
-                for n, depth in enumerate(DEPTHS)
-            ]
+            rows |= {("layer_accuracy", f"{part}, {name}"): some[0].by_layer[n] for n, name in enumerate(DEPTHS)}
+        for (name, slice_), values in rows.items():
+            estimate = _estimate(name, values, texts, confidence) if texts else not_measured(why, confidence)
+            level = 0.0 if texts and name == "selectivity" else chance
+            evidence = {} if part is None else {"axis": part}
+            found.append(measure(name, estimate, planned, part=slice_, chance=level, evidence=evidence))
     return found
+
+
+def _estimate(name: str, values: NDArray[Any], texts: Sequence[Described], confidence: float) -> Estimate:
+    """With the wider of two intervals: rows share their text and their person, and either can be what varies."""
+    labels = ([f"{d.axis}/{d.template}" for d in texts], [f"{d.axis}/{d.term}" for d in texts])
+    both = [
+        mean(values, by, confidence, bounds=(-1.0, 1.0)) if name == "selectivity" else rate(values, by, confidence)
+        for by in labels
+    ]
+    return max(both, key=_width)
+
+
+def _width(estimate: Estimate) -> float:
+    return float("inf") if estimate.low is None or estimate.high is None else estimate.high - estimate.low
 
 
 def findings(measured: Sequence[Measurement], axes: Sequence[str], probe: type[Probe]) -> list[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -141,7 +142,7 @@ class LogitLens(Probe):
     def _control(self, decision: Decision, context: Context) -> Lens:
         """The decision's text with the answers of another decision of ours, which does not depend on the sample."""
         own = {decision.answer, decision.contrast}
-        others = [item for item in load_decisions() if own.isdisjoint((item["answer"], item["contrast"]))]
+        others = [item for item in _own_decisions() if own.isdisjoint((item["answer"], item["contrast"]))]
         other = others[derived_seed(context.seed, decision.id) % len(others)]
         return Lens(decision.prompt, other["answer"], other["contrast"])
 
@@ -162,6 +163,11 @@ class LogitLens(Probe):
             note=s.note,
             detail={} if s.lensed is None else _detail(s.lensed, s.wins),
         )
+
+
+@cache
+def _own_decisions() -> list[Item]:
+    return load_decisions()
 
 
 def _detail(lensed: Lensed, wins: int | None) -> dict[str, Any]:
