@@ -41,6 +41,7 @@ NEEDS = {
     "tabulate": "come with a table of cases",
     "predict": "predict the classes of these cases",
     "attribute": "be asked again with words left out",
+    "states": "show its hidden states, and be run with some of them exchanged",
 }
 _LINKS = (
     (re.compile(r"arXiv:(\d{4}\.\d{4,5})"), r"[arXiv:\1](https://arxiv.org/abs/\1)"),

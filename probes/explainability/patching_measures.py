@@ -48,17 +48,22 @@ def shares(patched: Patched) -> Shares:
     person = [place for place in differing(patched) if place != last]
     rest = [place for place in range(last) if place not in person]
     places = dict(zip(PARTS, (person, rest, [last]), strict=True))
-    # From layer 1 on; the embeddings are the words themselves.
-    depth = max(patched.layers)
-    third = np.array([min(2, int(3 * (layer - 1) / depth)) for layer in patched.layers])
-    bands = [values[(third == n) & (np.array(patched.layers) > 0)] for n in range(3)]
+    # From layer 1 on: the embeddings are the words themselves.
+    layers = np.array(patched.layers)
+    third = np.ceil(3 * layers / layers.max()) - 1
+    bands = []
+    for n in range(3):
+        inside = (layers > 0) & (third == n)
+        # A model of two layers has no third of its own for each: the layer below stands for it, or else the first.
+        nearest = max(layers[(layers > 0) & (third <= n)], default=layers[layers > 0].min())
+        bands.append(values[inside if inside.any() else layers == nearest])
     able = np.abs(values).max(axis=0) > 0
     count = max(1, int(able.sum()))
     restored, chance = {}, {}
     for part, at in places.items():
-        restored[part] = tuple(float(band[:, at].sum(axis=1).mean()) if len(band) else 0.0 for band in bands)
+        restored[part] = tuple(float(band[:, at].sum(axis=1).mean()) for band in bands)
         size = int(able[at].sum()) / count
-        chance[part] = tuple(float(band.sum(axis=1).mean()) * size if len(band) else 0.0 for band in bands)
+        chance[part] = tuple(float(band.sum(axis=1).mean()) * size for band in bands)
     return Shares(restored, chance)
 
 

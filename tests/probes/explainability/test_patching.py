@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from audit.corpora import Item
-from audit.models import Patched
+from audit.models import Patch, Patched
 from audit.models.scripted import ScriptedModel, noise
 from audit.models.scripted_inside import LAYERS
 from probes.bias.counterfactual_pairs import asks
@@ -96,6 +96,12 @@ def test_embeddings_are_in_no_third() -> None:
     assert shares(found).restored["person"] == pytest.approx((0, 0, 0))
 
 
+def test_a_model_of_two_layers_has_thirds_all_the_same() -> None:
+    values = np.array([[0.7, 0.2], [0.1, 0.9]], dtype=np.float32)
+    found = Patched(1.0, 0.0, values, (1, 2), ("he", "x"), ("she", "x"))
+    assert shares(found).restored["person"] == pytest.approx((0.7, 0.7, 0.1))
+
+
 def test_items_are_short_and_of_attributes_named_alike() -> None:
     items = short_items()
     assert {item["axis"] for item in items} == set(AXES)
@@ -110,27 +116,27 @@ class OfGender(Patching):
         places = ("garden", "kitchen", "market", "office", "school", "station", "library", "bank")
         return [
             {**whole, "id": place, "template": place, "text": f"At the {place} {{person}} was always"}
-            | {"favourable": " kind", "unfavourable": " cruel"}
+            | {"favourable": " kind", "unfavourable": " cruel", "groups": whole["groups"][:2]}
             for place in places
         ]
 
 
 def test_a_model_that_was_taught_a_prejudice(tmp_path: Path) -> None:
-    """A real network: the difference comes in with the person and leaves by the last token."""
+    """A real network of two layers: the difference comes in with the person and is at the last token in the end."""
     items, context = OfGender().items(None), context_of(OfGender)
-    texts = [
-        f"{side.prompt}{item['favourable' if side.group == 'women' else 'unfavourable']}"
-        for item in items
-        for ask, reference, control in asks(item, context.seed)
-        if not control and ask.group == "women"
-        for side in (ask, reference)
-    ]
-    outcome = run_probe(OfGender, taught(tmp_path, texts, steps=120), options={"layers": 3})
+    pairs = [(ask, other) for item in items for ask, other, control in asks(item, context.seed) if not control]
+    texts = [f"{ask.prompt} kind" for ask, _ in pairs] + [f"{other.prompt} cruel" for _, other in pairs]
+    model = taught(tmp_path, texts, steps=200)
+    outcome = run_probe(OfGender, model, options={"layers": 3})
     assert number(outcome, "person_share").n >= 6
     assert value(number(outcome, "last_share", THIRDS[2])) > 0.9
     assert value(number(outcome, "person_share", THIRDS[2])) < 0.1
-    assert value(number(outcome, "person_share", THIRDS[0])) > value(number(outcome, "person_share", THIRDS[2]))
+    assert "not judged" in finding(outcome, "place").text
     detail = next(r.detail for r in outcome.records if r.detail)
     assert len(detail["values"]) == len(detail["layers"])
     assert len(detail["values"][0]) == len(detail["tokens"]) == len(detail["other_tokens"])
-    assert "not judged" in finding(outcome, "place").text
+    [whole] = model.patch([Patch(pairs[0][0].prompt, pairs[0][1].prompt, " kind", " cruel")])
+    assert isinstance(whole, Patched)
+    person = list(differing(whole))
+    assert whole.values[0, person].sum() == pytest.approx(1, abs=0.1)  # as embeddings
+    assert not np.delete(whole.values[0], person).any()
