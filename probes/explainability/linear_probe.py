@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from audit.corpora import Item
+from audit.corpora import Item, draw
 from audit.models import Capability, Failure, Hidden, Request, Responses, States
 from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, Suite
@@ -82,6 +82,14 @@ class LinearProbe(Probe):
         items = [i for i in Counterfactual().items(None) if i["kind"] == "sentence" and i["axis"] in AXES]
         short = [item for item in items if len(item["text"].split()) <= MOST_WORDS]
         return [item for item in short if not item["text"].rstrip(" ,.").endswith("{person}")]
+
+    def drawn(self, items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
+        """As many of each attribute, because each is read by itself and needs its texts."""
+        if limit is None:
+            return list(items)
+        shares = [limit // len(AXES) + (n < limit % len(AXES)) for n in range(len(AXES))]
+        apart = ([item for item in items if item["axis"] == axis] for axis in AXES)
+        return [item for some, share in zip(apart, shares, strict=True) for item in draw(some, share, seed, None)]
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
         """The states of every text."""

@@ -58,7 +58,7 @@ class Patching(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.STATES})
     options = PatchingOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 60, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 8, "standard": 60, "full": None}
     stratum = "axis"
     metrics = tuple(
         Metric(

@@ -13,7 +13,7 @@ from probes.bias.counterfactual_pairs import Ask, asks
 
 AXES = ("gender", "age", "religion", "orientation", "ethnicity")
 """Attributes whose terms are built alike, so that many pairs have as many tokens."""
-MOST_WORDS = 7  # after the person: every token from there on is exchanged in turn
+MOST_WORDS = 5  # after the person: every token from there on is exchanged in turn
 TRIES = 4  # pairs of an item whose texts may turn out to have different numbers of tokens
 
 
