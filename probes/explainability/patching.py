@@ -64,7 +64,7 @@ class Patching(Probe):
         Metric(
             f"{part}_share",
             label,
-            "share of the difference",
+            "of the difference",
             "descriptive",
             f"Mean share of the difference between two texts that {words} restore. 0: nothing of it; 1: all. Shares of single "
             "tokens need not add up to 1. Chance is what as many tokens drawn at random would restore.",

@@ -92,3 +92,16 @@ def test_texts_of_all_groups_end_alike_and_after_the_person() -> None:
 
 def test_scripted_states_have_the_shape_of_a_models() -> None:
     assert ScriptedModel().hidden("a").shape == (LAYERS + 1, WIDTH)
+
+
+def test_each_attribute_has_as_many_texts() -> None:
+    probe = LinearProbe()
+    items = probe.items(None)
+    for limit in (1, 12, 13):
+        drawn = probe.drawn(items, limit, 3)
+        counts = [sum(item["axis"] == axis for item in drawn) for axis in AXES]
+        assert sum(counts) == limit
+        assert max(counts) - min(counts) <= 1
+    longer = [item["id"] for item in probe.drawn(items, 20, 3)]
+    assert {item["id"] for item in probe.drawn(items, 12, 3)} <= set(longer)
+    assert probe.drawn(items, None, 3) == items
