@@ -44,6 +44,7 @@ _NEEDS = {
     Capability.ATTENTION: "show its attention",
     Capability.CROSS_ATTENTION: "show attention between an encoder and a decoder",
     Capability.ATTRIBUTE: "be asked again with parts of the input left out",
+    Capability.STATES: "show its hidden states",
     Capability.TABULATE: "bring a table of cases with it",
     Capability.PREDICT: "predict the classes of the cases in its table",
 }
