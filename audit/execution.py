@@ -23,6 +23,9 @@ _NAMES = {
     "Attend": "attention",
     "Attribute": "attribution",
     "Ablate": "testing explanations",
+    "States": "reading states",
+    "Lens": "reading layers",
+    "Patch": "exchanging states",
 }
 
 

@@ -90,6 +90,15 @@ from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standard
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
+from audit.metrics.probing import (
+    Probed,
+    control_task,
+    dealt,
+    held_out,
+    probe_layers,
+    read_linearly,
+    wins_from,
+)
 from audit.metrics.resampling import bootstrap, bootstrap_counts, permutation_p
 from audit.metrics.uncertainty import (
     aurac,
@@ -113,6 +122,7 @@ __all__ = [
     "Effects",
     "Estimate",
     "HeadTest",
+    "Probed",
     "ReliabilityBin",
     "TopKOverlap",
     "alignment_chance",
@@ -137,8 +147,10 @@ __all__ = [
     "cohen_kappa",
     "completeness_error",
     "comprehensiveness",
+    "control_task",
     "corrected_rate",
     "cosines",
+    "dealt",
     "distance_profile",
     "effect_interval",
     "effect_size",
@@ -155,6 +167,7 @@ __all__ = [
     "gradient_weighted_across",
     "head_permutation_test",
     "head_swap_test",
+    "held_out",
     "holm",
     "induction_scores",
     "induction_targets",
@@ -186,8 +199,10 @@ __all__ = [
     "predictive_entropy",
     "previous_targets",
     "previous_token_scores",
+    "probe_layers",
     "rank_correlation",
     "rate",
+    "read_linearly",
     "relabelled_effects",
     "reliability_table",
     "resampled_effects",
@@ -206,6 +221,7 @@ __all__ = [
     "unigram_surprisals",
     "weighted_semantic_entropy",
     "wilson",
+    "wins_from",
     "with_few_departing",
     "within_effects",
 ]

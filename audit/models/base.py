@@ -18,8 +18,11 @@ from audit.models.requests import (
     Embed,
     Generate,
     Infill,
+    Lens,
+    Patch,
     Request,
     Score,
+    States,
     Tabulate,
 )
 from audit.models.responses import (
@@ -30,6 +33,9 @@ from audit.models.responses import (
     Embedded,
     Failure,
     Generated,
+    Hidden,
+    Lensed,
+    Patched,
     Response,
     Scored,
     Tabulated,
@@ -131,6 +137,23 @@ class CanAttribute(Protocol):
         ...
 
 
+@runtime_checkable
+class CanLookInside(Protocol):
+    """Hidden states, what each layer would answer, and which states carry the difference between two prompts."""
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        """One response a request, in order."""
+        ...
+
+    def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
+        """One response a request, in order."""
+        ...
+
+    def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
+        """One response a request, in order."""
+        ...
+
+
 class Model(Protocol):
     """Any model that can be audited."""
 
@@ -202,6 +225,13 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.attribute(_all(batch, Attribute)))
     if isinstance(first, Ablate) and isinstance(model, CanAttribute):
         return list(model.ablate(_all(batch, Ablate)))
+    if isinstance(model, CanLookInside):
+        if isinstance(first, States):
+            return list(model.states(_all(batch, States)))
+        if isinstance(first, Lens):
+            return list(model.lens(_all(batch, Lens)))
+        if isinstance(first, Patch):
+            return list(model.patch(_all(batch, Patch)))
     raise TypeError(f"{type(model).__name__} cannot answer {type(first).__name__} requests")
 
 

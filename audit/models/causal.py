@@ -16,6 +16,7 @@ from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced, read_tokens
 from audit.models.generator import Generator, Task
 from audit.models.growing import bytes_per_token
+from audit.models.inside import Reading, read_units
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.options import Options
 from audit.models.packing import common_length
@@ -69,6 +70,7 @@ class CausalModel(WhiteBox):
         self.facts = describe(
             self.network, weights, source, "causal-lm", options, declared, self.capabilities, template
         )
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
@@ -211,6 +213,10 @@ class CausalModel(WhiteBox):
     def forget(self) -> None:
         """The kept beginnings of prompts."""
         self.scorer.forget()
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        return read_units(self.encoder.units(prompt))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

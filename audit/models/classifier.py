@@ -16,6 +16,7 @@ from audit.models.base import ModelError
 from audit.models.classes import Classes, ClassReader, plain_text, read_classes
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced
+from audit.models.inside import Reading, read_units
 from audit.models.loading import describe, fingerprint, load
 from audit.models.options import Options
 from audit.models.requests import Attend, Capability, Classify, Decision, Prompt, Request, Tabulate
@@ -58,6 +59,7 @@ class ClassifierModel(WhiteBox):
         )
         self.facts = facts.model_copy(update={"notes": [*facts.notes, *_notes(self.classes)]})
         version = CODE_VERSION if self._table is None else f"{CODE_VERSION} {_hash(self._table)}"
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), version)
 
     @property
@@ -151,6 +153,10 @@ class ClassifierModel(WhiteBox):
             return self.classes.log_probabilities(output.logits)[0, [wanted]].float()
 
         return Forced(self.reader.filled([tuple(ids)]), range(len(ids)), (), read, (wanted,))
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        return read_units(self.reader.units(prompt))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value: its endings must be classes of the model."""

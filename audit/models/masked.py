@@ -12,6 +12,7 @@ from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.explain import Scalar, Worth, values_of
 from audit.models.forced import Forced, read_tokens
+from audit.models.inside import Reading, read_units
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
 from audit.models.options import Options
@@ -66,6 +67,7 @@ class MaskedModel(WhiteBox):
         self.facts = facts.model_copy(
             update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
         )
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property
@@ -182,6 +184,12 @@ class MaskedModel(WhiteBox):
         deciding = tuple((r, blank.place) for r, blank in enumerate(blanks))
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         return Forced(inputs, range(first - len(context), first), deciding, read_tokens(deciding, targets), targets)
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        units = self.encoder.units(prompt)
+        row, end = self.encoder.framed(units.ids, ())
+        return read_units(units, row, end - len(units.ids))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

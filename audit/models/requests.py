@@ -255,3 +255,46 @@ class Ablate(Decision):
 
     needs: ClassVar[Capability] = Capability.ATTRIBUTE
     kept: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class States(Request):
+    """The hidden states of a text at every layer: the mean over its own tokens, or of the last of these.
+
+    Own tokens are those of the prompt's text, of a conversation those of its last message; special tokens are left out. Of
+    an encoder-decoder the encoder's states are taken.
+    """
+
+    needs: ClassVar[Capability] = Capability.STATES
+    prompt: Prompt
+    at: Literal["mean", "last"] = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Lens(Request):
+    """What each layer would answer: the logit lens (nostalgebraist 2020) at the place that decides the first token.
+
+    softmax(W_U norm(h_l)) with the model's own final norm and head, whatever stands between; of an encoder-decoder the
+    decoder's states, of a masked model the first hidden target's.
+    """
+
+    needs: ClassVar[Capability] = Capability.STATES
+    prompt: Prompt
+    continuation: str
+    contrast: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch(Request):
+    """How much of f(clean) - f(corrupt) single states of the clean prompt restore in the corrupt one, by layer and token.
+
+    f is the scalar of a ``Decision``. The prompts must have the same number of tokens. ``layers``: this many of the layers
+    above the embeddings, evenly spaced, the last among them; None for all, and the embeddings as layer 0.
+    """
+
+    needs: ClassVar[Capability] = Capability.STATES
+    clean: Prompt
+    corrupt: Prompt
+    continuation: str
+    contrast: str | None = None
+    layers: int | None = None

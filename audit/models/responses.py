@@ -134,6 +134,43 @@ class Ablated:
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """``vectors``: float32 ``[layers + 1, width]``, from the embeddings to what the head or the decoder is given."""
+
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Lensed:
+    """log p of the answer's first token, and of the contrast's, by each layer from 0, the embeddings, in nats.
+
+    ``top``: the text of each layer's likeliest token; ``target`` and ``contrast_text``: those of the first tokens.
+    """
+
+    answer: tuple[float, ...]
+    contrast: tuple[float, ...]
+    top: tuple[str, ...]
+    target: str
+    contrast_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """``values``: float32 ``[layers, tokens]``, the restored share; 0: nothing, 1: all of ``clean`` - ``corrupt``.
+
+    ``clean`` and ``corrupt``: f of both prompts, in nats. ``layers``: the number of each row's layer. ``tokens`` of the
+    clean prompt and ``other_tokens`` of the corrupt one; of a masked model the answer's hidden place comes last.
+    """
+
+    clean: float
+    corrupt: float
+    values: NDArray[np.float32]
+    layers: tuple[int, ...]
+    tokens: tuple[str, ...]
+    other_tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no answer: ``status`` goes into the coverage, ``reason`` is one sentence."""
 
@@ -141,11 +178,15 @@ class Failure:
     reason: str
 
 
-Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Failure
+Looked = Hidden | Lensed | Patched
+Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Looked | Failure
 Responses = Mapping[Request, Response]
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated, Failure)
+    for kind in (
+        *(Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated),
+        *(Hidden, Lensed, Patched, Failure),
+    )
 }
 
 
@@ -158,6 +199,9 @@ _TYPES: dict[str, dict[str, Any]] = {
     "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
     "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
     "Ablated": {"values": tuple},
+    "Hidden": {"vectors": np.ndarray},
+    "Lensed": {"answer": tuple, "contrast": tuple, "top": tuple, "target": str},
+    "Patched": {"clean": float | int, "corrupt": float | int, "values": np.ndarray, "layers": tuple, "tokens": tuple},
     "Failure": {"status": str, "reason": str},
 }
 

@@ -35,6 +35,7 @@ from audit.models.responses import (
     Tabulated,
 )
 from audit.models.scripted_attribution import attributed
+from audit.models.scripted_inside import ScriptedInside, noise
 from audit.results import ModelFacts
 
 ALL = frozenset(
@@ -47,6 +48,7 @@ ALL = frozenset(
         Capability.TABULATE,
         Capability.PREDICT,
         Capability.EMBED,
+        Capability.STATES,
     }
 )
 
@@ -55,11 +57,6 @@ PAIR = "=>"
 """What stands between the two texts of a pair, as a script's ``classify`` gets them."""
 
 _GROUPS = (("green", "blue"), ("small", "large"))
-
-
-def noise(text: str) -> float:
-    """A number from 0 to 1 that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
 
 
 def _direction(text: str) -> list[float]:
@@ -86,7 +83,7 @@ def even_table(cases: int = 240) -> Tabulated:
     )
 
 
-class ScriptedModel:
+class ScriptedModel(ScriptedInside):
     """Answers from functions of the prompt's text.
 
     Args:

@@ -19,6 +19,7 @@ from audit.models.budget import tokens_per_pass
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.faults import explained
 from audit.models.forced import Forced, read_tokens
+from audit.models.inside import Reading, read_units
 from audit.models.loading import describe, fingerprint, load
 from audit.models.options import Options
 from audit.models.requests import Attend, Capability, Decision, Generate, Prompt, Request, Score
@@ -78,6 +79,7 @@ class Seq2SeqModel(WhiteBox):
         facts = describe(self.network, weights, source, "seq2seq-lm", options, declared, self.capabilities, template)
         notes = [*facts.notes, *filter(None, [_beginning(tokenizer, start), passed_over(settings)])]
         self.facts = facts.model_copy(update={"context_length": self._source_limit, "notes": notes})
+        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
 
     @property
@@ -225,6 +227,10 @@ class Seq2SeqModel(WhiteBox):
         answer = torch.tensor([(self.scorer.start + c.target)[:-1]], device=self._device)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "decoder_input_ids": answer}
         return Forced(inputs, range(len(c.context)), deciding, read_tokens(deciding, c.target), c.target)
+
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone."""
+        return read_units(self.encoder.units(prompt))
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

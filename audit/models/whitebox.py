@@ -13,9 +13,11 @@ from audit.models.base import chunks
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
 from audit.models.forced import Forced
+from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
 from audit.models.randomised import shuffled, unshuffled
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt, Request
-from audit.models.responses import Ablated, Attended, Attributed, Failure
+from audit.models.requests import Ablate, Attend, Attribute, Decision, Lens, Patch, Prompt, Request, States
+from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched
+from audit.results import ModelFacts
 
 
 class WhiteBox(ABC):
@@ -23,9 +25,13 @@ class WhiteBox(ABC):
 
     Attributes:
         network: the transformers model, in evaluation mode.
+        tokenizer: what it came with.
+        facts: which exact model it is.
     """
 
     network: Any
+    tokenizer: Any
+    facts: ModelFacts
 
     @abstractmethod
     def scalar(self, request: Decision) -> Scalar:
@@ -34,6 +40,10 @@ class WhiteBox(ABC):
     @abstractmethod
     def forced(self, prompt: Prompt, continuation: str) -> Forced:
         """The teacher-forced pass over a prompt and an answer of which ``undecidable`` says nothing."""
+
+    @abstractmethod
+    def reading(self, prompt: Prompt) -> Reading:
+        """The tokens of a text alone, as the model or its encoder reads them."""
 
     @abstractmethod
     def undecidable(self, request: Decision) -> Failure | None:
@@ -79,10 +89,23 @@ class WhiteBox(ABC):
         return answered(requests, self.undecidable, self.scalar, ablate_all)
 
     def grouped(self, requests: Sequence[Request]) -> list[list[Request]]:
-        """Requests that look inside in groups for one call each: about decisions as many as fill a pass, others alone."""
+        """Requests that look inside in groups for one call each: as many as fill a pass where they share one."""
         if all(isinstance(request, Attribute | Ablate) for request in requests):
             return together(requests, tokens_per_pass(self.network))
-        return chunks(requests, 1)
+        states = [request for request in requests if isinstance(request, States)]
+        return state_groups(self, states) if states else chunks(requests, 1)
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        """Hidden states of texts at every layer."""
+        return states_of(self, requests)
+
+    def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
+        """What each layer would answer."""
+        return [lens_of(self, request) for request in requests]
+
+    def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
+        """Which states carry the difference between two prompts."""
+        return [patch_of(self, request) for request in requests]
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Attention weights from one eager pass each; other kernels return none, and no gradients by them."""

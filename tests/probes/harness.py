@@ -26,12 +26,18 @@ from audit.models import (
     Failure,
     Generate,
     Generated,
+    Hidden,
     Judge,
+    Lens,
+    Lensed,
     Model,
+    Patch,
+    Patched,
     Request,
     Response,
     Score,
     Scored,
+    States,
     Tabulate,
     Tabulated,
     answer,
@@ -177,4 +183,13 @@ class FailingModel(ScriptedModel):
         return [self.failure for _ in requests]
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        return [self.failure for _ in requests]
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        return [self.failure for _ in requests]
+
+    def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
+        return [self.failure for _ in requests]
+
+    def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         return [self.failure for _ in requests]

@@ -33,7 +33,6 @@ ASKED = {
     "counterfactual_letters": ("text",),
     "counterfactual_decisions": ("text",),
     "counterfactual_shortlists": ("text",),
-    "decisions": ("prompt",),
     "pronouns": ("text",),
     "word_alignments": ("source", "target"),
     "decisions": ("prompt", "paraphrase"),
