@@ -21,6 +21,7 @@ from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
+from audit.commands.explain import explain_command
 from audit.commands.mitigate import mitigate_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
@@ -321,6 +322,7 @@ def schema(
 
 
 app.command("cache")(cache_command)
+app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
 
 
