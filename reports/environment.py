@@ -35,6 +35,7 @@ def build_environment(translations: NullTranslations | None = None, language: st
         "shorten": text.shorten,
         "brief": text.brief,
         "number": text.number,
+        "factor": text.factor,
         "count": text.count,
         "moment": text.moment,
         "duration": text.duration,

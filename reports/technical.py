@@ -11,16 +11,16 @@ from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Re
 from reports.charts import Chart, dot_whisker
 from reports.claims import Part, parts_of
 from reports.environment import build_environment
-from reports.evidence import anchor, by_concern, of_kind, ordered, packed
+from reports.evidence import anchor, by_concern, ordered, packed
+from reports.explained import SCRIPTS as EXPLAINING
+from reports.explained import STYLES, explained
 from reports.page import assets
 from reports.text import cleaned, slug
-from reports.viewers import attributions
 
 LONGEST_TEXT = 4000
 PLAIN_RECORDS = 20
 MOST_NAMED = 3
-STYLES = ("base.css", "report.css", "viewers.css")
-SCRIPTS = ("common.js", "records.js", "attention_draw.js", "attention.js", "downloads.js")
+SCRIPTS = (EXPLAINING[0], "records.js", *EXPLAINING[1:], "downloads.js")
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,8 @@ def render_report(
         config=to_json(shown.manifest.config),
         probes=_probe_views(shown, result.findings, records),
         gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates],
-        attention=len(of_kind(every, "attention")),
-        attributions=attributions(every),
-        explained=len(of_kind(every, "attribution")),
+        views=explained(every),
+        linked=True,
         total=len(every),
         evidence=packed(every),
         raw=result.model_dump(mode="json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -66,6 +67,11 @@ def number(value: float | None) -> str:
     if size < 0.01:
         return f"{value:.2g}"
     return f"{value:.{1 if size >= 100 else 2 if size >= 1 else 3}f}"
+
+
+def factor(nats: float) -> str:
+    """How many times as much, of a difference in nats."""
+    return "more than 1,000" if nats > math.log(1000) else number(math.exp(nats))
 
 
 def count(value: int | None) -> str:

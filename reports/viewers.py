@@ -1,20 +1,30 @@
-"""Material for the viewers: attributions as drawable tokens, attention as a list of examples."""
+"""Attributions as drawable tokens, each picture with the test that it passed or failed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from audit.results.schema import Record
+from reports.detail import finite, numbers, table, text, texts
 from reports.evidence import anchor, of_kind
 from reports.text import cleaned, number
 
 MOST_EXAMPLES = 24
 MOST_TOKENS = 600
+MOST_ANSWER_TOKENS = 200
+MOST_METHODS = 12
 LEVELS = 5
+VERDICTS = ("supported", "weak", "not supported", "not tested")
+NOTHING_FOUND = "no explanation found: all scores are zero"
 # Facts of an attribution that are printed under it, in this order.
-_FACTS = ("target", "contrast", "method", "baseline", "f_full", "f_empty", "comprehensiveness", "sufficiency", "gain")
+_WORDS = ("target", "contrast", "baseline", "unit")
+_NUMBERS = ("f_full", "f_empty", "comprehensiveness", "sufficiency")
+# What the name of a method must hold to have a blind spot of its own.
+_FAMILIES = (("gradient", "gradient"), ("attention", "attention"), ("rollout", "attention"), ("shap", "shapley"))
+_ONE_BY_ONE = ("leave one out", "leave-one-out", "occlusion", "ablation", "deletion")
 
 
 @dataclass(frozen=True)
@@ -23,19 +33,56 @@ class Token:
 
     position: int
     text: str
-    score: str
+    value: float
     level: int
-    sign: str
+
+    @property
+    def sign(self) -> str:
+        """``plus`` for what pushed towards the answer, else ``minus``."""
+        return "plus" if self.value > 0 else "minus"
+
+    @property
+    def score(self) -> str:
+        """The score in print."""
+        return f"{'+' if self.value > 0 else ''}{number(self.value)}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one method says of one answer; without ``tokens`` there is no picture and ``reason`` says why.
+
+    ``verdict`` is of the method over the whole audit, ``gain`` what its test gave for this text, in nats; ``error``
+    how far the scores miss the change that they should add up to. ``blind`` names what such a picture does not show.
+    """
+
+    method: str
+    verdict: str | None
+    gain: float | None
+    error: float | None
+    reason: str | None
+    tokens: list[Token]
+    blind: str
+
+
+@dataclass(frozen=True)
+class AnswerToken:
+    """A token of the answer with the input token that weighed most for it, where any did."""
+
+    position: int
+    text: str
+    strongest: Token | None
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """One explained answer."""
+    """One explained answer: the picture of the main method, then those of the others."""
 
     anchor: str
     record: Record
-    tokens: list[Token]
+    picture: Picture
+    others: list[Picture]
     strongest: list[Token]
+    by_token: list[AnswerToken]
     facts: list[tuple[str, str]]
     left_out: int
 
@@ -45,33 +92,78 @@ def spelled(token: str) -> str:
     return token.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥") or "∅"
 
 
-def _tokens(texts: Sequence[Any], scores: Sequence[Any]) -> list[Token]:
-    pairs = [(str(t), float(s) if isinstance(s, int | float) else 0.0) for t, s in zip(texts, scores, strict=False)]
-    top = max((abs(score) for _, score in pairs), default=0.0) or 1.0
+def drawn(names: Sequence[str], scores: Sequence[float], top: float | None = None) -> list[Token]:
+    """Tokens with the thickness of their lines; ``top`` is the score of the thickest, else the largest of these."""
+    full = top or max((abs(score) for score in scores), default=0.0) or 1.0
+    return [
+        Token(position, spelled(name), score, min(round(LEVELS * (abs(score) / full)), LEVELS))
+        for position, (name, score) in enumerate(zip(names, scores, strict=True))
+    ]
+
+
+def strongest(tokens: Sequence[Token], most: int) -> list[Token]:
+    """Those with a line, the largest score first."""
+    return sorted((t for t in tokens if t.level), key=lambda t: (-abs(t.value), t.position))[:most]
+
+
+def _blind(method: str) -> str:
+    name = method.lower()
+    if any(part in name for part in _ONE_BY_ONE):
+        return "one by one"
+    return next((family for part, family in _FAMILIES if part in name), "any")
+
+
+def _picture(names: Sequence[str], detail: dict[str, Any]) -> Picture | None:
+    """The picture of a method, or why it has none; None where the material is malformed."""
+    method = text(detail.get("method")) or "?"
+    verdict = detail.get("verdict") if detail.get("verdict") in VERDICTS else None
+    gain, error = finite(detail.get("gain")), finite(detail.get("error"))
+    reason, scores = text(detail.get("reason")), numbers(detail.get("scores"), len(names))
+    if reason is None and scores is None:
+        return None
+    if reason is None and not any(scores or ()):
+        reason = NOTHING_FOUND
+    tokens = [] if reason is not None or scores is None else drawn(names, scores)[:MOST_TOKENS]
+    return Picture(method, verdict, gain, error, reason, tokens, _blind(method))
+
+
+def _by_token(names: Sequence[str], detail: dict[str, Any]) -> list[AnswerToken]:
+    answer = texts(detail.get("answer_tokens"))
+    rows = None if answer is None else table(detail.get("by_token"), len(answer), len(names))
+    if answer is None or rows is None:
+        return []
+    top = max(abs(score) for row in rows for score in row)
     made = []
-    for position, (text, score) in enumerate(pairs[:MOST_TOKENS]):
-        level = round(LEVELS * abs(score) / top)
-        sign = "plus" if score > 0 else "minus"
-        made.append(Token(position, spelled(text), f"{'+' if score > 0 else ''}{number(score)}", level, sign))
+    for position, (name, row) in enumerate(zip(answer[:MOST_ANSWER_TOKENS], rows, strict=False)):
+        best = strongest(drawn(names, row, top), 1)
+        made.append(AnswerToken(position, spelled(name), best[0] if best else None))
     return made
 
 
 def _one(record: Record) -> Attribution | None:
     shown = cleaned(record, 4000)
-    texts, scores = shown.detail.get("tokens"), shown.detail.get("scores")
-    if not isinstance(texts, list) or not isinstance(scores, list) or len(texts) != len(scores):
+    detail = shown.detail
+    names = texts(detail.get("tokens"))
+    picture = None if names is None else _picture(names, detail)
+    if names is None or picture is None:
         return None
-    tokens = _tokens(texts, scores)
-    facts = []
-    for key in _FACTS:
-        value = shown.detail.get(key)
-        if value is not None:
-            facts.append((key, number(value) if isinstance(value, int | float) else str(value)))
-    strongest = sorted((t for t in tokens if t.level), key=lambda t: (-t.level, -abs(float(t.score)), t.position))[:10]
-    return Attribution(anchor(record), shown, tokens, strongest, facts, max(len(texts) - MOST_TOKENS, 0))
+    others = detail.get("others") if isinstance(detail.get("others"), list) else []
+    pictures = [_picture(names, other) for other in others[:MOST_METHODS] if isinstance(other, dict)]
+    facts = [(key, value) for key in _WORDS if (value := text(detail.get(key))) is not None]
+    facts += [(key, number(value)) for key in _NUMBERS if (value := finite(detail.get(key))) is not None]
+    return Attribution(
+        anchor(record),
+        shown,
+        picture,
+        [p for p in pictures if p is not None],
+        strongest(picture.tokens, 10),
+        _by_token(names, detail),
+        facts,
+        max(len(names) - MOST_TOKENS, 0),
+    )
 
 
 def attributions(records: Sequence[Record]) -> list[Attribution]:
     """The attributions worth drawing, in the order given; malformed material is left out."""
-    views = (_one(record) for record in of_kind(records, "attribution")[:MOST_EXAMPLES])
-    return [view for view in views if view is not None]
+    views = (_one(record) for record in of_kind(records, "attribution"))
+    return list(islice((view for view in views if view is not None), MOST_EXAMPLES))

@@ -43,8 +43,9 @@ page.drawing = (() => {
     return canvas;
   }
 
-  // layers x heads; `fillCell(pen, layer, head, x, y, side)` paints one.
-  function overview(canvas, layers, heads, room, fillCell) {
+  // layers x heads, the layers by name; `fillCell(pen, layer, head, x, y, side)` paints one.
+  function overview(canvas, names, heads, room, fillCell) {
+    const layers = names.length;
     // Deep models get smaller cells, so that all layers can be seen together.
     const fits = Math.floor(Math.min((room - 24) / heads, 990 / layers));
     const side = Math.max(24, Math.min(56, fits));
@@ -57,14 +58,32 @@ page.drawing = (() => {
     for (let head = 0; head < heads; head += 1) pen.fillText(head, 24 + (head + 0.5) * side, 8);
     pen.textAlign = 'right';
     for (let layer = 0; layer < layers; layer += 1) {
-      pen.fillText(layer, 19, 18 + (layer + 0.5) * side);
+      pen.fillText(names[layer], 19, 18 + (layer + 0.5) * side);
       for (let head = 0; head < heads; head += 1) fillCell(pen, layer, head, 25 + head * side, 19 + layer * side, side - 2);
     }
     return { side, left: 24, top: 18 };
   }
 
-  // Rows are `tokens`, columns the `sources` that they look at.
-  function matrix(canvas, tokens, sources, weight, room, chosen, first, full) {
+  // The letters of a head's roles in the corner of its cell, on paper so that they can be read on any picture.
+  function letters(pen, text, x, y, side, colours) {
+    const shown = text.length > 2 ? `${text.slice(0, 1)}+` : text;
+    const wide = 5 + 8 * shown.length;
+    pen.save();
+    pen.font = '700 11px system-ui, sans-serif';
+    pen.textAlign = 'center';
+    pen.textBaseline = 'middle';
+    pen.fillStyle = colours.paper;
+    pen.fillRect(x + side - wide, y + side - 13, wide, 13);
+    pen.strokeStyle = colours.ink;
+    pen.lineWidth = 1;
+    pen.strokeRect(x + side - wide + 0.5, y + side - 12.5, wide - 1, 12);
+    pen.fillStyle = colours.ink;
+    pen.fillText(shown, x + side - wide / 2, y + side - 6);
+    pen.restore();
+  }
+
+  // Rows are `tokens`, columns the `sources` that they look at; `marked` are positions that the example is about.
+  function matrix(canvas, tokens, sources, weight, room, chosen, first, full, marked) {
     const size = tokens.length;
     const width = sources.length;
     const left = 92;
@@ -76,11 +95,11 @@ page.drawing = (() => {
     pen.drawImage(picture(size, width, weight, colours, first, full), left, top, width * side, size * side);
     pen.font = '11px ui-monospace, monospace';
     pen.textBaseline = 'middle';
-    const label = (token) => shorten(spelled(token.slice(0, 40)), 12);
+    const label = (token, is) => (is ? '▸' : '') + shorten(spelled(token.slice(0, 40)), is ? 11 : 12);
     pen.textAlign = 'right';
     tokens.forEach((token, i) => {
       pen.fillStyle = i === chosen.row ? colours.mark : colours.ink;
-      pen.fillText(label(token), left - 6, top + (i + 0.5) * side);
+      pen.fillText(label(token, marked.from.includes(i)), left - 6, top + (i + 0.5) * side);
     });
     pen.textAlign = 'left';
     sources.forEach((token, i) => {
@@ -88,7 +107,7 @@ page.drawing = (() => {
       pen.save();
       pen.translate(left + (i + 0.5) * side, top - 6);
       pen.rotate(-Math.PI / 2);
-      pen.fillText(label(token), 0, 0);
+      pen.fillText(label(token, marked.to.includes(i)), 0, 0);
       pen.restore();
     });
     pen.strokeStyle = colours.line;
@@ -130,5 +149,5 @@ page.drawing = (() => {
     drawing.replaceChildren(...parts);
   }
 
-  return { palette, css, picture, overview, matrix, lines };
+  return { palette, css, picture, overview, letters, matrix, lines };
 })();

@@ -63,7 +63,7 @@
   function detail(value) {
     if (!value || !Object.keys(value).length) return undefined;
     // Packed weights are for the viewer; as text they say nothing.
-    const readable = Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'weights' && key !== 'rollout'));
+    const readable = Object.fromEntries(Object.entries(value).filter(([key]) => !['weights', 'rollout', 'maps'].includes(key)));
     return JSON.stringify(readable, null, 1);
   }
 

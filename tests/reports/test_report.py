@@ -46,7 +46,7 @@ def test_same_result_same_bytes(make: Callable[[], Case]) -> None:
 def test_the_policy_names_every_script_and_nothing_else() -> None:
     html = report(fixtures.typical())
     assert "unsafe-inline" not in html
-    assert html.count("<script>") == len(re.findall(r"'sha256-", html.split("script-src", 1)[1].split(";", 1)[0])) == 5
+    assert html.count("<script>") == len(re.findall(r"'sha256-", html.split("script-src", 1)[1].split(";", 1)[0])) == 6
     assert not re.search(r"\bsrc=|https?://(?!www\.w3\.org/2000/svg)", html)
 
 
@@ -111,7 +111,7 @@ def test_blocks_cannot_end_their_element() -> None:
 
 def test_hostile_text_stays_text() -> None:
     html = report(fixtures.hostile())
-    assert html.count("<script") == 5 + 3
+    assert html.count("<script") == 6 + 3
     assert "<img" not in html
     assert "\u202e" not in html
     assert "\x00" not in html
@@ -126,10 +126,11 @@ def test_malformed_attributions_are_left_out() -> None:
     ]
     views = attributions([*bad, good])
     assert [view.record.id for view in views] == [good.id]
-    assert views[0].tokens[1].text == "␣nurse"
+    assert views[0].picture.tokens[1].text == "␣nurse"
     assert {t.sign for t in views[0].strongest} == {"plus", "minus"}
-    flat = record("e.a", 3, detail={"kind": "attribution", "tokens": ["a", "b"], "scores": [0, None]})
-    assert [t.level for t in attributions([flat])[0].tokens] == [0, 0]
+    flat = record("e.a", 3, detail={"kind": "attribution", "tokens": ["a", "b"], "scores": [0, 0.0]})
+    assert attributions([flat])[0].picture.tokens == []  # a blank picture would read as a finding
+    assert "all scores are zero" in str(attributions([flat])[0].picture.reason)
 
 
 def test_both_pages_from_a_folder(tmp_path: Path) -> None:

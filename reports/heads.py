@@ -1,0 +1,107 @@
+"""Attention that can be drawn: which examples the viewer offers, and what can be said of them without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from audit.results.schema import Record
+from reports.detail import text, texts, unpacked, whole
+from reports.evidence import anchor, of_kind
+from reports.text import cleaned
+from reports.viewers import spelled
+
+MOST_EXAMPLES = 60
+MOST_WEIGHTS = 64_000_000  # bytes of one example; more would stop a browser
+MOST_PAIRS = 10
+MOST_HEADS = 12
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A token, one that it draws on, and the share, 0 to 1."""
+
+    start: str
+    end: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Role:
+    """Heads that do the same thing, as (layer, head); ``more`` of them are not named."""
+
+    name: str
+    heads: list[tuple[int, int]]
+    more: int
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One example of the viewer, in words; ``pairs`` are the largest weights of its rollout."""
+
+    anchor: str
+    record: Record
+    caption: str | None
+    missing: list[str]
+    roles: list[Role]
+    pairs: list[Pair]
+
+
+def _shape(detail: dict[str, Any]) -> tuple[list[str], list[str], int] | None:
+    """Rows, columns, and numbers in one matrix; None where the weights do not fit them."""
+    rows = texts(detail.get("tokens"))
+    columns = rows if "sources" not in detail else texts(detail.get("sources"))
+    layers, heads = whole(detail.get("layers"), 1), whole(detail.get("heads"), 1)
+    causal = detail.get("causal")
+    if rows is None or columns is None or layers is None or heads is None or not isinstance(causal, bool):
+        return None
+    if causal and columns is not rows:
+        return None
+    size = len(rows) * (len(rows) + 1) // 2 if causal else len(rows) * len(columns)
+    if layers * heads * size > MOST_WEIGHTS or unpacked(detail.get("weights"), layers * heads * size) is None:
+        return None
+    return rows, columns, size
+
+
+def _pairs(detail: dict[str, Any], rows: list[str], columns: list[str], size: int) -> list[Pair]:
+    rolled = unpacked(detail.get("rollout"), size)
+    if rolled is None:
+        return []
+    causal = detail["causal"]
+    places = [(r, c) for r in range(len(rows)) for c in range(r + 1 if causal else len(columns))]
+    # The first token draws what has no other place, and each token draws on itself: neither says anything of a text.
+    told = [(w, r, c) for w, (r, c) in zip(rolled, places, strict=True) if c > 0 and (r != c or rows is not columns)]
+    best = sorted(told, key=lambda entry: (-entry[0], entry[1:]))[:MOST_PAIRS]
+    return [Pair(spelled(rows[r]), spelled(columns[c]), w / 255) for w, r, c in best]
+
+
+def _roles(detail: dict[str, Any]) -> list[Role]:
+    given = detail.get("roles")
+    made = []
+    for name, heads in (given if isinstance(given, dict) else {}).items():
+        places = heads if isinstance(heads, list) else []
+        pairs = [(whole(p[0]), whole(p[1])) for p in places if isinstance(p, list) and len(p) == 2]
+        known = [(layer, head) for layer, head in pairs if layer is not None and head is not None]
+        if known:
+            made.append(Role(name, known[:MOST_HEADS], max(len(known) - MOST_HEADS, 0)))
+    return made
+
+
+def _one(record: Record) -> Looked | None:
+    shape = _shape(record.detail)
+    if shape is None:
+        return None
+    rows, columns, size = shape
+    pairs = _pairs(record.detail, rows, columns, size)
+    bare = {key: record.detail[key] for key in ("caption", "missing", "roles") if key in record.detail}
+    shown = cleaned(record.model_copy(update={"detail": bare}), 4000)
+    missing = texts(shown.detail.get("missing")) or []
+    return Looked(anchor(record), shown, text(shown.detail.get("caption")), missing, _roles(shown.detail), pairs)
+
+
+def attended(records: Sequence[Record]) -> list[Looked]:
+    """The examples that the attention viewer can draw, in the order given; malformed material is left out."""
+    views = (_one(record) for record in of_kind(records, "attention"))
+    return list(islice((view for view in views if view is not None), MOST_EXAMPLES))
