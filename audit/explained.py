@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from audit.models import Attended, Attributed, Message, prompt_text
-from audit.results import ModelFacts, Record, write_text
-from probes.explainability.single import LEVEL, MOST_ERROR, Question, RankTest, Verdict, verdict, why_untested
+from audit.results import ModelFacts, Outlook, Record, write_text
 from probes.explainability.one_view import viewer_block
+from probes.explainability.single import LEVEL, MOST_ERROR, Question, RankTest, Verdict, verdict, why_untested
 from reports.explanation import Told, render_explanation
-from reports.text import number, visible
+from reports.text import factor, number, visible
 
 UNSIGNED = frozenset({"saliency"})
 """Methods whose scores say how much a unit matters, not which way it pushes."""
@@ -26,9 +26,9 @@ UNSIGNED = frozenset({"saliency"})
 
 @dataclass(frozen=True)
 class Strongest:
-    """One line of the table: ``place`` of the unit in the prompt, its visible text, where it pushes, its score in nats."""
+    """One line of the table: the unit's position from 0, its visible text, where it pushes, its score in nats."""
 
-    place: int
+    position: int
     text: str
     pushes: str
     score: float
@@ -99,7 +99,7 @@ class Explanation:
         if self.test is None:
             return ""
         quantity = "odds" if self.question.contrast is not None else "probability"
-        times = number(float(np.exp(abs(self.test.gain))))
+        times = factor(abs(self.test.gain))
         more = f"{times} times as far as" if self.test.gain > 0 else f"less far, by a factor of {times}, than"
         return (
             f"Gain over random orders: {self.test.gain:+.2f} nats. On average the marked {self.question.unit}s moved the "
@@ -114,17 +114,17 @@ class Explanation:
     def strongest(self, count: int = 10) -> list[Strongest]:
         """The units with the largest scores of either sign, the largest first."""
         rows = []
-        for place, (unit, score) in enumerate(zip(self.units, self.scores, strict=True), 1):
+        for position, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
             pushes = "" if self.question.method in UNSIGNED else "+ towards" if score > 0 else "- away"
-            rows.append(Strongest(place, visible(unit), pushes if score else "", score))
-        return sorted(rows, key=lambda row: (-abs(row.score), row.place))[:count]
+            rows.append(Strongest(position, visible(unit), pushes if score else "", score))
+        return sorted(rows, key=lambda row: (-abs(row.score), row.position))[:count]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a unit: its place from 1, its text, its score in nats, and its rank by size from 1."""
+        """One row a unit, by position from 0: its text, its score in nats, and its rank by size from 1."""
         frame = pd.DataFrame({"unit": self.units, "score": np.array(self.scores, dtype=float)})
         frame["rank"] = frame["score"].abs().rank(ascending=False, method="first").astype(int)
-        return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="place"))
+        return frame.rename_axis("position")
 
     def data(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
@@ -225,7 +225,11 @@ class AttentionView:
 
     def _page(self) -> str:
         title = f"Where {self.model.name} looks"
-        shown = Told(title, "Attention shows from where the model took information, not why it answers.", "", facts=_model_facts(self.model))
+        shown = Told(
+            title,
+            "Attention shows from where the model took information, not why it answers.",
+            facts=_model_facts(self.model),
+        )
         return render_explanation(shown, None, self.record())
 
     def _repr_html_(self) -> str:
@@ -243,7 +247,14 @@ def _frame(page: str, title: str, height: int, allowed: str) -> str:
 def _record(name: str, probe: str, text: str, output: str, detail: Mapping[str, Any]) -> Record:
     """A record as the pages draw it; it is kept nowhere."""
     return Record(
-        id=name, probe=probe, item=name, source="asked", cluster=name, input=text, output=output.strip() or None, detail=dict(detail)
+        id=name,
+        probe=probe,
+        item=name,
+        source="asked",
+        cluster=name,
+        input=text,
+        output=output.strip() or None,
+        detail=dict(detail),
     )
 
 
@@ -286,7 +297,9 @@ def _warnings(e: Explanation) -> list[str]:
     if e.preferred is False and other:
         said.append(f"The model prefers {other[0]}: this explains an answer that it would not choose between the two.")
     elif e.preferred is False:
-        said.append(f"{answer} is not the model's first choice here: this explains an answer that it would not give by itself.")
+        said.append(
+            f"{answer} is not the model's first choice here: this explains an answer that it would not give by itself."
+        )
     if e.attributed is None:
         said.append(f"There is no number to explain: {e.reason}")
     elif not any(e.scores):
@@ -294,6 +307,14 @@ def _warnings(e: Explanation) -> list[str]:
     if asked.method in UNSIGNED and any(e.scores):
         said.append(f"Scores of {asked.method} say how much a {asked.unit} matters, not which way it pushes.")
     return said
+
+
+def _outlook(e: Explanation) -> Outlook:
+    """How the page marks the verdict; that nothing was shown is no proof that the words did not matter."""
+    if e.verdict == "not supported":
+        return "unclear" if (e.gain or 0) > 0 else "problem_found"
+    marks: dict[Verdict, Outlook] = {"supported": "no_problem_found", "weak": "unclear"}
+    return marks.get(e.verdict, "not_tested")
 
 
 def told(e: Explanation) -> Told:
@@ -308,7 +329,7 @@ def told(e: Explanation) -> Told:
             ("gain over random orders", f"{e.test.gain:+.3f} nats"),
             ("p by rank", f"{number(e.test.p)}, {e.test.orders} random orders"),
         ]
-    return Told(e.asked, e.sentence, e.verdict, e.meaning, tuple(e.warnings), tuple(facts) + _model_facts(e.model))
+    return Told(e.asked, e.sentence, _outlook(e), e.meaning, tuple(e.warnings), tuple(facts) + _model_facts(e.model))
 
 
 def _model_facts(model: ModelFacts) -> tuple[tuple[str, str], ...]:

@@ -319,7 +319,7 @@ def _explained(model: Model, question: Question, progress: Progress) -> Explanat
         fill = partial(answers.fill, model, cache, progress=progress)
         fill(question.likelihoods)
         _check_answers(model, question, answers)
-        likely = likelihoods_of(question, answers)
+        likely = likelihoods_of(question, answers.responses)
         if isinstance(likely, Failure):
             return _no_number(model, question, likely)
         fill([question.attribution])
@@ -327,10 +327,10 @@ def _explained(model: Model, question: Question, progress: Progress) -> Explanat
         if not isinstance(found, Attributed):
             return _no_number(model, question, found)
         fill(question.tests(found))
-    tested = question.measured(found, answers) if question.tests(found) else None
+    tested = question.measured(found, answers.responses) if question.tests(found) else None
     if isinstance(tested, Failure):
         return _no_number(model, question, tested)
-    return Explanation(model.facts, question, found, tuple(likely), prefers(question, answers), tested)
+    return Explanation(model.facts, question, found, tuple(likely), prefers(question, answers.responses), tested)
 
 
 def _no_number(model: Model, question: Question, failure: object) -> Explanation:

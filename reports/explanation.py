@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from gettext import NullTranslations
 
-from audit.results.schema import Record
+from audit.results.schema import Outlook, Record
 from reports.environment import build_environment
 from reports.evidence import packed
 from reports.explained import SCRIPTS, STYLES, explained
@@ -13,20 +13,19 @@ from reports.page import assets
 from reports.text import shorten, visible
 
 LONGEST_TEXT = 2000
-ICONS = {"supported": "no_problem_found", "weak": "unclear", "not supported": "problem_found"}
 
 
 @dataclass(frozen=True)
 class Told:
     """What the page says in words.
 
-    ``verdict``: ``supported``, ``weak``, ``not supported``, ``not tested``, or empty where nothing is claimed; ``meaning``: what
-    the gain says; ``facts``: names and values, in the order in which they are printed.
+    ``outlook``: whether the picture holds up, as the outlook of a finding, or None where nothing is claimed; ``meaning``:
+    what the gain says; ``facts``: names and values, in the order in which they are printed.
     """
 
     title: str
     sentence: str
-    verdict: str = ""
+    outlook: Outlook | None = None
     meaning: str = ""
     warnings: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
@@ -48,7 +47,6 @@ def render_explanation(
     page = build_environment(translations, language).get_template("explanation.html")
     return page.render(
         told=_cleaned(told),
-        icon_of=ICONS.get(told.verdict, "not_tested"),
         text=_shown(attribution.input if attribution else attention.input if attention else ""),
         answer=attribution is not None,
         views=explained(records),
@@ -68,7 +66,7 @@ def _cleaned(told: Told) -> Told:
     return Told(
         _shown(told.title),
         _shown(told.sentence),
-        told.verdict,
+        told.outlook,
         _shown(told.meaning),
         tuple(_shown(warning) for warning in told.warnings),
         tuple((name, _shown(value)) for name, value in told.facts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,9 @@ def explain_command(
     chat: Annotated[
         bool | None, typer.Option("--chat/--raw", help="Question, or text to go on with; by the model's template.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Also draw a page with the attention.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Also draw a page with the attention.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
@@ -86,10 +89,12 @@ def explain_command(
         print(f"Page: {page}")
 
 
-def _check_options(record: str | None, given: dict[str, object], output: Path | None, device: str | None) -> None:
+def _check_options(record: str | None, given: Mapping[str, object], output: Path | None, device: str | None) -> None:
     wrong = option_problems((), (), None, None, None, device, None)
     if record is not None:
-        wrong += [f"{name} goes with --prompt and --answer, not with --record." for name, v in given.items() if v is not None]
+        wrong += [
+            f"{name} goes with --prompt and --answer, not with --record." for name, v in given.items() if v is not None
+        ]
     else:
         wrong += [f"Give {name}, or --record." for name in ("--prompt", "--answer") if given[name] is None]
     if output is not None and output.is_dir():
@@ -111,26 +116,25 @@ def _draw(model: Model, found: Explanation, output: Path, progress: Progress) ->
 
 def _tell(found: Explanation) -> None:
     console = Console(highlight=False)
-    console.print(Text(found.asked), style="bold", soft_wrap=False)
-    console.print(Text(found.sentence))
-    for warning in found.warnings:
-        console.print(Text(f"Warning: {warning}"))
+    whole = not console.is_terminal  # whoever reads a pipe or a file breaks lines as they like
+    console.print(Text(found.asked), style="bold", soft_wrap=whole)
+    for line in (found.sentence, *(f"Warning: {warning}" for warning in found.warnings)):
+        console.print(Text(line), soft_wrap=whole)
     rows = found.strongest(ROWS)
     if any(row.score for row in rows):
         table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
-        table.add_column("Place", justify="right")
+        table.add_column("Position", justify="right")
         table.add_column(found.question.unit.capitalize(), overflow="fold")
         table.add_column("Pushes", no_wrap=True)
         table.add_column("Score (nats)", justify="right", no_wrap=True)
         for row in rows:
-            table.add_row(str(row.place), Text(row.text), row.pushes, f"{row.score:+.3f}")
+            table.add_row(str(row.position), Text(row.text), row.pushes, f"{row.score:+.3f}")
         console.print(table)
         left = len(found.units) - len(rows)
         if left > 0:
             console.print(f"{left} more, none of them stronger; --json prints all.")
-    console.print(Text(_numbers(found)))
-    if found.meaning:
-        console.print(Text(found.meaning))
+    for line in filter(None, (_numbers(found), found.meaning)):
+        console.print(Text(line), soft_wrap=whole)
 
 
 def _numbers(found: Explanation) -> str:
