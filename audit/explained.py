@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audit.models import Attended, Attributed, Message, prompt_text
 from audit.results import ModelFacts, Outlook, Record, write_text
-from probes.explainability.one_view import viewer_block
+from probes.explainability.one_view import LONGEST, viewer_block
 from probes.explainability.single import LEVEL, MOST_ERROR, Question, RankTest, Verdict, verdict, why_untested
 from reports.explanation import Told, render_explanation
 from reports.text import factor, number, visible
@@ -156,7 +156,11 @@ class Explanation:
         return write_text(Path(path), self._page(attention))
 
     def _page(self, attention: AttentionView | None = None) -> str:
-        return render_explanation(told(self), self._record(), attention.record() if attention else None)
+        said = told(self)
+        seen = None if attention is None else attention.record()
+        if attention is not None and seen is None:
+            said = replace(said, warnings=(*said.warnings, attention.too_long))
+        return render_explanation(said, self._record(), seen)
 
     def _record(self) -> Record | None:
         found, test = self.attributed, self.test
@@ -223,14 +227,21 @@ class AttentionView:
         """Write a page of its own with the viewer, which needs no other file."""
         return write_text(Path(path), self._page())
 
+    @property
+    def too_long(self) -> str:
+        """Why the viewer does not draw a text that is too long for it."""
+        size = max(len(self.tokens), len(self.sources))
+        return f"The text has {size} tokens, of which the viewer draws {LONGEST} at most: the attention is not shown."
+
     def _page(self) -> str:
-        title = f"Where {self.model.name} looks"
+        record = self.record()
         shown = Told(
-            title,
+            f"Where {self.model.name} looks",
             "Attention shows from where the model took information, not why it answers.",
+            warnings=() if record else (self.too_long,),
             facts=_model_facts(self.model),
         )
-        return render_explanation(shown, None, self.record())
+        return render_explanation(shown, None, record)
 
     def _repr_html_(self) -> str:
         """The viewer in a frame of its own, which can reach neither the notebook nor a network."""

@@ -347,7 +347,8 @@ def _check_answers(model: Model, question: Question, answers: Answers) -> None:
         if isinstance(found, Failure) and found.status != "not_a_number":
             if answers.stopped:
                 raise Unfinished(answers.stopped)
-            raise ExplainError(f"“{named.strip()}” cannot be explained: {found.reason}")
+            what = "The prompt is too long" if found.status == "truncated" else f"“{named.strip()}” cannot be explained"
+            raise ExplainError(f"{what}: {found.reason}")
         if isinstance(found, Classified):
             strange = next((a for a in question.answers if a not in found.labels), None)
             if strange is not None:

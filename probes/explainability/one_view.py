@@ -14,7 +14,7 @@ from audit.models import Attended
 from probes.explainability.cross_attention import cross_entropy, source_mass, source_shares
 
 FloatArray = NDArray[np.float64]
-LONGEST = 256  # tokens: a page with more has tens of megabytes
+LONGEST = 128  # tokens: the weights grow with the square of them, and a page holds them all
 
 
 def viewer_block(attended: Attended, encoder: Attended | None) -> dict[str, Any]:

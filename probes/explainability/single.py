@@ -172,7 +172,7 @@ def why_untested(found: Attributed, unit: Unit, orders: int) -> str | None:
         return "All scores are zero: no explanation found."
     n = len(found.units)
     if (1 + orders / ways(n)) / (1 + orders) > LEVEL:  # what p would be if no other choice did as well
-        return f"{n} {unit}{'' if n == 1 else 's'} are too few: a random choice marks the same ones too often."
+        return f"The prompt has {n} {unit}{'' if n == 1 else 's'}, too few: a random choice often marks the same ones."
     return None
 
 
