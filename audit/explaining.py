@@ -45,7 +45,7 @@ from probes.registry import find_probes
 METHODS: tuple[Method, ...] = get_args(Method)
 UNITS: tuple[Unit, ...] = get_args(Unit)
 FEWEST_ORDERS = 20
-_WHOLE_WORDS = ("L", "N")  # Unicode categories of letters and numbers
+_OPENING, _CLOSING = "([{«“‘/-", ".,;:!?)]}»”’'%…"  # after or before which there is no space
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")  # scripts without spaces between words
 
 
@@ -303,12 +303,11 @@ def posed(model: Model, prompt: Prompt, answers: Sequence[str], chat: bool | Non
 
 
 def _spaced(prompt: str, answer: str) -> str:
-    """The answer with the space that parts it from a raw prompt, where it begins a word and neither has one."""
+    """The answer with the space that parts it from a raw prompt, where neither has one and the script has spaces."""
     before, after = prompt[-1], answer[0]
     names = [unicodedata.name(character, "") for character in (before, after)]
-    joined = before.isspace() or after.isspace() or before in "([{«“‘\"'/-"
-    begins = unicodedata.category(after)[0] in _WHOLE_WORDS
-    if joined or not begins or any(name.startswith(_NO_SPACES) for name in names):
+    joined = before.isspace() or after.isspace() or before in _OPENING or after in _CLOSING
+    if joined or any(name.startswith(_NO_SPACES) for name in names):
         return answer
     return f" {answer}"
 
