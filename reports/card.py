@@ -12,6 +12,7 @@ from reports.amounts import kind
 from reports.claims import Part, parts_of
 from reports.environment import build_environment
 from reports.evidence import anchor
+from reports.flagged import Shown, shown_decision
 from reports.mitigation import EffectWords, in_box
 from reports.page import assets
 from reports.risks import RiskView, nist_checklist, numbers_behind, risk_views, worst_record
@@ -36,7 +37,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Section:
-    """One risk as the card shows it; ``advice`` holds each piece of advice once, ``parts`` the example's answer."""
+    """One risk as the card shows it; ``advice`` holds each piece of advice once, ``parts`` the example's answer.
+
+    ``explained`` is the one decision whose explanation the card shows, under the risk of explainability.
+    """
 
     view: RiskView
     findings: list[Told]
@@ -45,9 +49,10 @@ class Section:
     example: Record | None
     anchor: str | None
     parts: list[Part]
+    explained: Shown | None
 
 
-def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Section:
+def _section(shown: AuditResult, view: RiskView, example: Record | None, explained: Shown | None) -> Section:
     places = {run.id: f"probe-{number}" for number, run in enumerate(shown.probes, start=1)}
     findings = [
         Told(f, *numbers_behind(f, shown, MOST_NUMBERS), places[f.probe]) for f in view.findings[:MOST_FINDINGS]
@@ -60,7 +65,14 @@ def _section(shown: AuditResult, view: RiskView, example: Record | None) -> Sect
         example=None if example is None else cleaned(example, LONGEST_TEXT),
         anchor=None if example is None else anchor(example),
         parts=[] if example is None else parts_of(example, LONGEST_TEXT),
+        explained=explained,
     )
+
+
+def _explained(view: RiskView, records: Mapping[str, Sequence[Record]]) -> Shown | None:
+    if view.key != "explainability":
+        return None
+    return shown_decision([record for probe in view.done for record in records.get(probe.id, ())])
 
 
 def render_card(
@@ -78,7 +90,7 @@ def render_card(
     words = translations or NullTranslations()
     shown = cleaned(result, LONGEST_TEXT)
     risks = [
-        _section(shown, view, worst_record(raw, records))
+        _section(shown, view, worst_record(raw, records), _explained(raw, records))
         for raw, view in zip(risk_views(result), risk_views(shown), strict=True)
     ]
     carried = [m for risk in risks for told in risk.findings for m in told.numbers]
@@ -96,5 +108,5 @@ def render_card(
         declared=[(key, shown.model.declared.get(key, "")) for key in DECLARED],
         remedies=box,
         words=EffectWords(words.gettext),
-        assets=assets(["base.css", "card.css", *(["mitigation.css"] if box else [])]),
+        assets=assets(["base.css", "card.css", "tokens.css", *(["mitigation.css"] if box else [])]),
     )

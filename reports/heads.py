@@ -8,9 +8,9 @@ from itertools import islice
 from typing import Any
 
 from audit.results.schema import Record
-from reports.detail import text, texts, unpacked, whole
+from reports.detail import table, text, texts, unpacked, whole
 from reports.evidence import anchor, of_kind
-from reports.text import cleaned
+from reports.text import cleaned, visible
 from reports.viewers import spelled
 
 MOST_EXAMPLES = 60
@@ -30,7 +30,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Role:
-    """Heads that do the same thing, as (layer, head); ``more`` of them are not named."""
+    """Heads that do the same thing, as (number of the layer, head); ``more`` of them are not named."""
 
     name: str
     heads: list[tuple[int, int]]
@@ -77,31 +77,55 @@ def _pairs(detail: dict[str, Any], rows: list[str], columns: list[str], size: in
     return [Pair(spelled(rows[r]), spelled(columns[c]), w / 255) for w, r, c in best]
 
 
-def _roles(detail: dict[str, Any]) -> list[Role]:
-    given = detail.get("roles")
-    made = []
-    for name, heads in (given if isinstance(given, dict) else {}).items():
-        places = heads if isinstance(heads, list) else []
-        pairs = [(whole(p[0]), whole(p[1])) for p in places if isinstance(p, list) and len(p) == 2]
-        known = [(layer, head) for layer, head in pairs if layer is not None and head is not None]
-        if known:
-            made.append(Role(name, known[:MOST_HEADS], max(len(known) - MOST_HEADS, 0)))
+def _numbers(detail: dict[str, Any]) -> list[Any]:
+    """The number of the model's layer behind each layer of a block."""
+    layers, given = detail["layers"], detail.get("layer_numbers")
+    known = isinstance(given, list) and len(given) == layers and all(whole(number) is not None for number in given)
+    return list(given) if known and isinstance(given, list) else list(range(layers))
+
+
+def _tested(detail: dict[str, Any], others: Sequence[Record]) -> dict[str, Any]:
+    """Roles that were tested over the whole audit, where that saw these very layers and heads."""
+    if "sources" in detail:
+        return {}  # roles are tested on how a text looks at itself
+    made = {}
+    for other in others:
+        name, scores = text(other.detail.get("role")), other.detail.get("scores")
+        rows = table(scores, detail["layers"], detail["heads"])
+        if name is not None and rows is not None and other.detail.get("layer_numbers") == _numbers(detail):
+            made[name] = other.detail.get("heads")
     return made
 
 
-def _one(record: Record) -> Looked | None:
+def _roles(detail: dict[str, Any], others: Sequence[Record]) -> list[Role]:
+    given = detail.get("roles")
+    numbers = _numbers(detail)
+    made = []
+    for name, heads in {**_tested(detail, others), **(given if isinstance(given, dict) else {})}.items():
+        places = heads if isinstance(heads, list) else []
+        pairs = [(whole(p[0]), whole(p[1])) for p in places if isinstance(p, list) and len(p) == 2]
+        known = [(a, b) for a, b in pairs if a is not None and b is not None and a in numbers and b < detail["heads"]]
+        if known:
+            made.append(Role(visible(name), known[:MOST_HEADS], max(len(known) - MOST_HEADS, 0)))
+    return made
+
+
+def _one(record: Record, tested: Sequence[Record]) -> Looked | None:
     shape = _shape(record.detail)
     if shape is None:
         return None
     rows, columns, size = shape
     pairs = _pairs(record.detail, rows, columns, size)
-    bare = {key: record.detail[key] for key in ("caption", "missing", "roles") if key in record.detail}
+    bare = {key: record.detail[key] for key in ("caption", "missing") if key in record.detail}
     shown = cleaned(record.model_copy(update={"detail": bare}), 4000)
     missing = texts(shown.detail.get("missing")) or []
-    return Looked(anchor(record), shown, text(shown.detail.get("caption")), missing, _roles(shown.detail), pairs)
+    return Looked(
+        anchor(record), shown, text(shown.detail.get("caption")), missing, _roles(record.detail, tested), pairs
+    )
 
 
 def attended(records: Sequence[Record]) -> list[Looked]:
     """The examples that the attention viewer can draw, in the order given; malformed material is left out."""
-    views = (_one(record) for record in of_kind(records, "attention"))
+    tested = of_kind(records, "head_roles")
+    views = (_one(record, tested) for record in of_kind(records, "attention"))
     return list(islice((view for view in views if view is not None), MOST_EXAMPLES))

@@ -10,6 +10,7 @@
   const MOST_HEADS = 12;  // of one role that are named
   const chosen = { example: 0, view: 'head', layer: 0, head: 0, row: 0, column: 0, mode: 'pictures' };
   let examples = [];
+  let tested = [];  // records on the roles of heads
   let now = null;  // the unpacked example
   let overview = null;  // its drawing, kept while only the selection moves
   let grids = {};
@@ -19,10 +20,18 @@
   const table = (value, rows, columns) => (Array.isArray(value) && value.length === rows
     && value.every((row) => Array.isArray(row) && row.length === columns && row.every(Number.isFinite)) ? value : null);
 
-  function roles(given, layers, heads) {
-    return Object.entries(given && typeof given === 'object' ? given : {}).map(([name, list]) => ({
+  // Roles are the example's own, or were tested over the whole audit on these very layers and heads. They name layers
+  // by number, the viewer counts them.
+  function roles(given, names, heads, across) {
+    const found = {};
+    for (const { detail } of across ? [] : tested) {
+      if (table(detail.scores, names.length, heads) && JSON.stringify(detail.layer_numbers) === JSON.stringify(names)) found[detail.role] = detail.heads;
+    }
+    Object.assign(found, given && typeof given === 'object' ? given : {});
+    return Object.entries(found).map(([name, list]) => ({
       name: shorten(visible(name), 60),
-      heads: (Array.isArray(list) ? list : []).filter((place) => Array.isArray(place) && whole(place[0], layers) && whole(place[1], heads)),
+      heads: (Array.isArray(list) ? list : []).filter((place) => Array.isArray(place) && names.includes(place[0]) && whole(place[1], heads))
+        .map(([layer, head]) => [names.indexOf(layer), head]),
     })).filter((role) => role.heads.length).slice(0, 26).map((role, i) => ({ ...role, letter: String.fromCharCode(65 + i) }));
   }
 
@@ -50,12 +59,13 @@
       maps.flow = (r, c) => 255 * flow[c];
     }
     const numbers = row.detail.layer_numbers;
+    const names = Array.isArray(numbers) && numbers.length === layers && numbers.every(Number.isInteger) ? numbers : Array.from({ length: layers }, (_, i) => i);
     const marked = (list, end) => (Array.isArray(list) ? list.filter((place) => whole(place, end)) : []);
     return {
       row, tokens: tokens.map(String), sources: sources.map(String), across, layers, heads, causal, size, width, maps,
       entropy: table(row.detail.entropy, layers, heads), sink: table(row.detail.sink, layers, heads), distance: table(row.detail.distance, layers, heads),
-      names: Array.isArray(numbers) && numbers.length === layers && numbers.every(Number.isInteger) ? numbers : Array.from({ length: layers }, (_, i) => i),
-      roles: roles(row.detail.roles, layers, heads), from: marked(marks?.from, size), to: marked(marks?.to, width),
+      names, roles: roles(row.detail.roles, names, heads, across), from: marked(marks?.from, size), to: marked(marks?.to, width),
+      opens: whole(marks?.layer, layers) && whole(marks?.head, heads) ? { layer: marks.layer, head: marks.head } : null,
       weight: (layer, head) => (r, c) => at(all, (layer * heads + head) * block, r, c),
     };
   }
@@ -241,7 +251,7 @@
     if (!now.maps[chosen.view]) { chosen.view = 'head'; byId('at-view').value = 'head'; }
     if (!now[chosen.mode]) { chosen.mode = 'pictures'; byId('at-mode').value = 'pictures'; }
     describe();
-    const { layer, head } = telling();
+    const { layer, head } = now.opens ?? telling();
     Object.assign(chosen, { layer, head });
     if (now.from.length && now.to.length) {
       pick({ mode: chosen.mode, row: now.from[0], column: now.to[0] });
@@ -304,6 +314,7 @@
     // The page lists in plain text what can be drawn; the viewer takes its place.
     const drawable = new Set([...plain.querySelectorAll('[data-record]')].map((place) => place.dataset.record));
     examples = rows.filter((row) => row.detail && row.detail.kind === 'attention' && drawable.has(row.anchor));
+    tested = rows.filter((row) => row.detail && row.detail.kind === 'head_roles');
     plain.remove();
     viewer.hidden = false;
     examples.forEach((row, i) => byId('at-example').append(element('option', { value: i }, `${i + 1}: ${visible(shorten(row.input.slice(0, 200), 60))}`)));

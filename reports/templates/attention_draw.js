@@ -36,7 +36,7 @@ page.drawing = (() => {
     const table = Array.from({ length: 256 }, (_, v) => mix(colours, Math.sqrt(Math.min(v / full, 1))));
     for (let row = 0; row < size; row += 1) {
       for (let column = 0; column < width; column += 1) {
-        image.data.set([...table[column < first ? 0 : weight(row, column)], 255], 4 * (row * width + column));
+        image.data.set([...table[column < first ? 0 : Math.round(weight(row, column))], 255], 4 * (row * width + column));
       }
     }
     pen.putImageData(image, 0, 0);

@@ -154,7 +154,8 @@ def finding(
     )
 
 
-def _packed(numbers: Sequence[int]) -> str:
+def packed_bytes(numbers: Sequence[int]) -> str:
+    """Bytes as the attention blocks hold them."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     return base64.b64encode(squeeze.compress(bytes(numbers)) + squeeze.flush()).decode()
 
@@ -190,8 +191,8 @@ def attention(
         "heads": heads,
         "encoding": "deflate-raw+base64",
         "causal": causal,
-        "weights": _packed(every),
-        "rollout": _packed(matrix(1)),
+        "weights": packed_bytes(every),
+        "rollout": packed_bytes(matrix(1)),
         "entropy": [[(i * heads + j) / (layers * heads) for j in range(heads)] for i in range(layers)],
         "sink": [[0.7 if (i * heads + j) % 2 else 0.1 for j in range(heads)] for i in range(layers)],
     }
