@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from audit.models.base import ModelError, chunks
+from audit.models.base import ModelError
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced, read_tokens
@@ -87,7 +87,7 @@ class CausalModel(WhiteBox):
             return self._generate_batches(tasks)
         if isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
-        return chunks(ordered, 1)
+        return self.together(ordered)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:
         """Of like length, samples of one prompt together, as many as keys and values have room for."""
@@ -208,6 +208,10 @@ class CausalModel(WhiteBox):
         ids = torch.tensor([(context + target)[:-1]], device=self._device)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         return Forced(inputs, range(len(context)), deciding, read_tokens(deciding, tuple(target)), tuple(target))
+
+    def forget(self) -> None:
+        """The kept beginnings of prompts."""
+        self.scorer.forget()
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from audit.models.base import ModelError
 from audit.models.loading import context_length
-from audit.models.requests import Prompt, plain_chat
+from audit.models.requests import Message, Prompt, Unit, plain_chat
 from audit.models.responses import Failure
 from audit.models.scorer import Continuation, Likelihood
-from audit.models.text import Units, word_members
+from audit.models.text import Units
+from audit.models.units import unit_members
 
 FloatArray = NDArray[np.float64]
 
@@ -141,12 +142,17 @@ class ClassReader:
             made["token_type_ids"] = torch.tensor(kinds)
         return {name: value.to(self.model.device) for name, value in made.items() if name in self._accepts}
 
-    def units(self, prompt: Prompt) -> Units:
-        """The text's tokens, special ones included, with its words as removable units."""
+    def units(self, prompt: Prompt, unit: Unit = "word") -> Units:
+        """The text's tokens, special ones included, with the parts of it, or of its last message, as removable units."""
         text = plain_text(prompt)
-        encoded = self.tokenizer(text, return_offsets_mapping=True)
-        words, members = word_members(text, (0, len(text)), encoded.offset_mapping)
+        encoded = self.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+        special = encoded.special_tokens_mask
+        words, members = unit_members(text, _last_message(prompt, text), encoded.offset_mapping, unit, special)
         return Units(tuple(int(i) for i in encoded.input_ids), words, members)
+
+    def answer_pieces(self, prompt: Prompt, continuation: str) -> tuple[str, ...]:
+        """The class, in the place of an answer's tokens."""
+        return (continuation.strip(),)
 
     def pair(self, prompt: Prompt, continuation: str) -> tuple[list[int], list[int]]:
         """The text's tokens, and the number of the class that a continuation names in the place of its tokens."""
@@ -163,8 +169,9 @@ class ClassReader:
         results: list[Likelihood | None] = []
         for c in continuations:
             row, wanted = found[c.context], c.target[0]
-            finite = bool(np.isfinite(row[wanted]))
-            results.append(Likelihood(float(row[wanted]), int(row.argmax()) == wanted) if finite else None)
+            value = float(row[wanted])
+            finite = bool(np.isfinite(value))
+            results.append(Likelihood(value, int(row.argmax()) == wanted, (value,)) if finite else None)
         return results
 
     def _reads_filled_rows_alike(self) -> bool:
@@ -184,6 +191,15 @@ class ClassReader:
 def plain_text(prompt: Prompt) -> str:
     """A prompt as a classifier reads it."""
     return prompt if isinstance(prompt, str) else plain_chat(prompt)
+
+
+def _last_message(prompt: Prompt, text: str) -> tuple[int, int]:
+    """Where the last message, or all of a text that is none, stands in what the classifier reads."""
+    if isinstance(prompt, str):
+        return 0, len(text)
+    last = prompt[-1]
+    start = len(plain_chat((*prompt[:-1], Message(last.role, "")))) - len(plain_chat(()))
+    return start, start + len(last.content)
 
 
 def _padding_token(config: Any, tokenizer: Any) -> int | None:

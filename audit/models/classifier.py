@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from audit.models.base import ModelError, chunks
+from audit.models.base import ModelError
 from audit.models.classes import Classes, ClassReader, plain_text, read_classes
 from audit.models.explain import DecisionScalar, Scalar
 from audit.models.forced import Forced
@@ -76,7 +76,7 @@ class ClassifierModel(WhiteBox):
             elif isinstance(request, Classify):
                 alone.setdefault(self.reader.ids(request.text), []).append(request)
         if not alone and not pairs:
-            return chunks(ordered, 1)
+            return self.together(ordered)
         return [
             [request for row in group for request in asked[row]]
             for asked in (alone, pairs)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import copy
 import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,20 @@ class PackedLinear(nn.Linear):
         plain.train(self.training)
         memo[id(self)] = plain
         return plain
+
+
+@contextmanager
+def unpacked(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Layers compute with their plain weights, which may be changed meanwhile; the second layout is kept and put back."""
+    layers = [layer for module in modules for layer in module.modules() if isinstance(layer, PackedLinear)]
+    kept = [layer.packed for layer in layers]
+    for layer in layers:
+        object.__setattr__(layer, "packed", None)
+    try:
+        yield
+    finally:
+        for layer, packed in zip(layers, kept, strict=True):
+            object.__setattr__(layer, "packed", packed)
 
 
 def speed_up(model: nn.Module) -> str:

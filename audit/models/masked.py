@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
-from audit.models.base import ModelError, chunks
-from audit.models.explain import NotFinite, Scalar
+from audit.models.base import ModelError
+from audit.models.explain import Scalar, Worth, values_of
 from audit.models.forced import Forced, read_tokens
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
@@ -79,7 +79,7 @@ class MaskedModel(WhiteBox):
         if ordered and isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         if not ordered or not isinstance(ordered[0], Score | Infill):
-            return chunks(ordered, 1)
+            return self.together(ordered)
         asked = {r: self._asked(r) for r in ordered if isinstance(r, Score | Infill)}
         # Neighbours in the order of their tokens have masked copies in common.
         groups: list[list[Request]] = []
@@ -192,12 +192,13 @@ class MaskedModel(WhiteBox):
 
 
 class MaskedScalar:
-    """f(kept words): the masked pseudo-log-likelihood of the continuation, minus that of the contrast."""
+    """f(kept units): the masked pseudo-log-likelihood of the continuation, minus that of the contrast."""
 
     def __init__(self, request: Decision, encoder: MaskedEncoder, scorer: MaskedScorer) -> None:
-        self.units: Units = encoder.units(request.prompt)
+        self.units: Units = encoder.units(request.prompt, request.unit)
+        self.scorer = scorer
+        self._request = request
         self._encoder = encoder
-        self._scorer = scorer
         self._owner = {position: u for u, members in enumerate(self.units.members) for position in members}
         answers = [request.continuation] + ([request.contrast] if request.contrast is not None else [])
         # The answers' tokens are fixed once, after the whole prompt, so that all removals are asked for the same.
@@ -206,19 +207,30 @@ class MaskedScalar:
             encoded, places = encoder.joined(request.prompt, answer)
             self._targets.append([(encoded.ids[i], encoded.words[i]) for i in places])
 
+    def pieces(self) -> tuple[str, ...]:
+        """The text of each of the continuation's tokens."""
+        return self._encoder.answer_pieces(self._request.prompt, self._request.continuation)
+
+    def asked(self, kept: Iterable[int]) -> list[Blank]:
+        """Masked copies of both answers after what is left of the prompt."""
+        left = set(kept)
+        return [blank for target in self._targets for blank in self._blanks(left, target)]
+
+    def read(self, found: Sequence[tuple[float, bool]]) -> Worth | None:
+        """The difference of their pseudo-log-likelihoods."""
+        values = [value for value, _ in found]
+        if not all(map(math.isfinite, values)):
+            return None
+        count = len(self._targets[0])
+        return Worth(math.fsum(values[:count]) - math.fsum(values[count:]), tuple(values[:count]))
+
     def __call__(self, kept: Sequence[Sequence[int]]) -> list[float]:
-        """f for each set of kept word numbers, in nats.
+        """f for each set of kept unit numbers, in nats.
 
         Raises:
             NotFinite: where the model's log-probability is NaN or infinite.
         """
-        blanks = [self._blanks(set(k), target) for k in kept for target in self._targets]
-        found = iter(self._scorer.score([blank for one in blanks for blank in one]))
-        sums = [math.fsum(next(found)[0] for _ in one) for one in blanks]
-        if not all(map(math.isfinite, sums)):
-            raise NotFinite
-        answers = len(self._targets)
-        return [sums[i] - (sums[i + 1] if answers > 1 else 0.0) for i in range(0, len(sums), answers)]
+        return values_of(self, kept)
 
     def _blanks(self, kept: set[int], target: list[tuple[int, int | None]]) -> list[Blank]:
         ids = self.units.ids

@@ -117,6 +117,12 @@ class MaskedEncoder(TextEncoder):
             end = end if word is None else max(end, last)
         return tuple(pieces)
 
+    def answer_pieces(self, prompt: Prompt, continuation: str) -> tuple[str, ...]:
+        """The piece of the text that each of the answer's tokens stands for."""
+        encoded, places = self.joined(prompt, continuation)
+        shown = self.shown(encoded, self.whole(prompt, continuation))
+        return tuple(shown[place] for place in places)
+
     def framed(self, context: Sequence[int], target: Sequence[int]) -> tuple[Row, int]:
         """Tokens with the special ones around them, and the place of the target's first token."""
         row = (*self._frame[0], *context, *target, *self._frame[1])

@@ -42,10 +42,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Sum of the target tokens' log-probabilities in nats; ``greedy``: each was the model's first choice."""
+    """Sum of the target tokens' log-probabilities in nats; ``greedy``: each was the model's first choice.
+
+    ``by_token``: the log-probability of each target token given those before it.
+    """
 
     logprob: float
     greedy: bool
+    by_token: tuple[float, ...]
 
 
 class Scorer:
@@ -91,6 +95,10 @@ class Scorer:
                 # the row shows whether the fault is its own.
                 found[i] = _looked_up(self._plainly({c.row: needed[c.row]}, [c]), c)
         return found
+
+    def forget(self) -> None:
+        """Let go of kept beginnings, as where the model's weights have changed."""
+        self._trunks.clear()
 
     def _by_trees(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
         by_row: dict[tuple[int, ...], list[Continuation]] = {}
@@ -270,4 +278,4 @@ def _looked_up(table: _Table, c: Continuation) -> Likelihood | None:
     values = [value for value, _ in parts]
     if not all(map(math.isfinite, values)):
         return None
-    return Likelihood(math.fsum(values), all(first for _, first in parts))
+    return Likelihood(math.fsum(values), all(first for _, first in parts), tuple(values))

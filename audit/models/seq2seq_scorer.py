@@ -210,7 +210,7 @@ def _looked_up(table: _Table, c: Continuation) -> Likelihood | None:
     values = [value for value, _ in parts]
     if not all(map(math.isfinite, values)):
         return None
-    return Likelihood(math.fsum(values), all(first for _, first in parts))
+    return Likelihood(math.fsum(values), all(first for _, first in parts), tuple(values))
 
 
 def _longest(prefixes: Iterable[Ids]) -> list[Ids]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Any
 
-from audit.models.requests import Prompt
-from audit.models.text import TextEncoder, Units, word_members
+from audit.models.requests import Prompt, Unit
+from audit.models.text import TextEncoder, Units
+from audit.models.units import unit_members
 
 _WORD = re.compile(r"\S+")
 
@@ -47,17 +49,20 @@ class SourceEncoder(TextEncoder):
         starts = [i for i in range(len(whole)) if body and whole[i : i + len(body)] == body]
         return whole[: starts[0]] if starts else []
 
-    def units(self, prompt: Prompt) -> Units:
-        """The prompt's tokens with the words of its text, or of its last message, as removable units.
+    def units(self, prompt: Prompt, unit: Unit = "word") -> Units:
+        """The prompt's tokens with the parts of its text, or of its last message, as removable units.
 
         Raises:
             ValueError: where the tokenizer does not say which tokens make up a word.
         """
-        text = self.text(prompt).rstrip(" ")
-        start, end = (0, len(text)) if isinstance(prompt, str) else self._last_message(prompt, text)
+        text, within = self._explained(prompt)
         ids, offsets = self._placed(prompt, text)
-        words, members = word_members(text, (start, end), offsets)
+        words, members = unit_members(text, within, offsets, unit, [int(first == last) for first, last in offsets])
         return Units(tuple(ids), words, members)
+
+    def answer_pieces(self, prompt: Prompt, continuation: str) -> tuple[str, ...]:
+        """The text that each of the answer's tokens adds."""
+        return self.target_pieces(self.target_ids(continuation))
 
     def source_pieces(self, prompt: Prompt) -> tuple[str, ...]:
         """The text of each of the prompt's tokens; joined they are the prompt, with special tokens by their names."""
@@ -102,8 +107,17 @@ class SourceEncoder(TextEncoder):
         lead = next((i for i in range(len(ids) - len(body) + 1) if ids[i : i + len(body)] == body), None)
         if lead is None:
             raise ValueError("the tokenizer does not say which tokens make up a word")
-        spans = [span for span, tokens in zip(words, each, strict=True) for _ in tokens]
+        spans = [s for word, tokens in zip(words, each, strict=True) for s in self._placed_in(text, word, tokens)]
         return [(0, 0)] * lead + spans + [(0, 0)] * (len(ids) - lead - len(body))
+
+    def _placed_in(self, text: str, word: tuple[int, int], tokens: list[int]) -> list[tuple[int, int]]:
+        """The characters of a word that each of its tokens stands for; all of them where its pieces are not the word."""
+        pieces = [str(piece).replace("\u2581", "") for piece in self.tokenizer.convert_ids_to_tokens(tokens)]
+        if "".join(pieces) != text[slice(*word)]:
+            return [word] * len(tokens)
+        starts = accumulate((len(piece) for piece in pieces), initial=word[0])
+        # A piece of nothing but the mark of a word's beginning stands with the word's first letter.
+        return [(start, start + max(1, len(piece))) for start, piece in zip(starts, pieces, strict=False)]
 
 
 def first_limit(config: Any, names: tuple[str, ...]) -> int | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit.models.requests import Message, Prompt, plain_chat
-
-_WORD = re.compile(r"\S+")
+from audit.models.requests import Message, Prompt, Unit, plain_chat
+from audit.models.units import unit_members
 
 
 @dataclass(frozen=True)
 class Units:
-    """A prompt's token ids with the words that an explanation may remove.
+    """A prompt's token ids with the units that an explanation may remove.
 
     ``words[i]`` is the text of unit i and ``members[i]`` the positions of its tokens in ``ids``; tokens of no unit
     (a chat template's frame) are always kept.
@@ -26,25 +25,15 @@ class Units:
     members: tuple[tuple[int, ...], ...]
 
 
-def word_members(
-    text: str, within: tuple[int, int], offsets: Sequence[tuple[int, int]]
-) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """The words between two characters of a text, and the positions of each one's tokens; words without any left out.
+def summed(scores: Sequence[float], units: Units) -> tuple[float, ...]:
+    """From one signed score a token of ``units.ids`` to one a unit: the sum over its tokens; frame tokens have no share.
 
-    ``offsets`` are the tokens' first and last characters; special tokens, which have none, belong to no word.
+    Raises:
+        ValueError: where there is not one score a token.
     """
-    start, end = within
-    words = [(m.start() + start, m.end() + start) for m in _WORD.finditer(text[start:end])]
-    members: list[list[int]] = [[] for _ in words]
-    for position, (first, last) in enumerate(offsets):
-        # A token belongs to the word of its last character, because byte-level tokens carry the space before;
-        # so does a space that is a token of its own.
-        space = first >= start and text[first:last].isspace()
-        owner = next((w for w, (a, b) in enumerate(words) if (space or a < last) and last <= b), None)
-        if owner is not None:
-            members[owner].append(position)
-    kept = [w for w, tokens in enumerate(members) if tokens]
-    return tuple(text[slice(*words[w])] for w in kept), tuple(tuple(members[w]) for w in kept)
+    if len(scores) != len(units.ids):
+        raise ValueError(f"{len(scores)} scores for {len(units.ids)} tokens")
+    return tuple(math.fsum(scores[position] for position in members) for members in units.members)
 
 
 class TextEncoder:
@@ -121,18 +110,22 @@ class TextEncoder:
         # Plain dialogue ends in "Answer:", after which an answer begins with a space.
         return text if isinstance(prompt, str) or self.chat else text + " "
 
-    def units(self, prompt: Prompt) -> Units:
-        """The prompt's tokens with the words of its text, or of its last message, as removable units."""
-        text = self.text(prompt).rstrip(" ")  # as in pair(): the last spaces go with the answer
-        start, end = (0, len(text)) if isinstance(prompt, str) else self._last_message(prompt, text)
+    def units(self, prompt: Prompt, unit: Unit = "word") -> Units:
+        """The prompt's tokens with the parts of its text, or of its last message, as removable units."""
+        text, within = self._explained(prompt)
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         lead = self._lead(prompt)
-        words, members = word_members(text, (start, end), encoded.offset_mapping)
+        words, members = unit_members(text, within, encoded.offset_mapping, unit)
         return Units(
             ids=(*lead, *(int(i) for i in encoded.input_ids)),
             words=words,
             members=tuple(tuple(position + len(lead) for position in word) for word in members),
         )
+
+    def _explained(self, prompt: Prompt) -> tuple[str, tuple[int, int]]:
+        """What the model reads, and the first and last character of what is taken apart."""
+        text = self.text(prompt).rstrip(" ")  # as in pair(): the last spaces go with the answer
+        return text, (0, len(text)) if isinstance(prompt, str) else self._last_message(prompt, text)
 
     def _last_message(self, messages: tuple[Message, ...], text: str) -> tuple[int, int]:
         """Where the last message stands in the rendered text; its words may also stand in the template's frame."""
@@ -147,3 +140,17 @@ class TextEncoder:
     def pieces(self, ids: list[int]) -> tuple[str, ...]:
         """Each token's text, for showing."""
         return tuple(str(self.tokenizer.decode([i])) for i in ids)
+
+    def answer_pieces(self, prompt: Prompt, continuation: str) -> tuple[str, ...]:
+        """The text that each of the answer's tokens adds; a character of several tokens stands with the first of them."""
+        text = self._joining(prompt)
+        start = len(text.rstrip(" "))
+        whole = text + continuation
+        placed = self.tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
+        count = len(self.pair(prompt, continuation)[1])
+        pieces = []
+        for first, last in placed[len(placed) - count :]:
+            first = max(int(first), start)
+            pieces.append(whole[first:last])
+            start = max(start, int(last))
+        return tuple(pieces)

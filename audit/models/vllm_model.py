@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from audit.models.base import ModelError, chunks
-from audit.models.explain import DecisionScalar, ablate_scalar, attribute_scalar
+from audit.models.explain import DecisionScalar, ablate_all, answered, attribute_all, together
 from audit.models.faults import explained
 from audit.models.loading import context_length, describe, fingerprint, number_format
 from audit.models.options import Options
@@ -66,7 +66,7 @@ def _likelihood(c: Continuation, logprobs: Any) -> Likelihood | None:
     values = [float(entry.logprob) for entry in entries]
     if not all(map(math.isfinite, values)):
         return None
-    return Likelihood(math.fsum(values), all(entry.rank == 1 for entry in entries))
+    return Likelihood(math.fsum(values), all(entry.rank == 1 for entry in entries), tuple(values))
 
 
 class VllmModel:
@@ -120,7 +120,7 @@ class VllmModel:
             tasks = [r for r in ordered if isinstance(r, Generate)]
             tasks.sort(key=lambda r: (r.max_tokens, len(self.encoder.text(r.prompt)), r.key))
             return chunks(tasks, CALL_PROMPTS)
-        return chunks(ordered, 1)
+        return together(ordered, self._call_tokens)
 
     def _score_batches(self, requests: list[Score]) -> list[list[Request]]:
         pairs = [self.encoder.pair(r.prompt, r.continuation) for r in requests]
@@ -203,19 +203,20 @@ class VllmModel:
         return Generated(text, len(ids), logprob, "stop" if ended else "length")
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a word of the prompt."""
-        return [
-            self._undecidable(r) or attribute_scalar(r, DecisionScalar(r, self.encoder, self.scorer)) for r in requests
-        ]
+        """Attributions, one number a unit of the prompt, by the methods that need no gradients."""
+        return answered(requests, self._undecidable, self._scalar, attribute_all)
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
-        """The decision's scalar for sets of kept words."""
-        return [
-            self._undecidable(r) or ablate_scalar(r, DecisionScalar(r, self.encoder, self.scorer)) for r in requests
-        ]
+        """The decision's scalar for sets of kept units."""
+        return answered(requests, self._undecidable, self._scalar, ablate_all)
+
+    def _scalar(self, request: Decision) -> DecisionScalar:
+        return DecisionScalar(request, self.encoder, self.scorer)
 
     def _undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
+        if isinstance(request, Attribute) and request.randomised > 0:
+            return Failure("failed", "vLLM keeps the weights to itself, so that they cannot be shuffled.")
         answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
         failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
         return next((failure for failure in failures if failure is not None), None)

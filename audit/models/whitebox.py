@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 
-from audit.models.explain import Scalar, ablate_scalar, attribute_scalar
+from audit.models.base import chunks
+from audit.models.budget import tokens_per_pass
+from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
 from audit.models.forced import Forced
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt
+from audit.models.randomised import shuffled, unshuffled
+from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt, Request
 from audit.models.responses import Ablated, Attended, Attributed, Failure
 
 
@@ -41,12 +44,45 @@ class WhiteBox(ABC):
         """Attention weights, called while eager kernels are in use."""
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Attributions, one number a unit of the prompt."""
-        return [self.undecidable(r) or attribute_scalar(r, self.scalar(r)) for r in requests]
+        """Attributions, one number a unit of the prompt; where asked for, with the weights of some blocks shuffled."""
+        groups: dict[tuple[float, int], list[int]] = {}
+        for i, request in enumerate(requests):
+            weights = (request.randomised, request.seed) if request.randomised else (0.0, 0)
+            groups.setdefault(weights, []).append(i)
+        results: dict[int, Attributed | Failure] = {}
+        for (share, seed), places in groups.items():
+            fault = unshuffled(self.network, share) if share else None
+            asked = [requests[i] for i in places]
+            with self._shuffled(share, seed) if share and not fault else nullcontext():
+                found = [Failure("failed", fault) for _ in asked] if fault else self._attributed(asked)
+            results.update(zip(places, found, strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    def _attributed(self, requests: Sequence[Attribute]) -> Sequence[Attributed | Failure]:
+        """Attributions with the weights as they are now."""
+        return answered(requests, self.undecidable, self.scalar, attribute_all)
+
+    @contextmanager
+    def _shuffled(self, share: float, seed: int) -> Iterator[None]:
+        try:
+            with shuffled(self.network, share, seed):
+                self.forget()
+                yield
+        finally:
+            self.forget()
+
+    def forget(self) -> None:  # noqa: B027  # most kinds keep nothing
+        """Let go of what was computed with other weights and kept for the next call."""
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept units."""
-        return [self.undecidable(r) or ablate_scalar(r, self.scalar(r)) for r in requests]
+        return answered(requests, self.undecidable, self.scalar, ablate_all)
+
+    def together(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Requests that look inside in groups for one call each: about decisions as many as fill a pass, others alone."""
+        if all(isinstance(request, Attribute | Ablate) for request in requests):
+            return together(requests, tokens_per_pass(self.network))
+        return chunks(requests, 1)
 
     @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:

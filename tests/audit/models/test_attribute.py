@@ -123,8 +123,10 @@ def test_ablating_is_deleting_words(model: CausalModel) -> None:
 def test_each_request_has_its_own_answer(model: CausalModel) -> None:
     asked = [Ablate(PROMPT, ANSWER, kept=((0,),)), Ablate("The", OTHER, kept=((0,), ()))]
     together = model.ablate(asked)
-    assert [len(found.values) for found in together if isinstance(found, Ablated)] == [1, 2]
-    assert together == [model.ablate([one])[0] for one in asked]
+    assert all(isinstance(found, Ablated) for found in together)
+    for one, found in zip(asked, together, strict=True):
+        assert isinstance(found, Ablated)
+        assert found.values == pytest.approx(ablated(model, one), abs=1e-4)  # what is computed together rounds together
 
 
 CHAT = (*user("Where is the red cat?"), Message("assistant", "In the garden."), *user("The red cat sleeps in the"))
