@@ -6,6 +6,13 @@ Metrics over a sample return an ``Estimate``; measures of one explained example 
 
 from audit.metrics._clusters import FEW_CLUSTERS
 from audit.metrics.agreement import cohen_kappa, kappa
+from audit.metrics.alignment import (
+    AlignmentChance,
+    AlignmentError,
+    alignment_chance,
+    alignment_error_rate,
+    argmax_links,
+)
 from audit.metrics.association import (
     association_effect,
     association_p,
@@ -16,7 +23,32 @@ from audit.metrics.association import (
     relabelled_effects,
     resampled_effects,
 )
-from audit.metrics.attention import entropy, mean_distance, rollout, sink_mass
+from audit.metrics.attention import (
+    DISTANCES,
+    distance_profile,
+    entropy,
+    even_profile,
+    mean_distance,
+    rollout,
+    sink_mass,
+)
+from audit.metrics.attention_heads import (
+    HeadTest,
+    antecedent_scores,
+    head_permutation_test,
+    head_swap_test,
+    induction_scores,
+    induction_targets,
+    previous_targets,
+    previous_token_scores,
+)
+from audit.metrics.attention_paths import (
+    attention_flow,
+    gradient_weighted,
+    gradient_weighted_across,
+    norm_rollout,
+    norm_weighted,
+)
 from audit.metrics.calibration import (
     ReliabilityBin,
     auroc,
@@ -62,15 +94,24 @@ from audit.metrics.uncertainty import (
 )
 
 __all__ = [
+    "DISTANCES",
     "FEW_CLUSTERS",
+    "AlignmentChance",
+    "AlignmentError",
     "Effects",
     "Estimate",
+    "HeadTest",
     "ReliabilityBin",
     "TopKOverlap",
+    "alignment_chance",
+    "alignment_error_rate",
+    "antecedent_scores",
     "aopc",
+    "argmax_links",
     "association_effect",
     "association_p",
     "associations",
+    "attention_flow",
     "aurac",
     "aurc",
     "auroc",
@@ -86,14 +127,22 @@ __all__ = [
     "comprehensiveness",
     "corrected_rate",
     "cosines",
+    "distance_profile",
     "effect_interval",
     "effect_size",
     "effective_count",
     "entropy",
+    "even_profile",
     "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
+    "gradient_weighted",
+    "gradient_weighted_across",
+    "head_permutation_test",
+    "head_swap_test",
     "holm",
+    "induction_scores",
+    "induction_targets",
     "kappa",
     "kendall_tau",
     "largest_effect",
@@ -106,6 +155,8 @@ __all__ = [
     "more_items_for_rate",
     "mover_difference",
     "mover_product",
+    "norm_rollout",
+    "norm_weighted",
     "not_measured",
     "p_from_interval",
     "paired_mean_difference",
@@ -113,6 +164,8 @@ __all__ = [
     "permutation_p",
     "perturbation_order",
     "predictive_entropy",
+    "previous_targets",
+    "previous_token_scores",
     "rank_correlation",
     "rate",
     "relabelled_effects",

@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import entr
 
-from audit.metrics._arrays import FloatArray, as_values
+from audit.metrics._arrays import FloatArray, IntArray, as_values
 
 # bfloat16 keeps 8 bits: a row's sum can be off by 2^-9 of it; double that is rounding, more is a mistake.
 ROW_SUM_TOLERANCE = 2.0**-8
+DISTANCES = ((0, "0"), (1, "1"), (2, "2-3"), (4, "4-7"), (8, "8-15"), (16, "16+"))
+"""The least distance of each bucket of ``distance_profile``, in tokens, and its name."""
 
 
 def entropy(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | None:
@@ -33,7 +35,7 @@ def entropy(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | None:
         ValueError: NaN or infinite, wrong shape, negative weights, rows that do not sum to 1, or weight on later
             positions where ``causal``.
     """
-    weights = _checked(attention, causal)
+    weights = as_attention(attention, causal)
     tokens = weights.shape[-1]
     if tokens < 2 or not weights.size:
         return None
@@ -55,7 +57,7 @@ def sink_mass(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | Non
     Raises:
         ValueError: as for ``entropy``.
     """
-    weights = _checked(attention, causal)
+    weights = as_attention(attention, causal)
     if weights.shape[-1] < 2 or not weights.size:
         return None
     return np.asarray(weights[..., 1:, 0].mean(axis=-1), dtype=np.float64)
@@ -75,7 +77,7 @@ def mean_distance(attention: npt.ArrayLike, causal: bool = True) -> FloatArray |
     Raises:
         ValueError: as for ``entropy``.
     """
-    weights = _checked(attention, causal)
+    weights = as_attention(attention, causal)
     tokens = weights.shape[-1]
     if tokens < 2 or not weights.size:
         return None
@@ -98,7 +100,7 @@ def rollout(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | None:
     Raises:
         ValueError: as for ``entropy``.
     """
-    weights = _checked(attention, causal)
+    weights = as_attention(attention, causal)
     if not weights.size:
         return None
     tokens = weights.shape[-1]
@@ -108,15 +110,75 @@ def rollout(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | None:
     return rolled
 
 
-def _checked(attention: npt.ArrayLike, causal: bool) -> FloatArray:
+def distance_profile(attention: npt.ArrayLike, causal: bool = True) -> FloatArray | None:
+    """Share of each head's weight by the distance at which it lies: how local a head is, beyond the mean distance.
+
+    The mean over rows of the weight at distances 0, 1, 2-3, 4-7, 8-15 and 16 or more (``DISTANCES``). The far ones can
+    be reached by late rows alone: set the profile against ``even_profile``, which depends on the length as well.
+
+    Args:
+        attention: ``[layers, heads, tokens, tokens]``, rows summing to 1.
+        causal: whether weight on later positions is a mistake; row 0 is left out only then.
+
+    Returns:
+        ``[layers, heads, 6]``, shares from 0 to 1 that sum to 1 for each head. None for fewer than two tokens.
+
+    Raises:
+        ValueError: as for ``entropy``.
+    """
+    weights = as_attention(attention, causal)
+    tokens = weights.shape[-1]
+    if tokens < 2 or not weights.size:
+        return None
+    rows = weights[..., int(causal) :, :]
+    buckets = _buckets(tokens)[int(causal) :]
+    shares = [np.where(buckets == b, rows, 0.0).sum(axis=-1).mean(axis=-1) for b in range(len(DISTANCES))]
+    return np.stack(shares, axis=-1)
+
+
+def even_profile(tokens: int, causal: bool = True) -> FloatArray | None:
+    """The chance level of ``distance_profile``: that of a head that weighs all positions it sees alike.
+
+    Returns:
+        ``[6]`` shares that sum to 1. None for fewer than two tokens.
+    """
+    even = np.tril(np.ones((tokens, tokens))) if causal else np.ones((tokens, tokens))
+    found = distance_profile((even / even.sum(axis=-1, keepdims=True))[None, None], causal) if tokens > 1 else None
+    return None if found is None else np.asarray(found[0, 0], dtype=np.float64)
+
+
+def _buckets(tokens: int) -> IntArray:
+    """The bucket of ``DISTANCES`` in which each pair of positions lies, ``[tokens, tokens]``."""
+    positions = np.arange(tokens)
+    apart = np.abs(positions[:, None] - positions)
+    return np.asarray(np.searchsorted([first for first, _ in DISTANCES], apart, side="right") - 1, dtype=np.intp)
+
+
+def as_attention(attention: npt.ArrayLike, causal: bool) -> FloatArray:
+    """Attention among tokens in double precision, its rows brought to a sum of 1.
+
+    Raises:
+        ValueError: as for ``entropy``.
+    """
     weights = as_values("attention", attention, ndim=4)
     if weights.shape[-2] != weights.shape[-1]:
         raise ValueError(f"attention must be [layers, heads, tokens, tokens], not {list(weights.shape)}")
-    if (weights < 0).any():
-        raise ValueError("attention holds negative weights")
-    sums = weights.sum(axis=-1, keepdims=True)
-    if (np.abs(sums - 1) > ROW_SUM_TOLERANCE).any():
-        raise ValueError("attention has rows that do not sum to 1 (padding not cut off, or weights not normalised)")
+    weights = as_weights("attention", weights)
     if causal and np.triu(weights, k=1).any():
         raise ValueError("attention has weight on later positions; pass causal=False for a model that sees them")
+    return weights
+
+
+def as_weights(name: str, attention: npt.ArrayLike) -> FloatArray:
+    """Attention ``[layers, heads, rows, columns]``, among tokens or across, its rows brought to a sum of 1.
+
+    Raises:
+        ValueError: NaN or infinite, wrong shape, negative weights, or rows that do not sum to 1.
+    """
+    weights = as_values(name, attention, ndim=4)
+    if (weights < 0).any():
+        raise ValueError(f"{name} holds negative weights")
+    sums = weights.sum(axis=-1, keepdims=True)
+    if (np.abs(sums - 1) > ROW_SUM_TOLERANCE).any():
+        raise ValueError(f"{name} has rows that do not sum to 1 (padding not cut off, or weights not normalised)")
     return np.asarray(weights / sums, dtype=np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
+from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import DecisionScalar, Scalar
@@ -185,16 +186,14 @@ class CausalModel(WhiteBox):
         context, target = self.encoder.pair(request.prompt, request.continuation)
         ids = context + target
         failure = unfit(len(ids), self._context_length)
+        if failure is None and request.weighted:
+            failure = self._unfit(Continuation(tuple(context), tuple(target)))
         if failure is not None:
             return failure
-        out = self.network(torch.tensor([ids], device=self._device), output_attentions=True, use_cache=False)
-        layers = [layer for layer in out.attentions or () if layer is not None]
-        if not layers:  # an empty tuple, not None, where a kernel returns no weights
-            return Failure("failed", "This architecture gives no attention weights.")
-        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
-        if not np.isfinite(weights).all():
-            return Failure("not_a_number", "The attention weights are not finite.")
-        return Attended(self.encoder.pieces(ids), len(context), True, weights)
+        read = self.forced(request.prompt, request.continuation).read if request.weighted else None
+        inputs = {"input_ids": torch.tensor([ids], device=self._device), "use_cache": False}
+        text = Text(self.encoder.pieces(ids), len(context), True)
+        return Look(self.network, inputs, read).attended("attentions", text)
 
     def scalar(self, request: Decision) -> Scalar:
         """The decision's scalar for any set of kept units."""

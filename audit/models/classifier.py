@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
+from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.classes import Classes, ClassReader, plain_text, read_classes
 from audit.models.explain import DecisionScalar, Scalar
@@ -131,16 +131,13 @@ class ClassifierModel(WhiteBox):
             return failure
         if request.part != "self":
             return Failure("failed", "A classifier's text attends to itself; it has no other part.")
-        out = self.network(**self.reader.filled([ids]), output_attentions=True)
-        layers = [layer for layer in out.attentions or () if layer is not None]
-        if not layers:
-            return Failure("failed", "This architecture gives no attention weights.")
-        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
-        if not np.isfinite(weights).all():
-            return Failure("not_a_number", "The attention weights are not finite.")
+        if request.weighted and (failure := self.undecidable(Decision(request.prompt, request.continuation))):
+            return failure
+        read = self.forced(request.prompt, request.continuation).read if request.weighted else None
         pieces = tuple(str(self.reader.tokenizer.decode([i])) for i in ids)
         # A class is no part of what the model reads, so that all tokens are the prompt's.
-        return Attended(pieces, len(ids), not np.triu(weights, 1).any(), weights)
+        text = Text(pieces, len(ids), None)
+        return Look(self.network, self.reader.filled([ids]), read).attended("attentions", text)
 
     def scalar(self, request: Decision) -> Scalar:
         """log p(class) - log p(other class) for any set of kept units."""

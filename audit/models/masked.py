@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
+from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.explain import Scalar, Worth, values_of
 from audit.models.forced import Forced, read_tokens
@@ -141,7 +141,11 @@ class MaskedModel(WhiteBox):
         return encoded.ids, [i for i, word in enumerate(encoded.words) if word is not None]
 
     def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights over prompt and continuation, nothing masked."""
+        """Attention weights over prompt and continuation, nothing masked.
+
+        With gradients: those of the passes in which each token of the continuation is hidden in turn, as it is scored; the
+        weights are the mean over these passes.
+        """
         return [self._seen(request) for request in requests]
 
     def _seen(self, request: Attend) -> Attended | Failure:
@@ -151,16 +155,16 @@ class MaskedModel(WhiteBox):
         failure = unfit(len(encoded.ids), self._longest)
         if failure or not places:
             return failure or Failure("failed", "The continuation has no tokens.")
-        ids = torch.tensor([encoded.ids], device=self.network.device)
-        out = self.network(ids, attention_mask=torch.ones_like(ids), output_attentions=True)
-        layers = [layer for layer in out.attentions or () if layer is not None]
-        if not layers:
-            return Failure("failed", "This architecture gives no attention weights.")
-        weights = torch.stack([layer[0].float() for layer in layers]).cpu().numpy()
-        if not np.isfinite(weights).all():
-            return Failure("not_a_number", "The attention weights are not finite.")
         pieces = self.encoder.shown(encoded, self.encoder.whole(request.prompt, request.continuation))
-        return Attended(pieces, places[0], False, weights)
+        rows, read = [encoded.ids], None
+        if request.weighted:
+            blanks = self.encoder.blanks(encoded.ids, encoded.words, places, whole_words=True)
+            rows = [blank.row for blank in blanks]
+            deciding = tuple((r, blank.place) for r, blank in enumerate(blanks))
+            read = read_tokens(deciding, tuple(blank.target for blank in blanks))
+        ids = torch.tensor(rows, device=self.network.device)
+        look = Look(self.network, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, read)
+        return look.attended("attentions", Text(pieces, places[0], False))
 
     def scalar(self, request: Decision) -> Scalar:
         """The decision's scalar for any set of kept units."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import AutoModelForSeq2SeqLM
 
+from audit.models.attending import Look, Text
 from audit.models.base import ModelError, chunks
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import DecisionScalar, Scalar
@@ -178,7 +178,7 @@ class Seq2SeqModel(WhiteBox):
 
     def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Attention weights, one pass for each prompt and answer whatever the parts of it that are asked for."""
-        passes: dict[tuple[Any, str], Any] = {}
+        passes: dict[tuple[Any, str], Look] = {}
         results: list[Attended | Failure] = []
         for r in requests:
             asked = self._continuation(r.prompt, r.continuation)
@@ -187,36 +187,30 @@ class Seq2SeqModel(WhiteBox):
                 results.append(failure)
                 continue
             if (r.prompt, r.continuation) not in passes:
-                passes = {(r.prompt, r.continuation): self._pass(asked)}
+                passes = {(r.prompt, r.continuation): self._look(r, asked)}
             results.append(self._attended(r, asked, passes[r.prompt, r.continuation]))
         return results
 
-    def _pass(self, c: Continuation) -> Any:
-        return self.network(
-            input_ids=torch.tensor([c.context], device=self._device),
-            decoder_input_ids=torch.tensor([self.scorer.start + c.target], device=self._device),
-            output_attentions=True,
-            use_cache=False,
-        )
+    def _look(self, request: Attend, c: Continuation) -> Look:
+        inputs = {
+            "input_ids": torch.tensor([c.context], device=self._device),
+            "decoder_input_ids": torch.tensor([self.scorer.start + c.target], device=self._device),
+            "use_cache": False,
+        }
+        read = self.forced(request.prompt, request.continuation).read if request.weighted else None
+        return Look(self.network, inputs, read)
 
-    def _attended(self, request: Attend, c: Continuation, out: Any) -> Attended | Failure:
+    def _attended(self, request: Attend, c: Continuation, look: Look) -> Attended | Failure:
         """One part of a pass. A row of ``cross`` belongs to the answer's token that is predicted from it."""
         start, target = list(self.scorer.start), list(c.target)
+        sources, answer = self.encoder.source_pieces(request.prompt), self.encoder.target_pieces(target)
         if request.part == "encoder":
-            weights = _stacked(out.encoder_attentions, (len(c.context), len(c.context)))
-            pieces = self.encoder.source_pieces(request.prompt)
-            return weights if isinstance(weights, Failure) else Attended(pieces, len(c.context), False, weights)
-        whole = len(start) + len(target)
+            return look.attended("encoder_attentions", Text(sources, len(sources), False))
         if request.part == "self":
-            weights = _stacked(out.decoder_attentions, (whole, whole))
-            pieces = (*self.encoder.pieces(start), *self.encoder.target_pieces(target))
-            return weights if isinstance(weights, Failure) else Attended(pieces, len(start), True, weights)
-        weights = _stacked(out.cross_attentions, (whole, len(c.context)))
-        if isinstance(weights, Failure):
-            return weights
-        sources = self.encoder.source_pieces(request.prompt)
-        predicting = weights[:, :, len(start) - 1 : whole - 1]
-        return Attended(self.encoder.target_pieces(target), 0, False, predicting, sources)
+            own = Text((*self.encoder.pieces(start), *answer), len(start), True)
+            return look.attended("decoder_attentions", own)
+        predicting = slice(len(start) - 1, len(start) + len(target) - 1)
+        return look.attended("cross_attentions", Text(answer, 0, False, sources), predicting)
 
     def scalar(self, request: Decision) -> Scalar:
         """The decision's scalar for any set of kept units."""
@@ -237,17 +231,6 @@ class Seq2SeqModel(WhiteBox):
         answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
         failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
         return next((failure for failure in failures if failure is not None), None)
-
-
-def _stacked(layers: Any, shape: tuple[int, int]) -> NDArray[np.float32] | Failure:
-    """Weights ``[layers, heads, rows, columns]`` of the one text in the pass."""
-    found = [layer[0].float() for layer in layers or () if layer is not None]
-    if not found or any(layer.dim() != 3 or tuple(layer.shape[1:]) != shape for layer in found):
-        return Failure("failed", "This architecture gives no attention weights from every token to every token.")
-    weights: NDArray[np.float32] = torch.stack(found).cpu().numpy()
-    if not np.isfinite(weights).all():
-        return Failure("not_a_number", "The attention weights are not finite.")
-    return weights
 
 
 def decoder_start(model: Any, encoder: SourceEncoder, source: str) -> list[int]:

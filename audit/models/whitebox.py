@@ -84,11 +84,14 @@ class WhiteBox(ABC):
             return together(requests, tokens_per_pass(self.network))
         return chunks(requests, 1)
 
-    @torch.inference_mode()
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
-        """Attention weights from one eager pass each; other kernels return none."""
-        with eager(self.network):
-            return self.seen(requests)
+        """Attention weights from one eager pass each; other kernels return none, and no gradients by them."""
+        found: dict[Attend, Attended | Failure] = {}
+        for weighted in (False, True):
+            asked = [request for request in requests if request.weighted is weighted]
+            with eager(self.network), torch.inference_mode(not weighted):
+                found.update(zip(asked, self.seen(asked), strict=True))
+        return [found[request] for request in requests]
 
 
 @contextmanager

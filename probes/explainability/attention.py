@@ -1,7 +1,8 @@
 """``explainability.attention``: where the model looks, by layer and head, and how little that may say.
 
-Attention weights come from one teacher-forced pass. Entropy and sink mass describe them; rollout follows them through
-the layers to the position that decides; its agreement with the measured effect of words says what it is worth.
+Attention weights come from one teacher-forced pass. Entropy, sink mass and distance describe them; rollout follows them
+through the layers to the position that decides; its agreement with the measured effect of words says what it is worth.
+Other ways to follow them are measured beside it, and so is what the place of a word alone would tell.
 
 Of an encoder-decoder, the attention from the answer to the prompt is taken instead: its entropy and sink mass, with the
 encoder's own beside them, and its shares carried through the encoder, as a mean over the answer's tokens.
@@ -9,11 +10,7 @@ encoder's own beside them, and its shares carried through the encoder, as a mean
 
 from __future__ import annotations
 
-import base64
-import re
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,17 +19,33 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from audit.corpora import Item
-from audit.metrics import entropy, kendall_tau, mean, rollout, sink_mass
-from audit.models import Attend, Attended, Attribute, Attributed, Capability, Failure, Request, Response, Responses
-from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
+from audit.metrics import holm, mean
+from audit.models import Capability, Request, Responses
+from audit.results import ItemStatus, Measurement, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
+from probes.explainability.attention_findings import usefulness_finding
+from probes.explainability.attention_measures import (
+    GRADIENT,
+    NORMS,
+    POSITION,
+    ROLLOUT,
+    Looked,
+    attention_requests,
+    even_share,
+    looked_at,
+    missing_layers,
+    ways,
+    with_missing,
+)
+from probes.explainability.attention_viewer import viewer_block
 from probes.explainability.attribution import attribution_request
-from probes.explainability.cross_attention import cross_entropy, source_mass, source_shares
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
+from probes.explainability.gallery import gallery_records, gallery_requests
 
 FloatArray = NDArray[np.float64]
-FEWEST = 8  # decisions; below that the agreement is not judged
-_NO_TAU = "Attention could not be set against word effects."
+EXAMPLES = 3  # records that the finding names
+_VIEWED = {ROLLOUT: "rollout", GRADIENT: "gradient", NORMS: "norms"}
+"""The maps as the viewer calls them."""
 
 
 class AttentionOptions(ProbeOptions):
@@ -41,27 +54,9 @@ class AttentionOptions(ProbeOptions):
     shown: int = Field(6, ge=0, le=50, description="Examples kept whole for the report's viewer.")
     longest: int = Field(64, ge=8, le=256, description="Longer texts, in tokens, are measured but not shown.")
     flagged: int = Field(2, ge=0, le=100, description="Decisions taken from what the bias probe flags.")
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A decision with its attention; entropy and sink ``[layers, heads]``, rollout ``[tokens, tokens]``.
-
-    Of an encoder-decoder, ``attended`` is the answer's attention to the prompt, rollout ``[tokens, sources]``, ``encoder``
-    the entropy and sink of the encoder, and ``end`` the mean weight on the prompt's last token.
-    """
-
-    decision: Decision
-    answer: str
-    status: ItemStatus
-    note: str | None = None
-    attended: Attended | None = None
-    entropy: FloatArray | None = None
-    sink: FloatArray | None = None
-    rollout: FloatArray | None = None
-    tau: float | None = None
-    encoder: tuple[FloatArray | None, FloatArray | None] | None = None
-    end: float | None = None
+    prefix: str = Field(
+        "", description="What a model wants to read before a text to translate, for the example of a translation."
+    )
 
 
 class Attention(Probe):
@@ -75,13 +70,16 @@ class Attention(Probe):
         "show them, and we measure whether the words that get most weight are the ones that really change the answer."
     )
     method = (
-        "Attention weights of one teacher-forced pass with the eager kernel. Normalised entropy by head; mass on the first "
-        "token (sink); rollout to the deciding position, summed by word; Kendall's tau-b between rollout and the size of "
-        "leave-one-out effects, averaged over decisions with a t interval."
+        "Attention weights of one teacher-forced pass with the eager kernel. Normalised entropy, mass on the first token "
+        "(sink) and mean distance by head; rollout to the deciding position, summed by word; Kendall's tau-b between rollout "
+        "and the size of leave-one-out effects, averaged over decisions with a t interval. Beside it flow, gradient-weighted "
+        "relevancy, rollout of norm-weighted attention and the raw last layer, with Holm's correction, and the tau of a word's "
+        "place."
     )
     citation = (
-        "Rollout: Abnar & Zuidema 2020 (arXiv:2005.00928); attention as explanation: Jain & Wallace 2019 "
-        "(arXiv:1902.10186); sinks: Xiao et al. 2023 (arXiv:2309.17453); items are our own."
+        "Rollout and flow: Abnar & Zuidema 2020 (arXiv:2005.00928); gradient-weighted: Chefer et al. 2021 (arXiv:2103.15679); "
+        "norms: Kobayashi et al. 2020 (arXiv:2004.10102); attention as explanation: Jain & Wallace 2019 (arXiv:1902.10186); "
+        "sinks: Xiao et al. 2023 (arXiv:2309.17453); distance: Vig & Belinkov 2019 (arXiv:1906.04284); items are our own."
     )
     limits = (
         "Attention shows where the model looked, not why it answered. Words can matter without weight and have weight "
@@ -99,7 +97,15 @@ class Attention(Probe):
             "correlation",
             "higher_is_better",
             "Mean rank correlation of attention rollout with leave-one-out effects. 1: attention names the words that "
-            "matter; 0: it says nothing about them.",
+            "matter; 0: it says nothing about them. The slices are other ways to follow attention, and the place of a word.",
+        ),
+        Metric(
+            "beyond_position",
+            "Agreement of attention beyond that of a word's place",
+            "correlation difference",
+            "higher_is_better",
+            "Mean of usefulness minus the rank correlation of nearness to the end with the same effects. 0 or below: attention "
+            "says no more about the words than where they stand.",
         ),
         Metric(
             "entropy",
@@ -117,57 +123,112 @@ class Attention(Probe):
             "Mean weight on the first token, which often serves as a resting place without meaning. Chance is its share "
             "under even weight.",
         ),
+        Metric(
+            "mean_distance",
+            "How far attention reaches",
+            "tokens",
+            "descriptive",
+            "Mean distance between a token and what it looks at, over layers and heads. Chance is that of even weight.",
+        ),
     )
 
+    @classmethod
+    def needs(cls, options: ProbeOptions) -> frozenset[Capability]:
+        """Attention and word effects; what the decision is between is scored, or classified by a classifier."""
+        return cls.capabilities - {Capability.SCORE}
+
     def items(self, data: Path | None) -> list[Item]:
-        """Decisions of our own; flagged ones come from the bias probe."""
+        """Decisions of our own; flagged ones come from other probes."""
         return load_decisions()
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
-        """Both answers, then attention and the leave-one-out effects of the chosen one."""
-        stated: list[Request] = []
+        """Both answers, then attention and the leave-one-out effects of the chosen one; and the gallery."""
+        options = options_of(context, AttentionOptions)
+        stated = gallery_requests(context.capabilities, options.prefix)
         for decision in self._decisions(items, context):
             stated += preference_requests([decision])
             effects = attribution_request(decision, answers)
             if effects is not None:
-                stated.append(effects)
-                if Capability.CROSS_ATTENTION in context.capabilities:
-                    stated += _across(decision, effects)
-                else:
-                    stated.append(Attend(decision.prompt, effects.continuation))
+                stated += [effects, *attention_requests(effects, context.capabilities)]
         return stated
 
     def measure(self, items: Sequence[Item], context: Context, answers: Responses) -> Outcome:
-        """Entropy, sinks, rollout and usefulness, with the first examples kept for the viewer."""
-        across = Capability.CROSS_ATTENTION in context.capabilities
-        looked = [_looked(d, answers, across) for d in self._decisions(items, context)]
-        done = [x for x in looked if x.attended is not None]
-        taus = [x.tau for x in done if x.tau is not None]
-        level = context.confidence
-        found = [
-            self.measurement(
-                "usefulness",
-                mean(taus, None, level, bounds=(-1.0, 1.0)),
-                coverage("unparsed" if x.status == "scored" and x.tau is None else x.status for x in looked),
-                chance=0.0,
-            ),
-            self._described("entropy", looked, [x.entropy for x in done], 1.0, level),
-            self._described("sink_mass", looked, [x.sink for x in done], _even_sink(done), level),
-        ]
-        if across:
-            parts = [x.encoder for x in done if x.encoder is not None]
-            even = _mean_or_none([1 / len(x.attended.sources) for x in done if x.attended is not None])
-            found += [
-                self._described("entropy", looked, [spread for spread, _ in parts], 1.0, level, "encoder"),
-                self._described("sink_mass", looked, [sink for _, sink in parts], even, level, "encoder"),
-            ]
+        """Entropy, sinks, distance and usefulness, with the gallery and the first examples kept for the viewer."""
         options = options_of(context, AttentionOptions)
-        fitting = [x.decision.id for x in done if x.attended and _extent(x.attended) <= options.longest]
-        shown = set(fitting[: options.shown])
-        return Outcome([self._record(x, x.decision.id in shown) for x in looked], found, [_finding(found[0])])
+        looked = [with_missing(looked_at(d, answers, context.capabilities)) for d in self._decisions(items, context)]
+        done = [x for x in looked if x.attended is not None]
+        found = [*self._useful(looked, context), *self._descriptions(looked, context)]
+        fitting = [x.decision.id for x in done if x.attended and _extent(x) <= options.longest]
+        shown = fitting[: options.shown]
+        by_name = {m.metric.removeprefix(f"{self.id}."): m for m in found}
+        finding = usefulness_finding(
+            by_name["usefulness"],
+            by_name[f"usefulness[{POSITION}]"],
+            by_name["beyond_position"],
+            missing_layers(looked),
+            shown[:EXAMPLES],
+            self.finding,
+        )
+        gallery = gallery_records(context.capabilities, options.prefix, answers, self.id, self.source)
+        return Outcome([*gallery, *(self._record(x, x.decision.id in shown) for x in looked)], found, [finding])
 
     def _decisions(self, items: Sequence[Item], context: Context) -> list[Decision]:
         return decisions(items, context, options_of(context, AttentionOptions).flagged)
+
+    def _useful(self, looked: Sequence[Looked], context: Context) -> list[Measurement]:
+        """The agreement of each way of following attention with word effects, by itself and beyond the place of words."""
+        names = ways(context.capabilities)
+        agreed = [x.taus for x in looked]
+        beyond = [{n: tau - taus[POSITION] for n, tau in taus.items()} if POSITION in taus else {} for taus in agreed]
+        level = context.confidence
+        return [
+            *self._by_way("usefulness", looked, agreed, (*names, POSITION), (-1.0, 1.0), level),
+            *self._by_way("beyond_position", looked, beyond, names, (-2.0, 2.0), level),
+        ]
+
+    def _by_way(
+        self,
+        metric: str,
+        looked: Sequence[Looked],
+        values: Sequence[Mapping[str, float]],
+        names: Sequence[str],
+        bounds: tuple[float, float],
+        level: float,
+    ) -> list[Measurement]:
+        """One measurement a way, the main one without a slice; Holm over the ways, not over the place beside them."""
+        estimates = [mean([of[name] for of in values if name in of], None, level, bounds=bounds) for name in names]
+        adjusted = holm([None if n == POSITION else e.p_value for n, e in zip(names, estimates, strict=True)])
+        return [
+            self.measurement(
+                metric,
+                estimate,
+                coverage(_status(x, name in of) for x, of in zip(looked, values, strict=True)),
+                part=None if name == ROLLOUT else name,
+                chance=0.0,
+                p_adjusted=p_adjusted,
+            )
+            for name, estimate, p_adjusted in zip(names, estimates, adjusted, strict=True)
+        ]
+
+    def _descriptions(self, looked: Sequence[Looked], context: Context) -> list[Measurement]:
+        done = [x for x in looked if x.attended is not None]
+        even = _mean_or_none([even_share(x.attended) for x in done if x.attended is not None])
+        far = _mean_or_none([x.even_distance for x in done if x.even_distance is not None])
+        level = context.confidence
+        found = [
+            self._described("entropy", looked, [x.entropy for x in done], 1.0, level),
+            self._described("sink_mass", looked, [x.sink for x in done], even, level),
+        ]
+        distances = [x.distance for x in done]
+        if Capability.CROSS_ATTENTION not in context.capabilities:
+            return [*found, self._described("mean_distance", looked, distances, far, level, top=None)]
+        parts = [x.encoder for x in done if x.encoder is not None]
+        return [
+            *found,
+            self._described("entropy", looked, [spread for spread, _ in parts], 1.0, level, "encoder"),
+            self._described("sink_mass", looked, [sink for _, sink in parts], even, level, "encoder"),
+            self._described("mean_distance", looked, distances, far, level, "encoder", top=None),
+        ]
 
     def _described(
         self,
@@ -177,9 +238,12 @@ class Attention(Probe):
         chance: float | None,
         level: float,
         part: str | None = None,
+        top: float | None = 1.0,
     ) -> Measurement:
         means = [float(v.mean()) for v in values if v is not None]
-        estimate = mean(means, None, level, bounds=(0.0, 1.0))
+        # Distances have no bound that all texts share; the longest text's cannot be passed.
+        most = max((len(x.attended.sources or x.attended.tokens) for x in looked if x.attended), default=1)
+        estimate = mean(means, None, level, bounds=(0.0, float(most) if top is None else top))
         return self.measurement(name, estimate, coverage(x.status for x in looked), chance=chance, part=part)
 
     def _record(self, x: Looked, shown: bool) -> Record:
@@ -194,197 +258,36 @@ class Attention(Probe):
             input=x.decision.text,
             output=x.answer.strip() or None,
             scores={
-                "usefulness": x.tau,
+                "usefulness": x.taus.get(ROLLOUT),
+                **{f"usefulness[{name}]": tau for name, tau in x.taus.items() if name != ROLLOUT},
                 "entropy": None if x.entropy is None else float(x.entropy.mean()),
                 "sink_mass": None if x.sink is None else float(x.sink.mean()),
+                "mean_distance": None if x.distance is None else float(x.distance.mean()),
                 **({} if x.end is None else {"end_mass": x.end}),
             },
             status=x.status,
             outcome=None if not scored else "shown in the viewer" if shown else "measured",
             concern=0.1 if shown else 0.0,
             note=x.note,
-            detail=_viewer_block(x) if shown else {},
+            detail=_block(x) if shown else {},
         )
 
 
-def _looked(decision: Decision, answers: Responses, across: bool) -> Looked:
-    effects = attribution_request(decision, answers)
-    if effects is None:
-        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
-        reason = failed.reason if failed else "The answers could not be scored."
-        return Looked(decision, "", failed.status if failed else "failed", reason)
-    if across:
-        return _looked_across(decision, effects, answers)
-    attended = answers.get(Attend(decision.prompt, effects.continuation))
-    if not isinstance(attended, Attended):
-        return _unseen(decision, effects, attended)
-    weights = attended.weights.astype(np.float64)
-    rolled = rollout(weights, attended.causal)
-    found = answers.get(effects)
-    tau = _usefulness(attended, rolled, found) if rolled is not None and isinstance(found, Attributed) else None
-    return Looked(
-        decision,
-        effects.continuation,
-        "scored",
-        None if tau is not None else _NO_TAU,
-        attended,
-        entropy(weights, attended.causal),
-        sink_mass(weights, attended.causal),
-        rolled,
-        tau,
-    )
+def _extent(x: Looked) -> int:
+    return 0 if x.attended is None else max(len(x.attended.tokens), len(x.attended.sources))
 
 
-def _unseen(decision: Decision, effects: Attribute, answer: Response | None) -> Looked:
-    reason = answer.reason if isinstance(answer, Failure) else "No attention came."
-    status: ItemStatus = answer.status if isinstance(answer, Failure) else "failed"
-    return Looked(decision, effects.continuation, status, reason)
-
-
-def _across(decision: Decision, effects: Attribute) -> tuple[Attend, Attend]:
-    """Attention of the answer to the prompt, and of the encoder."""
-    return (
-        Attend(decision.prompt, effects.continuation, "cross"),
-        Attend(decision.prompt, effects.continuation, "encoder"),
-    )
-
-
-def _looked_across(decision: Decision, effects: Attribute, answers: Responses) -> Looked:
-    cross, encoder = (answers.get(request) for request in _across(decision, effects))
-    if not isinstance(cross, Attended):
-        return _unseen(decision, effects, cross)
-    if not isinstance(encoder, Attended):
-        return _unseen(decision, effects, encoder)
-    shares = source_shares(cross.weights, encoder.weights)
-    found = answers.get(effects)
-    tau = None
-    if shares is not None and isinstance(found, Attributed):
-        masses = mass_by_word(cross.sources, shares.mean(axis=0), found.units)
-        tau = None if masses is None else kendall_tau(masses, np.abs(found.scores))
-    end = source_mass(cross.weights, -1)
-    return Looked(
-        decision,
-        effects.continuation,
-        "scored",
-        None if tau is not None else _NO_TAU,
-        cross,
-        cross_entropy(cross.weights),
-        source_mass(cross.weights, 0),
-        shares,
-        tau,
-        (entropy(encoder.weights, encoder.causal), sink_mass(encoder.weights, encoder.causal)),
-        None if end is None else float(end.mean()),
-    )
-
-
-def _extent(attended: Attended) -> int:
-    return max(len(attended.tokens), len(attended.sources))
-
-
-def _usefulness(attended: Attended, rolled: FloatArray, found: Attributed) -> float | None:
-    """Kendall's tau-b between rollout mass by word, at the position that decides, and the size of word effects."""
-    pieces = attended.tokens[: attended.prompt_tokens]
-    # A model that reads from left to right decides at the prompt's last token, a masked one at the answer's place.
-    place = attended.prompt_tokens - (1 if attended.causal else 0)
-    masses = mass_by_word(pieces, rolled[place, : attended.prompt_tokens], found.units)
-    return None if masses is None else kendall_tau(masses, np.abs(found.scores))
-
-
-def mass_by_word(pieces: Sequence[str], mass: FloatArray, words: Sequence[str]) -> FloatArray | None:
-    """Sum of token masses for each word.
-
-    Args:
-        pieces: ``[tokens]`` text of each token; joined they hold the words in order.
-        mass: ``[tokens]`` numbers.
-        words: ``[words]`` without spaces.
-
-    Returns:
-        ``[words]`` sums; None where the words are not found in the joined text in order.
-    """
-    text = "".join(pieces)
-    found = list(re.finditer(r"\s+".join(f"({re.escape(word)})" for word in words), text)) if words else []
-    if not found:
-        return None
-    starts = [found[-1].start(w + 1) for w in range(len(words))]
-    sums = np.zeros(len(words))
-    end = 0
-    for piece, weight in zip(pieces, mass, strict=True):
-        begin, end = end, end + len(piece)
-        owner = next((w for w, s in enumerate(starts) if s < end and begin < s + len(words[w])), None)
-        if owner is not None:
-            sums[owner] += weight
-    return sums
-
-
-def _even_sink(done: Sequence[Looked]) -> float | None:
-    """Mass on the first token if each position weighed all tokens that it sees alike, rows from the second."""
-    shares = [_even_share(x.attended) for x in done if x.attended is not None]
-    return _mean_or_none(shares)
-
-
-def _even_share(attended: Attended) -> float:
-    if attended.sources:
-        return 1 / len(attended.sources)
-    return float(np.mean([1 / (i + 1) for i in range(1, len(attended.tokens))]))
+def _status(x: Looked, scored: bool) -> ItemStatus:
+    return "unparsed" if x.status == "scored" and not scored else x.status
 
 
 def _mean_or_none(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _packed(values: FloatArray) -> str:
-    """Weights 0 to 1 as bytes 0 to 255, raw-deflated, in base64."""
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    raw = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8).tobytes()
-    return base64.b64encode(squeeze.compress(raw) + squeeze.flush()).decode("ascii")
-
-
-def _viewer_block(x: Looked) -> dict[str, Any]:
-    if x.attended is None or x.rollout is None or x.entropy is None or x.sink is None:
+def _block(x: Looked) -> dict[str, Any]:
+    if x.attended is None:
         return {}
-    layers, heads, tokens, seen = x.attended.weights.shape
-    below = np.tril_indices(tokens) if x.attended.causal else np.indices((tokens, seen)).reshape(2, -1)
-    across = {"sources": list(x.attended.sources)} if x.attended.sources else {}
-    return {
-        "kind": "attention",
-        "tokens": list(x.attended.tokens),
-        **across,
-        "layers": layers,
-        "heads": heads,
-        "encoding": "deflate-raw+base64",
-        "causal": x.attended.causal,
-        "weights": _packed(x.attended.weights[:, :, below[0], below[1]].astype(np.float64)),
-        "rollout": _packed(x.rollout[below[0], below[1]]),
-        "entropy": np.round(x.entropy, 3).tolist(),
-        "sink": np.round(x.sink, 3).tolist(),
-    }
-
-
-def _finding(usefulness: Measurement) -> Finding:
-    outlook: Outlook = "not_tested"
-    severity: Severity = "none"
-    values = {"n": str(usefulness.n)}
-    text = "Too few texts were read to say what the attention pictures are worth ({n})."
-    if usefulness.value is not None and usefulness.low is not None and usefulness.n >= FEWEST:
-        values |= {"tau": f"{usefulness.value:.2f}", "low": f"{usefulness.low:.2f}", "high": f"{usefulness.high:.2f}"}
-        text = (
-            "Attention pictures are not an explanation of this model's answers: on a scale where 1 is full agreement and 0 is "
-            "none, where it looked agreed with the measured effect of words at {tau} (likely between {low} and {high}; {n} "
-            "texts)."
-        )
-        if usefulness.low > 0.5:
-            outlook = "no_problem_found"
-            text = (
-                "Where the model looked agreed with the measured effect of words at {tau}, where 1 is full agreement and 0 "
-                "is none (likely between {low} and {high}; {n} texts)."
-            )
-        elif usefulness.high is not None and usefulness.high < 0.5:
-            outlook, severity = "problem_found", "low"
-        else:
-            outlook = "unclear"
-            text = (
-                "Whether attention pictures explain this model's answers is open: they agreed with the measured effect of "
-                "words at {tau}, where 1 is full agreement and 0 is none (likely between {low} and {high}; {n} texts)."
-            )
-    advice = "Do not accept an attention picture as a reason for a decision; ask for an explanation that was tested."
-    return Attention.finding("usefulness", outlook, text, values, [usefulness], advice, severity=severity)
+    return viewer_block(
+        x.attended, x.entropy, x.sink, {_VIEWED[name]: values for name, values in x.maps.items()}, x.flow
+    )

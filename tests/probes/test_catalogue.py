@@ -221,7 +221,7 @@ class TestWhatItMeasures:
         for r in records:
             assert r.probe == name
             assert r.input
-            assert r.item in items
+            assert r.item in items or CONTRACTS[name].beside(r)  # a summary, or an example that every audit shows
             assert r.source
             if r.status == "scored":
                 assert r.output is not None, r.id
@@ -291,7 +291,12 @@ class TestTheSameAgain:
     def test_another_seed_gives_another_sample(self, name: str) -> None:
         if Capability.TABULATE in PROBES[name].capabilities:
             pytest.skip("its one item is the table that comes with the model")
-        samples = [{r.item for r in outcome_of(name, limit=10, seed=seed).records} for seed in range(2)]
+        beside = CONTRACTS[name].beside
+        of_items = {i["id"] for i in PROBES[name]().items(DATA)}
+        samples = [
+            {r.item for r in outcome_of(name, limit=10, seed=seed).records if r.item in of_items or not beside(r)}
+            for seed in range(2)
+        ]
         assert samples[0] != samples[1]
         assert {len(s) for s in samples} == {10}
 
@@ -430,7 +435,8 @@ class Flaky(FailingModel):
 
 
 def test_all_is_every_capability_a_probe_may_need() -> None:
-    assert frozenset().union(*(p.capabilities for p in PROBES.values())) <= ALL
+    """But an encoder's attention apart from a decoder's: other probes would take the scripted model for such a pair."""
+    assert frozenset().union(*(p.capabilities for p in PROBES.values())) <= ALL | {Capability.CROSS_ATTENTION}
 
 
 def test_probe_classes_are_probes() -> None:

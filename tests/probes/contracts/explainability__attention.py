@@ -6,4 +6,5 @@ from tests.probes.contracts import Contract
 
 CONTRACT = Contract(
     partition=("usefulness",),
+    beside=lambda r: r.axis == "gallery",
 )

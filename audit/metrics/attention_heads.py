@@ -1,0 +1,262 @@
+"""What single heads do: look at the token before, at what followed last time, at what a pronoun stands for.
+
+Scores are of one text, ``[layers, heads]``; their mean over texts is the head's score. Whether a score is more than
+chance is tested over all texts and all heads at once. A small score can be far beyond chance: a role needs both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from audit.metrics._arrays import FloatArray, IntArray, Seed, as_values, check_positive
+from audit.metrics.attention import as_attention
+
+NOWHERE = -1
+"""In ``targets``: this row looks for nothing."""
+# Rounding in sums of some thousand weights; nulls that are equal but for it count as equal.
+_ROUNDING = 1e-9
+
+
+class HeadTest(NamedTuple):
+    """The test of each head, all ``[layers, heads]``.
+
+    Attributes:
+        scores: the statistic.
+        chance: its mean under the null.
+        p_values: of each head by itself, one-sided: how often chance does as well.
+        adjusted: corrected for all heads: how often the best head of all does as well by chance.
+    """
+
+    scores: FloatArray
+    chance: FloatArray
+    p_values: FloatArray
+    adjusted: FloatArray
+
+
+def previous_token_scores(attention: npt.ArrayLike) -> FloatArray | None:
+    """Mean weight on the position right before, over rows after the first.
+
+    Args:
+        attention: ``[layers, heads, tokens, tokens]``, rows summing to 1.
+
+    Returns:
+        ``[layers, heads]``, a share from 0 to 1. Even weight gives the mean of 1 / (positions seen). None for fewer than two
+        tokens.
+
+    Raises:
+        ValueError: as for ``entropy``.
+    """
+    weights = as_attention(attention, causal=False)
+    return induction_scores(weights, previous_targets(weights.shape[-1]))
+
+
+def induction_scores(attention: npt.ArrayLike, targets: npt.ArrayLike) -> FloatArray | None:
+    """Prefix matching score (Olsson et al. 2022, 2209.11895): mean weight on the token after the earlier occurrence.
+
+    Random tokens repeated in the same order are read; an induction head looks from a token of the repetition at the one
+    that followed it the first time. ``induction_targets`` finds those. Any other target a row can be scored too.
+
+    Args:
+        attention: ``[layers, heads, tokens, tokens]``, rows summing to 1.
+        targets: ``[tokens]``, the position that each row is to look at, or -1 (``NOWHERE``).
+
+    Returns:
+        ``[layers, heads]``, a share from 0 to 1. Even weight gives the mean of 1 / (positions seen). None without a row
+        that has a target, and without layers or heads.
+
+    Raises:
+        ValueError: as for ``entropy``; targets that are no positions or not one a token.
+    """
+    weights = as_attention(attention, causal=False)
+    wanted = _as_targets(targets, weights.shape[-1])
+    rows = np.flatnonzero(wanted != NOWHERE)
+    if not len(rows) or not weights.size:
+        return None
+    return np.asarray(weights[:, :, rows, wanted[rows]].mean(axis=-1), dtype=np.float64)
+
+
+def previous_targets(tokens: int) -> IntArray:
+    """The position before each of some tokens; the first has none."""
+    return np.arange(tokens) - 1
+
+
+def induction_targets(ids: Sequence[int]) -> IntArray:
+    """For each token the position after its last earlier occurrence, where there is one; elsewhere -1.
+
+    Right after one another, ``a a``, the position is the token's own, which says nothing: -1 as well.
+    """
+    before: dict[int, int] = {}
+    found = []
+    for place, token in enumerate(ids):
+        follower = before.get(token, place) + 1
+        found.append(follower if follower < place else NOWHERE)
+        before[token] = place
+    return np.asarray(found, dtype=np.intp)
+
+
+def antecedent_scores(
+    attention: npt.ArrayLike, pronoun: int, antecedent: Sequence[int], distractor: Sequence[int]
+) -> FloatArray | None:
+    """Weight from a pronoun to the noun that it stands for, minus that to another noun of its kind.
+
+    Weights on the tokens of one noun are added (Clark et al. 2019, 1906.04341). Take nouns of as many tokens, and as many
+    texts in which the antecedent comes first as second: otherwise even weight and mere distance have a preference.
+
+    Args:
+        attention: ``[layers, heads, tokens, tokens]``, rows summing to 1.
+        pronoun: the position from which is looked: of a word of several tokens its last.
+        antecedent, distractor: the positions of the two nouns.
+
+    Returns:
+        ``[layers, heads]`` from -1 (all weight on the distractor) over 0 (no preference) to 1. None without layers or heads.
+
+    Raises:
+        ValueError: as for ``entropy``; positions that are not in the text, a noun without positions, nouns that overlap.
+    """
+    weights = as_attention(attention, causal=False)
+    places = np.asarray([pronoun, *antecedent, *distractor])
+    if not len(antecedent) or not len(distractor) or set(antecedent) & set(distractor):
+        raise ValueError("antecedent and distractor must have positions of their own")
+    if places.min() < 0 or places.max() >= weights.shape[-1]:
+        raise ValueError(f"positions must lie between 0 and {weights.shape[-1] - 1}")
+    if not weights.size:
+        return None
+    row = weights[:, :, pronoun]
+    difference = row[..., list(antecedent)].sum(axis=-1) - row[..., list(distractor)].sum(axis=-1)
+    return np.asarray(difference, dtype=np.float64)
+
+
+def head_permutation_test(
+    attention: Sequence[npt.ArrayLike],
+    targets: Sequence[npt.ArrayLike],
+    causal: bool = True,
+    permutations: int = 1000,
+    seed: Seed = 0,
+) -> HeadTest | None:
+    """Whether heads put more weight on stated positions than on positions drawn at random, over several texts.
+
+    Statistic: the mean over all rows with a target, of all texts, of the weight on it (``previous_targets``,
+    ``induction_targets``). Null: each of these rows looks for a position drawn evenly from all that it sees, independently;
+    the weights stay as they are. p = (1 + draws that do as well) / (1 + draws).
+
+    Corrected for all heads by the largest of them (Westfall & Young 1993, single-step maxT): scores are set in standard
+    deviations of their null, which is known exactly, and each head is compared with the largest of all heads in each draw. All
+    heads share the draws, so that their dependence counts. Holm's correction would need more draws than 20 times the heads
+    before any head could pass at 0.05. The family-wise error stays below the level, whichever heads have the role.
+
+    Args:
+        attention: one ``[layers, heads, tokens, tokens]`` a text, rows summing to 1; tokens may differ between texts.
+        targets: one ``[tokens]`` a text: the position that each row is to look at, or -1.
+        causal: row i sees positions 0 to i; otherwise all.
+        permutations: how many draws, at least 1.
+        seed: an int, or a numpy Generator (which it advances).
+
+    Returns:
+        Scores from 0 to 1 with their chance, p values and corrected ones from 1 / (1 + draws) to 1. None without texts, layers
+        or heads, and where no row has a target.
+
+    Raises:
+        ValueError: as for ``induction_scores``; a target that its row does not see; texts of different layers or heads.
+    """
+    check_positive("permutations", permutations)
+    if len(attention) != len(targets):
+        raise ValueError(f"lengths differ: attention has {len(attention)}, targets {len(targets)}")
+    rng = np.random.default_rng(seed)
+    shape: tuple[int, ...] | None = None
+    found = mean = variance = drawn = np.zeros(0)
+    rows_in_all = 0
+    for one, wanted in zip(attention, targets, strict=True):
+        weights = as_attention(one, causal)
+        if shape not in (None, weights.shape[:2]):
+            raise ValueError(f"texts have different layers or heads: {shape} and {weights.shape[:2]}")
+        places = _as_targets(wanted, weights.shape[-1])
+        rows = np.flatnonzero(places != NOWHERE)
+        seen = rows + 1 if causal else np.full(len(rows), weights.shape[-1])
+        if (places[rows] >= seen).any():
+            raise ValueError("targets holds a position that its row does not see")
+        if shape is None:
+            shape = weights.shape[:2]
+            heads = shape[0] * shape[1]
+            found, mean, variance, drawn = (np.zeros(s) for s in (heads, heads, heads, (permutations, heads)))
+        if not len(rows) or not weights.size:
+            continue
+        of_rows = weights[:, :, rows].reshape(len(found), len(rows), -1)
+        found = found + of_rows[:, np.arange(len(rows)), places[rows]].sum(axis=-1)
+        means = of_rows.sum(axis=-1) / seen
+        mean = mean + means.sum(axis=-1)
+        variance = variance + ((of_rows**2).sum(axis=-1) / seen - means**2).sum(axis=-1)
+        drawn += _drawn(of_rows, seen, permutations, rng)
+        rows_in_all += len(rows)
+    if shape is None or not rows_in_all or not len(found):
+        return None
+    return _tested(found / rows_in_all, mean / rows_in_all, variance / rows_in_all**2, drawn / rows_in_all, shape)
+
+
+def head_swap_test(differences: npt.ArrayLike, permutations: int = 1000, seed: Seed = 0) -> HeadTest | None:
+    """Whether heads prefer one of two places in a text over the other, over several texts.
+
+    Statistic: the mean over texts of a difference (``antecedent_scores``). Null: which of the two is which is a coin's toss in
+    each text, independently, so that the difference changes its sign. A head that picks one of two nouns without
+    knowing which has much weight on both, and would pass a test against random positions. p and the correction as in
+    ``head_permutation_test``. With few texts no head can pass: p is at least 2 to the power of minus their number.
+
+    Args:
+        differences: ``[texts, layers, heads]``.
+        permutations: how many draws, at least 1.
+        seed: an int, or a numpy Generator (which it advances).
+
+    Returns:
+        Mean differences with their chance 0, p values and corrected ones. None without texts, layers or heads.
+
+    Raises:
+        ValueError: NaN or infinite or not of three dimensions; ``permutations`` below 1.
+    """
+    values = as_values("differences", differences, ndim=3)
+    check_positive("permutations", permutations)
+    if not values.size:
+        return None
+    texts = len(values)
+    flat = values.reshape(texts, -1)
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(permutations, texts))
+    variance = (flat**2).sum(axis=0) / texts**2
+    return _tested(flat.mean(axis=0), np.zeros(flat.shape[1]), variance, signs @ flat / texts, values.shape[1:])
+
+
+def _as_targets(targets: npt.ArrayLike, tokens: int) -> IntArray:
+    values = as_values("targets", targets)
+    if len(values) != tokens:
+        raise ValueError(f"targets must hold one position for each of the {tokens} tokens, not {len(values)}")
+    places = values.astype(np.intp)
+    if (places != values).any() or (places < NOWHERE).any() or (places >= tokens).any():
+        raise ValueError(f"targets must hold positions from 0 to {tokens - 1}, or -1")
+    return places
+
+
+def _drawn(weights: FloatArray, seen: IntArray, permutations: int, rng: np.random.Generator) -> FloatArray:
+    """Sums over rows of the weight on positions drawn from those seen, ``[permutations, heads]``."""
+    heads, rows, tokens = weights.shape
+    places = (rng.random((permutations, rows)) * seen).astype(np.intp) + np.arange(rows) * tokens
+    ends = np.arange(permutations + 1) * rows
+    chosen = sparse.csr_array((np.ones(places.size), places.ravel(), ends), shape=(permutations, rows * tokens))
+    return np.asarray(chosen @ np.ascontiguousarray(weights.reshape(heads, -1).T), dtype=np.float64)
+
+
+def _tested(
+    found: FloatArray, mean: FloatArray, variance: FloatArray, drawn: FloatArray, shape: tuple[int, ...]
+) -> HeadTest:
+    """p values of each head and over all; statistics ``[heads]``, ``drawn`` ``[permutations, heads]``."""
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    varies = spread > _ROUNDING
+    scale = np.where(varies, spread, 1.0)
+    score = np.where(varies, (found - mean) / scale, 0.0)
+    chance = np.where(varies, (drawn - mean) / scale, 0.0)
+    count = 1 + len(drawn)
+    alone = (1 + (chance >= score - _ROUNDING).sum(axis=0)) / count
+    best = np.sort(chance.max(axis=1))
+    over_all = (1 + len(best) - np.searchsorted(best, score - _ROUNDING, side="left")) / count
+    return HeadTest(*(np.asarray(a, dtype=np.float64).reshape(shape) for a in (found, mean, alone, over_all)))
