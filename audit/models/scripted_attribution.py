@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit.models.requests import GRADIENT_METHODS, Attribute
 from audit.models.responses import Attributed
@@ -47,11 +47,11 @@ def attributed(request: Attribute, words: Sequence[str], scalar: Scalar) -> Attr
     )
 
 
-def _shapley(scalar: Scalar, words: int, orders: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _shapley(scalar: Scalar, words: int, orders: int, seed: int) -> NDArray[np.float64]:
     stream = np.random.default_rng(seed)
     scores = np.zeros(words)
     for _ in range(orders):
         order = stream.permutation(words)
         values = [scalar(sorted(order[:k].tolist())) for k in range(words + 1)]
         scores[order] += np.diff(values) / orders
-    return cast("np.ndarray[tuple[int], np.dtype[np.float64]]", scores)
+    return scores

@@ -183,7 +183,7 @@ class _Measured:
         """The mean gain: bootstrap interval over decisions, p value of the paired t test."""
 
         def average(values: np.ndarray, axis: int = -1) -> np.ndarray:
-            return values.mean(axis=axis)
+            return np.asarray(values.mean(axis=axis))
 
         found = bootstrap((list(gains),), average, None, self.context.confidence, seed=self.context.seed)
         tested = mean(gains, None, self.context.confidence)

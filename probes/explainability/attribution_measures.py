@@ -385,7 +385,7 @@ def evidence(one: Explained, shuffles: Sequence[Sequence[int]]) -> dict[str, Rea
         return (hit, *(p or 0.0 for p in parts))
 
     scores = np.asarray(found.scores)
-    chance = np.mean([numbers(scores[list(order)]) for order in shuffles], axis=0).tolist()
+    chance = np.mean([numbers(scores[list(order)].tolist()) for order in shuffles], axis=0).tolist()
     chance[0] = k / len(marked)
     return {
         name: Reading("scored", value, level)
