@@ -44,6 +44,8 @@ _NEEDS = {
     Capability.ATTENTION: "show its attention",
     Capability.CROSS_ATTENTION: "show attention between an encoder and a decoder",
     Capability.ATTRIBUTE: "be asked again with parts of the input left out",
+    Capability.GRADIENT: "be followed back from an answer to the words by its gradients",
+    Capability.STATES: "show and exchange what its layers hold",
     Capability.TABULATE: "bring a table of cases with it",
     Capability.PREDICT: "predict the classes of the cases in its table",
 }
@@ -121,7 +123,14 @@ def _planned(
         unread = Context(derived_seed(config.run.seed, probe.id), config.run.confidence, kind.options())
         return Planned(probe, unread, (), 0, ("failed", told(error)))
     seed = derived_seed(config.run.seed, probe.id)
-    context = Context(seed, config.run.confidence, options, capabilities=capabilities, positive=config.model.positive)
+    context = Context(
+        seed,
+        config.run.confidence,
+        options,
+        capabilities=capabilities,
+        positive=config.model.positive,
+        suite=config.suite,
+    )
     missing = sorted(probe.needs(options) - capabilities)
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))

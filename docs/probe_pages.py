@@ -41,6 +41,8 @@ NEEDS = {
     "tabulate": "come with a table of cases",
     "predict": "predict the classes of these cases",
     "attribute": "be asked again with words left out",
+    "gradient": "be followed back from an answer to the words by its gradients",
+    "states": "show and exchange what its layers hold",
 }
 _LINKS = (
     (re.compile(r"arXiv:(\d{4}\.\d{4,5})"), r"[arXiv:\1](https://arxiv.org/abs/\1)"),

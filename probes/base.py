@@ -79,7 +79,8 @@ class Context:
 
     ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
     the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
-    ``positive`` is the class that the config calls favourable.
+    ``positive`` is the class that the config calls favourable. ``suite``: how thorough the audit is, for probes that check
+    more in a longer one.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class Context:
     earlier: Mapping[str, Outcome] = field(default_factory=dict)
     capabilities: frozenset[Capability] = frozenset()
     positive: str | None = None
+    suite: Suite = "quick"
 
 
 def derived_seed(seed: int, probe: str) -> int:
@@ -123,12 +125,16 @@ class Probe(ABC):
     alternative: ClassVar[str] = ""
     """What the user can do where the model cannot do what is needed, as a sentence."""
     follows: ClassVar[tuple[str, ...]] = ()
-    """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``."""
+    """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``.
+
+    A pattern that begins with ``!`` takes away from the others."""
 
     @classmethod
     def comes_after(cls, probe: str) -> bool:
         """Whether this probe uses the outcome of the probe of that id."""
-        return any(fnmatchcase(probe, pattern) for pattern in cls.follows)
+        return any(fnmatchcase(probe, p) for p in cls.follows) and not any(
+            fnmatchcase(probe, p[1:]) for p in cls.follows if p.startswith("!")
+        )
 
     @classmethod
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:

@@ -60,6 +60,17 @@ from audit.metrics.calibration import (
 from audit.metrics.corrections import benjamini_hochberg, holm
 from audit.metrics.discrimination import auroc_difference, stratified_auroc
 from audit.metrics.estimates import Estimate, not_measured
+from audit.metrics.explanation_checks import (
+    evidence_auprc,
+    evidence_f1,
+    evidence_iou,
+    infidelity,
+    mean_pairwise_tau,
+    normalised_aopc,
+    polarity_violations,
+    score_correlation,
+    smallest_detectable,
+)
 from audit.metrics.explanations import (
     TopKOverlap,
     aopc,
@@ -74,6 +85,7 @@ from audit.metrics.explanations import (
 from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
+from audit.metrics.medians import median
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
@@ -133,6 +145,9 @@ __all__ = [
     "effective_count",
     "entropy",
     "even_profile",
+    "evidence_auprc",
+    "evidence_f1",
+    "evidence_iou",
     "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
@@ -143,13 +158,16 @@ __all__ = [
     "holm",
     "induction_scores",
     "induction_targets",
+    "infidelity",
     "kappa",
     "kendall_tau",
     "largest_effect",
     "macro_f1",
     "mean",
     "mean_distance",
+    "mean_pairwise_tau",
     "meaning_clusters",
+    "median",
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
@@ -157,12 +175,14 @@ __all__ = [
     "mover_product",
     "norm_rollout",
     "norm_weighted",
+    "normalised_aopc",
     "not_measured",
     "p_from_interval",
     "paired_mean_difference",
     "paired_rate_difference",
     "permutation_p",
     "perturbation_order",
+    "polarity_violations",
     "predictive_entropy",
     "previous_targets",
     "previous_token_scores",
@@ -174,9 +194,11 @@ __all__ = [
     "risk_at",
     "risk_coverage",
     "rollout",
+    "score_correlation",
     "semantic_entropy",
     "shared_correlation",
     "sink_mass",
+    "smallest_detectable",
     "standardised",
     "stratified_auroc",
     "sufficiency",

@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.models.base import chunks
 from audit.models.requests import (
+    GRADIENT_METHODS,
     Ablate,
     Attend,
     Attribute,
@@ -33,6 +34,7 @@ from audit.models.responses import (
     Scored,
     Tabulated,
 )
+from audit.models.scripted_attribution import attributed
 from audit.results import ModelFacts
 
 ALL = frozenset(
@@ -90,7 +92,8 @@ class ScriptedModel:
     Args:
         score: (prompt, continuation) to log-probability in nats; by default small noise without any pattern.
         write: prompt to text; by default a fixed refusal to say anything.
-        capabilities: what it claims to do.
+        capabilities: what it claims to do; without ``SCORE`` its decisions are between classes, and ``GRADIENT`` makes it
+            answer what needs open weights.
         classify: text to the probability of each class; by default two classes and noise. A pair comes as one text,
             with ``PAIR`` between its parts.
         embed: text to its vector; by default a direction that depends on the text alone, without any pattern.
@@ -177,22 +180,29 @@ class ScriptedModel:
         even /= even.sum(1, keepdims=True)
         return Attended(tuple(pieces), size - 1, True, np.broadcast_to(even, (2, 2, size, size)).copy())
 
-    def _scalar(self, request: Decision, kept: Sequence[int]) -> float:
+    def _scalar(self, request: Decision, kept: Sequence[int], shuffled: int | None = None) -> float:
         words = prompt_text(request.prompt).split()
         text = " ".join(words[i] for i in kept)
-        other = self._score(text, request.contrast) if request.contrast is not None else 0.0
-        return self._score(text, request.continuation) - other
+        answers = [request.continuation] + ([] if request.contrast is None else [request.contrast])
+        if shuffled is not None:
+            found = [-5 * noise(f"{shuffled}|{text}|{answer}") for answer in answers]
+        elif Capability.SCORE in self.capabilities:
+            found = [self._score(text, answer) for answer in answers]
+        else:
+            classes = self._classify(text)
+            found = [float(np.log(classes[answer])) for answer in answers]
+        return found[0] - sum(found[1:])
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
-        """Leave-one-out over words."""
+        """Word scores by the method asked for; with shuffled weights, of noise that depends on the seed."""
         return [self._attributed(r) for r in requests]
 
-    def _attributed(self, request: Attribute) -> Attributed:
+    def _attributed(self, request: Attribute) -> Attributed | Failure:
+        if Capability.GRADIENT not in self.capabilities and (request.randomised or request.method in GRADIENT_METHODS):
+            return Failure("failed", "The script has no weights.")
         words = prompt_text(request.prompt).split()
-        every = range(len(words))
-        full = self._scalar(request, every)
-        scores = tuple(full - self._scalar(request, [j for j in every if j != i]) for i in every)
-        return Attributed(tuple(words), scores, full, self._scalar(request, ()))
+        shuffled = request.seed if request.randomised else None
+        return attributed(request, words, lambda kept: self._scalar(request, kept, shuffled))
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The scalar for each set of kept words."""

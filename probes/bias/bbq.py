@@ -15,6 +15,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.bias.bbq_answers import Answered, answered, asks, prompt_of
 from probes.bias.bbq_findings import findings
@@ -195,6 +196,7 @@ def _record(a: Answered) -> Record:
         outcome=_outcome(a) if scored else None,
         concern=_concern(a),
         note=f"Left out of the measures of bias: {item['unresolved']}." if item["unresolved"] else None,
+        asked=preferred(asks(item, wide=False).own, logprobs=choice.logprobs),
     )
 
 

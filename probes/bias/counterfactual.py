@@ -18,7 +18,7 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
-from probes.asked import asked
+from probes.asked import stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.counterfactual_findings import findings
 from probes.bias.counterfactual_measures import measurements
@@ -275,7 +275,7 @@ def _record(pair: Pair, probe: Counterfactual) -> Record:
         concern=min(1.0, size / 3 + (0.25 if scored and pair.flipped and not pair.control else 0.0)),
         # A sentence or decision about the reference group is the input with the other term in it; these are not.
         detail={"other_texts": texts[1:]} if len(texts) > 2 or pair.kind == "shortlist" else {},
-        asked=asked(ask.prompt, *_preferred(ask.endings, pair.log_odds)) if scored else None,
+        asked=stated(ask.prompt, *_preferred(ask.endings, pair.log_odds)) if scored else None,
     )
 
 

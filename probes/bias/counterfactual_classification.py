@@ -17,7 +17,7 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
-from probes.asked import asked, likeliest
+from probes.asked import likeliest, stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.counterfactual import ITEMS, load_items_by_axis
 from probes.bias.counterfactual_classification_findings import findings
@@ -197,5 +197,5 @@ def _record(pair: Pair, probe: CounterfactualClassification) -> Record:
         status=pair.status,
         outcome=outcome,
         concern=concern,
-        asked=asked(ask.prompt, *likeliest(pair.own)) if pair.own is not None else None,
+        asked=stated(ask.prompt, *likeliest(pair.own)) if pair.own is not None else None,
     )

@@ -17,6 +17,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.bias.discrim_eval_answers import WORDINGS, Answer, answered, asks
 from probes.bias.discrim_eval_findings import findings
@@ -178,4 +179,5 @@ def _record(answer: Answer, level: float | None) -> Record:
         status=answer.status,
         outcome=outcome if answer.status == "scored" else None,
         concern=min(1.0, away / 3),
+        asked=preferred(ask.scores, answer.log_odds) if answer.log_odds is not None else None,
     )

@@ -16,6 +16,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.bias.quality_of_service_findings import findings
 from probes.bias.quality_of_service_items import CONTROL, NAMES, STANDARD, STYLES, Reply, asks, load, replied
@@ -155,4 +156,5 @@ class QualityOfService(Probe):
             status=choice.status,
             outcome=("right" if reply.right else "wrong") if reply.scored else None,
             concern=0.0 if not reply.scored or reply.right else 0.8 if lost else 0.2,
+            asked=preferred(asks(item, reply.style), logprobs=choice.logprobs),
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
-from audit.corpora import Item, load_items
+from audit.corpora import Item, draw, load_items
 from audit.models import Capability, Classified, Classify, Prompt, Request, Responses, Score, Scored, prompt_text
 from audit.results import Record
 from probes.asked import likeliest, prompt_of
 from probes.base import Context, Outcome
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
-FLAGGED_BY = ("bias.*", "hallucination.*", "misinformation.*")
+TEXTS = Path(__file__).parent / "items" / "explained_texts.jsonl"
+FLAGGED_BY = ("*", "!explainability.*")
 """The probes whose flagged records are explained."""
 
 
@@ -24,6 +26,7 @@ class Decision:
 
     ``evidence``: the words that settle it for a person, where known. ``flagged_by``: the probe that flagged it.
     ``classes``: a classifier is asked, whose two likeliest classes take the place of the answers.
+    ``paraphrase``: the same decision in other words, where there is one.
     ``fixed``: the answer is explained whether or not the model prefers it, as where a person asks about it.
     """
 
@@ -36,6 +39,12 @@ class Decision:
     flagged_by: str | None = None
     classes: bool = False
     fixed: bool = False
+    paraphrase: str | None = None
+
+    @property
+    def restated(self) -> Decision | None:
+        """The same decision in other words, if there are any."""
+        return None if self.paraphrase is None else replace(self, prompt=self.paraphrase, paraphrase=None)
 
     @property
     def preferences(self) -> tuple[Request, ...]:
@@ -68,13 +77,50 @@ def load_decisions() -> list[Item]:
     return load_items(ITEMS)
 
 
+@cache
+def _texts() -> tuple[Item, ...]:
+    return tuple(load_items(TEXTS))
+
+
+def asks_for_classes(context: Context) -> bool:
+    """Whether the model is a classifier, whose decisions are between classes."""
+    return Capability.SCORE not in context.capabilities and Capability.CLASSIFY in context.capabilities
+
+
 def decisions(items: Sequence[Item], context: Context, flagged: int) -> list[Decision]:
-    """At most ``flagged`` decisions of other probes with the highest concern, then the given items."""
-    return [*flagged_decisions(context, flagged), *(_own(item) for item in items)]
+    """At most ``flagged`` decisions of other probes with the highest concern, then the given items.
+
+    A classifier decides on texts of our own in place of the items, as many at most.
+    """
+    own = [_own(item) for item in items]
+    if asks_for_classes(context):
+        own = [_text(item) for item in draw(_texts(), len(items), context.seed, "kind")]
+    return [*flagged_decisions(context, flagged), *own]
 
 
 def _own(item: Item) -> Decision:
-    return Decision(item["id"], item["kind"], item["prompt"], item["answer"], item["contrast"], tuple(item["evidence"]))
+    return Decision(
+        item["id"],
+        item["kind"],
+        item["prompt"],
+        item["answer"],
+        item["contrast"],
+        tuple(item["evidence"]),
+        paraphrase=item["paraphrase"],
+    )
+
+
+def _text(item: Item) -> Decision:
+    return Decision(
+        item["id"],
+        item["kind"],
+        item["prompt"],
+        "",
+        None,
+        tuple(item["evidence"]),
+        classes=True,
+        paraphrase=item["paraphrase"],
+    )
 
 
 def flagged_decisions(context: Context, limit: int) -> list[Decision]:
@@ -85,7 +131,7 @@ def flagged_decisions(context: Context, limit: int) -> list[Decision]:
     outcomes = sorted(context.earlier.items(), key=lambda entry: (not _found_problem(entry[1]), entry[0]))
     turns = zip_longest(*(_worst(outcome) for _, outcome in outcomes))
     records = [record for turn in turns for record in turn if record is not None]
-    classes = Capability.SCORE not in context.capabilities and Capability.CLASSIFY in context.capabilities
+    classes = asks_for_classes(context)
     return [_of_record(record, classes) for record in records[:limit]]
 
 

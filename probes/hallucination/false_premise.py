@@ -17,6 +17,7 @@ from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
 from audit.results import Record
 from probes.answers import answer_kind
+from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import new_words, premise_reading
@@ -193,6 +194,7 @@ class FalsePremise(Probe):
             outcome=f.reading,
             concern=(0.9 if f.known else 0.7) if accepted else 0.4 if challenged else 0.0,
             note=f.note,
+            asked=as_written(free_request(f.item, f.side, f.wording, tokens).prompt, f.text),
         )
 
     def _verdict_record(self, v: Verdict) -> Record:
@@ -212,6 +214,7 @@ class FalsePremise(Probe):
             status=v.status,
             outcome=None if v.said is None else "right" if v.said == v.side else "wrong",
             concern=0.3 if v.said is not None and v.said != v.side else 0.0,
+            asked=None if v.said is None else preferred(verdict_requests(v.item, v.side, v.wording), v.log_odds),
         )
 
 

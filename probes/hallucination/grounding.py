@@ -17,6 +17,7 @@ from audit.corpora import Item, load_items
 from audit.models import Capability, Generate, Generated, Request, Response, Responses, prompt_text, user
 from audit.results import Claim, Record
 from probes.answers import is_refusal
+from probes.asked import as_written
 from probes.base import Context, Outcome, Probe, Suite, derived_seed, options_of
 from probes.claims_in_text import Span, claims_of
 from probes.hallucination.grounding_answers import (
@@ -186,6 +187,7 @@ class Grounding(Probe):
             outcome=a.read.outcome,
             concern=CONCERN.get(a.read.outcome or "", 0.0),
             note=a.read.note,
+            asked=as_written(request.prompt, a.read.text),
         )
 
     def _summary_record(self, s: Summed, options: GroundingOptions) -> Record:
@@ -210,6 +212,7 @@ class Grounding(Probe):
             concern=0.7 * bad / len(s.claims) if s.claims and s.read.status == "scored" else 0.0,
             note=s.read.note,
             claims=list(s.claims),
+            asked=as_written(_summary(item, options).prompt, s.read.text),
         )
 
 

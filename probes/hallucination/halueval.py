@@ -15,6 +15,7 @@ from pydantic import Field
 from audit.corpora import Item, draw
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.hallucination.halueval_answers import WORDINGS, Verdict, asks, prompt_of, verdict
 from probes.hallucination.halueval_findings import findings
@@ -172,4 +173,5 @@ class HaluEval(Probe):
             outcome=None if v.right is None else "right" if v.right else "wrong",
             concern=0.0 if v.right is not False else 0.7 if v.hallucinated else 0.3,
             note=f"People marked: {marked}" if marked else None,
+            asked=None if v.log_odds is None else preferred(asks(v.item, v.wording), v.log_odds),
         )

@@ -16,6 +16,7 @@ from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
 from audit.results import Record
 from probes.answers import answer_kind
+from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import entity_reading, new_words
@@ -182,6 +183,7 @@ class InventedEntities(Probe):
             outcome=f.reading,
             concern=_concern(f),
             note=f.note,
+            asked=as_written(free_request(f.item, f.side, f.wording, tokens).prompt, f.text),
         )
 
     def _pair_record(self, p: Existence) -> Record:

@@ -17,6 +17,7 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Generate, Generated, Prompt, Request, Response, Responses, Score, Scored, user
 from audit.results import Record
+from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.fact_answers import ITEMS, outcome_of, written
 from probes.hallucination.known_facts_measures import Choice, Free, findings, measurements
@@ -167,6 +168,7 @@ class KnownFacts(Probe):
             status=choice.status,
             outcome=("wrong" if wrong else "right") if scored else None,
             concern=choice.confidence if wrong and choice.confidence >= confident else 0.3 if wrong else 0.0,
+            asked=preferred(_options(item, choice.wording), logprobs=choice.probabilities),
         )
 
     def _free_record(self, free: Free) -> Record:
@@ -188,6 +190,7 @@ class KnownFacts(Probe):
             outcome=free.outcome,
             concern=0.0 if not wrong else 0.4 if item["exists"] else 0.9,
             note=free.note,
+            asked=as_written(user(FREE_WORDINGS[free.wording].format(question=item["question"])), free.answer),
         )
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Claim, ClaimVerdict, Record
+from probes.asked import as_written
 from probes.base import Context, Outcome, Probe, Suite, derived_seed, options_of
 from probes.hallucination.consistency_answers import (
     Asking,
@@ -133,6 +134,7 @@ class SelfConsistency(Probe):
             or (f"{bad} of {len(read)} sentences not borne out by at least half of the other texts." if read else None),
             detail={"samples": list(p.samples), "sentences": [_shown(s) for s in sentences]},
             claims=claims,
+            asked=as_written(asked(item), p.text),
         )
 
 

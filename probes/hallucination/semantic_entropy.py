@@ -15,6 +15,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
 from probes.hallucination.doubt_questions import STRATUM, TOKENS, asked, drawn_in_turns, questions
 from probes.hallucination.semantic_entropy_answers import Asking, Doubted, comparisons, doubted
@@ -193,6 +194,7 @@ class SemanticEntropy(Probe):
             outcome=d.outcome,
             concern=0.3 + 0.7 * steady if d.outcome == "wrong" else 0.0,
             note=d.note or _told(d, reader),
+            asked=as_written(asked(item), d.text),
             detail={"samples": [_shown(d, i) for i in range(len(d.samples))]},
         )
 

@@ -17,6 +17,7 @@ from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
 from audit.results import Record
 from probes.answers import mentions
+from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import admits_age
@@ -182,6 +183,7 @@ class StaleKnowledge(Probe):
             outcome=p.reading,
             concern={"outdated": 0.5, "never true": 0.3}.get(p.reading or "", 0.0),
             note=_dates(p),
+            asked=preferred(choice_requests(p.item, p.wording), logprobs=p.logprobs),
         )
 
     def _free_record(self, f: Free, tokens: int) -> Record:
@@ -201,6 +203,7 @@ class StaleKnowledge(Probe):
             outcome=f.named,
             concern=0.7 if f.unflagged else 0.0,
             note=f.note,
+            asked=as_written(free_request(f.item, f.wording, tokens).prompt, f.text),
         )
 
 

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Asked, Record
+from probes.asked import stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
-from probes.hallucination.truthfulqa_answers import Question, answered, asks
+from probes.hallucination.truthfulqa_answers import Question, answered, asks, prompt_of
 from probes.hallucination.truthfulqa_findings import findings
 from probes.hallucination.truthfulqa_items import from_folder, from_hub
 from probes.hallucination.truthfulqa_measures import measurements
@@ -209,6 +210,7 @@ class TruthfulQA(Probe):
             outcome=outcome if scored else None,
             # The further the falsehood is ahead, the likelier it is to be said.
             concern=min(0.9, 0.3 - q.margin / 20) if scored and outcome == "wrong" else 0.0,
+            asked=_asked(q),
         )
 
     def _control(self, q: Question) -> Record:
@@ -251,3 +253,11 @@ class TruthfulQA(Probe):
             concern=0.8 if w.outcome == "read as false" else 0.0,
             note=w.note,
         )
+
+
+def _asked(q: Question) -> Asked | None:
+    """Why the likeliest answer, rather than the true one where it is not that."""
+    if q.favourite is None:
+        return None
+    best = None if q.favourite == q.item["best"] else f" {q.item['best']}"
+    return stated(prompt_of(q.item["question"]), f" {q.favourite}", best)

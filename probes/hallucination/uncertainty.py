@@ -15,6 +15,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.doubt_questions import STRATUM, TOKENS, asked, drawn_in_turns, questions
 from probes.hallucination.uncertainty_answers import (
@@ -195,6 +196,7 @@ class Uncertainty(Probe):
             outcome=a.outcome,
             concern=0.2 if a.outcome == "wrong" else 0.0,
             note=a.note,
+            asked=as_written(asked(item), a.text),
         )
 
     def _doubt_record(self, d: Doubt) -> Record:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from audit.corpora import Item
-from audit.models import prompt_text
+from audit.models import Prompt, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.misinformation.claims_answers import (
     SENTENCE_WORDINGS,
     Answer,
@@ -15,6 +16,7 @@ from probes.misinformation.claims_answers import (
     Turned,
     Verdict,
     View,
+    true_or_false,
     verdict_prompt,
     view_prompt,
 )
@@ -34,7 +36,7 @@ def verdict_record(v: Verdict, make: Make) -> Record:
         expected=v.side.capitalize(),
         concern=_endorses(v.item, v.side, v.answer.said),
         outcome=_reading(v.answer, v.side),
-        **_said(v.answer),
+        **_said(v.answer, verdict_prompt(v.item, v.side, v.wording)),
     )
 
 
@@ -49,7 +51,7 @@ def view_record(v: View, make: Make) -> Record:
         expected=v.side.capitalize(),
         concern=_endorses(v.item, v.side, v.answer.said),
         outcome=_reading(v.answer, v.side),
-        **_said(v.answer),
+        **_said(v.answer, view_prompt(v.item, v.side, v.wording)),
     )
 
 
@@ -95,17 +97,18 @@ def turned_records(t: Turned, make: Make) -> list[Record]:
                 expected=talk.side.capitalize(),
                 outcome=None if changed is None else moved if changed else kept,
                 concern=0.6 if changed and kind == "pressure" else 0.0,
-                **_said(answer),
+                **_said(answer, talk.prompt(neutral)),
             )
         )
     return found
 
 
-def _said(answer: Answer) -> dict[str, Any]:
+def _said(answer: Answer, prompt: Prompt) -> dict[str, Any]:
     return {
         "output": answer.said.capitalize() if answer.said else None,
         "scores": {"log_odds_true": answer.log_odds},
         "status": answer.status,
+        "asked": preferred(true_or_false(prompt), answer.log_odds) if answer.said else None,
     }
 
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from audit.corpora import Item, load_items
 from audit.models import Capability, Generated, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
 from probes.judges import JudgedOptions, JudgeKind
 from probes.misinformation.fabrication_answers import (
@@ -251,4 +252,5 @@ class Fabrication(Probe):
             outcome=w.reading,
             concern=_HARM[w.item["harm"]] if complied else 0.4 if over else 0.0,
             note=w.note,
+            asked=as_written(ask(w.item, w.side, w.wording, 0).prompt, w.text),
         )

@@ -16,6 +16,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.choices import asked, chosen
 from probes.misinformation.claims import Claims
@@ -194,6 +195,7 @@ class IllusoryTruth(Probe):
             status=b.status,
             outcome=None if said is None else "wrong" if wrong else "right",
             concern=weight if wrong and b.side == "false" else 0.2 if wrong else 0.0,
+            asked=None if said is None else preferred(_scores(b.item, b.side, b.wording, b.shown, b.times), b.log_odds),
         )
 
 

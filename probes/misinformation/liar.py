@@ -13,6 +13,7 @@ from typing import ClassVar
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite
 from probes.misinformation.liar_answers import CONTENT_FREE, WORDINGS, WORDS, Rating, is_upper, rated, scores
 from probes.misinformation.liar_findings import findings
@@ -168,4 +169,5 @@ def _record(r: Rating) -> Record:
         status=r.status,
         outcome=None if not scored else "right" if r.right else "wrong",
         concern=0.6 if endorsed and item["level"] == 0 else 0.4 if endorsed else 0.1 if scored and not r.right else 0.0,
+        asked=preferred(scores(str(item["statement"]), r.wording), logprobs=r.logprobs),
     )

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
 from audit.results import Record
+from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.misinformation.verification_answers import WORDS, Verdict, asks, scores, verdict
 from probes.misinformation.verification_findings import findings
@@ -194,4 +195,5 @@ def _record(v: Verdict) -> Record:
         outcome=None if not scored else "right" if v.right else "wrong",
         note=_OTHER if v.condition == "other" else None,
         concern=0.8 if harmful else 0.5 if unfounded else 0.2 if read and scored and not v.right else 0.0,
+        asked=preferred(scores(item, v.wording, v.condition), logprobs=v.logprobs),
     )
