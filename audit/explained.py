@@ -13,15 +13,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from audit.models import Attended, Attributed, Message, prompt_text
+from audit.models import GRADIENT_METHODS, Attended, Attributed, Message, prompt_text
 from audit.results import ModelFacts, Outlook, Record, write_text
-from probes.explainability.one_view import LONGEST, viewer_block
-from probes.explainability.single import LEVEL, MOST_ERROR, Question, RankTest, Verdict, verdict, why_untested
+from probes.explainability.attribution_findings import LABELS
+from probes.explainability.attribution_measures import WITHOUT_SIGN
+from probes.explainability.one_view import LONGEST, viewed
+from probes.explainability.single import (
+    LEVEL,
+    MOST_ERROR,
+    Question,
+    RankTest,
+    Verdict,
+    verdict,
+    why_not_drawn,
+    why_untested,
+)
 from reports.explanation import Told, render_explanation
 from reports.text import factor, number, visible
 
-UNSIGNED = frozenset({"saliency"})
-"""Methods whose scores say how much a unit matters, not which way it pushes."""
+_PROBE = "explainability.attribution"
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,11 @@ class Explanation:
         return verdict(self.attributed, self.test) if self.attributed else "not tested"
 
     @property
+    def hidden(self) -> str | None:
+        """Why the scores are not to be shown as an explanation; None where they may be."""
+        return why_not_drawn(self.attributed, self.question.method) if self.attributed else self.reason
+
+    @property
     def asked(self) -> str:
         """What was explained, as a question."""
         answer, *other = (f"“{visible(a.strip())}”" for a in self.question.answers)
@@ -115,7 +130,7 @@ class Explanation:
         """The units with the largest scores of either sign, the largest first."""
         rows = []
         for position, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
-            pushes = "" if self.question.method in UNSIGNED else "+ towards" if score > 0 else "- away"
+            pushes = "" if self.question.method in WITHOUT_SIGN else "+ towards" if score > 0 else "- away"
             rows.append(Strongest(position, visible(unit), pushes if score else "", score))
         return sorted(rows, key=lambda row: (-abs(row.score), row.position))[:count]
 
@@ -164,28 +179,36 @@ class Explanation:
 
     def _record(self) -> Record | None:
         found, test = self.attributed, self.test
+        asked = self.question
         if found is None or not any(found.scores):
             return None
-        asked = self.question
-        detail = {
+        detail: dict[str, Any] = {
             "kind": "attribution",
-            "method": asked.method.replace("_", " "),
+            "method": LABELS[asked.method],
             "unit": asked.unit,
-            "baseline": f"{asked.unit} deleted",
+            **({} if asked.method in GRADIENT_METHODS else {"baseline": f"{asked.unit} deleted"}),
             "tokens": list(found.units),
             "scores": [round(score, 4) for score in found.scores],
             "target": asked.answer.strip(),
             **({} if asked.contrast is None else {"contrast": asked.contrast.strip()}),
             "f_full": round(found.full, 4),
             "f_empty": round(found.empty, 4),
+            **({} if found.error is None else {"error": round(found.error, 4)}),
         }
+        if self.hidden is not None:
+            return _record(
+                "explanation", _PROBE, prompt_text(asked.prompt), asked.answer, {**detail, "reason": self.hidden}
+            )
+        if found.by_token:
+            detail["answer_tokens"] = list(found.tokens)
+            detail["by_token"] = [[round(score, 4) for score in row] for row in found.by_token]
         if test is not None:
             detail |= {
                 "comprehensiveness": round(test.comprehensiveness, 4),
                 "sufficiency": round(test.sufficiency, 4),
                 "gain": round(test.gain, 4),
             }
-        return _record("explanation", "explainability.attribution", prompt_text(asked.prompt), asked.answer, detail)
+        return _record("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, in which nothing can run: it stays as it is in a saved notebook."""
@@ -194,13 +217,17 @@ class Explanation:
 
 @dataclass(frozen=True)
 class AttentionView:
-    """Where a model looks in one text; ``encoder``: of an encoder-decoder, its encoder's own attention."""
+    """Where a model looks in one text; ``parts``: of an encoder-decoder from its answer to the text first, then within."""
 
     model: ModelFacts
     text: str
     continuation: str
-    attended: Attended
-    encoder: Attended | None = None
+    parts: tuple[Attended, ...]
+
+    @property
+    def attended(self) -> Attended:
+        """What is shown."""
+        return self.parts[0]
 
     @property
     def weights(self) -> NDArray[np.float32]:
@@ -219,7 +246,7 @@ class AttentionView:
 
     def record(self) -> Record | None:
         """What the viewer draws; None where the text is too long for it."""
-        block = viewer_block(self.attended, self.encoder)
+        block = viewed(self.parts)
         whole = f"{self.text} {self.continuation.strip()}".strip()
         return _record("attention", "explainability.attention", whole, self.continuation, block) if block else None
 
@@ -313,9 +340,9 @@ def _warnings(e: Explanation) -> list[str]:
         )
     if e.attributed is None:
         said.append(f"There is no number to explain: {e.reason}")
-    elif not any(e.scores):
-        said.append("No explanation found: all scores are zero.")
-    if asked.method in UNSIGNED and any(e.scores):
+    elif e.hidden is not None:
+        said.append(e.hidden)
+    if asked.method in WITHOUT_SIGN and any(e.scores):
         said.append(f"Scores of {asked.method} say how much a {asked.unit} matters, not which way it pushes.")
     return said
 
@@ -334,7 +361,7 @@ def told(e: Explanation) -> Told:
     facts = [(name, f"{value:.3f} nats") for name, value in zip(names, e.likelihoods, strict=False)]
     if e.f is not None and asked.contrast is not None:
         facts.append(("f, their difference", f"{e.f:+.3f} nats"))
-    facts += [("method", asked.method.replace("_", " ")), ("unit", asked.unit), ("seed", str(asked.seed))]
+    facts += [("method", LABELS[asked.method]), ("unit", asked.unit), ("seed", str(asked.seed))]
     if e.test is not None:
         facts += [
             ("gain over random orders", f"{e.test.gain:+.3f} nats"),

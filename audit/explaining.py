@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -16,7 +17,6 @@ from audit.execution import Answers, attempt
 from audit.explained import AttentionView, Explanation
 from audit.models import (
     GRADIENT_METHODS,
-    Attend,
     Attended,
     Attributed,
     Capability,
@@ -27,6 +27,7 @@ from audit.models import (
     Model,
     Prompt,
     SaysWhyNot,
+    Scored,
     Unit,
     prompt_text,
 )
@@ -38,6 +39,7 @@ from audit.progress import Progress, Silent
 from audit.results import Record, read_records, read_result
 from audit.results.folder import RESULT_FILE
 from probes.asked import prompt_of
+from probes.explainability.one_view import view_requests
 from probes.explainability.single import ORDERS, Question, prefers
 from probes.explainability.single import log_likelihoods as likelihoods_of
 from probes.registry import find_probes
@@ -186,19 +188,17 @@ def attention(
     if not prompt_text(text).strip():
         raise ExplainError("The text is empty.")
     ready = _ready(model, device, None, progress or Silent())
-    across = Capability.CROSS_ATTENTION in ready.capabilities
-    if across and not continuation.strip():
+    if Capability.CROSS_ATTENTION in ready.capabilities and not continuation.strip():
         raise ExplainError("An encoder-decoder shows how an answer looks at the text; give a continuation.")
-    parts = [Attend(text, continuation, "cross"), Attend(text, continuation, "encoder")] if across else [
-        Attend(text, continuation)
-    ]  # fmt: skip
-    found = []
-    for request in parts:
-        [answer] = attempt(ready, [request])  # not through the cache: one pass is cheap, and its weights are large
-        if not isinstance(answer, Attended):
-            raise _refused(answer, "The attention cannot be shown")
-        found.append(answer)
-    return AttentionView(ready.facts, prompt_text(text), continuation, found[0], found[1] if across else None)
+    # Where the answer is known, also what it gains by each weight; some architectures tell the weights alone.
+    for weighted in (True, False) if continuation.strip() else (False,):
+        # Not through the cache: the passes are few, and their weights large.
+        requests = view_requests(text, continuation, ready.capabilities, weighted)
+        parts = [attempt(ready, [request])[0] for request in requests]
+        found = tuple(part for part in parts if isinstance(part, Attended))
+        if len(found) == len(parts):
+            return AttentionView(ready.facts, prompt_text(text), continuation, found)
+    raise _refused(next(part for part in parts if not isinstance(part, Attended)), "The attention cannot be shown")
 
 
 def check_question(prompt: Prompt, answer: str, instead: str | None) -> None:
@@ -321,6 +321,9 @@ def _explained(model: Model, question: Question, progress: Progress) -> Explanat
         likely = likelihoods_of(question, answers.responses)
         if isinstance(likely, Failure):
             return _no_number(model, question, likely)
+        first = answers.responses[question.likelihoods[0]]
+        if question.contrast is None and isinstance(first, Scored) and first.tokens > 1:
+            question = replace(question, by_token=True)
         fill([question.attribution])
         found = answers.responses[question.attribution]
         if not isinstance(found, Attributed):

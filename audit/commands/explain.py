@@ -121,7 +121,7 @@ def _tell(found: Explanation) -> None:
     for line in (found.sentence, *(f"Warning: {warning}" for warning in found.warnings)):
         console.print(Text(line), soft_wrap=whole)
     rows = found.strongest(ROWS)
-    if any(row.score for row in rows):
+    if found.hidden is None:
         table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
         table.add_column("Position", justify="right")
         table.add_column(found.question.unit.capitalize(), overflow="fold")

@@ -1,58 +1,44 @@
-"""Attention of one text as the viewer's block, where a person asks for it outside an audit."""
+"""Attention of one text for the viewer, where a person asks for it outside an audit."""
 
 from __future__ import annotations
 
-import base64
-import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from audit.metrics import entropy, rollout, sink_mass
-from audit.models import Attended
+from audit.metrics import attention_flow, entropy, gradient_weighted, norm_rollout, rollout, sink_mass
+from audit.models import Attend, Attended, Attribute, Capability, Prompt
+from probes.explainability.attention_measures import attention_requests, deciding_place
+from probes.explainability.attention_viewer import viewer_block
 from probes.explainability.cross_attention import cross_entropy, source_mass, source_shares
 
-FloatArray = NDArray[np.float64]
 LONGEST = 128  # tokens: the weights grow with the square of them, and a page holds them all
 
 
-def viewer_block(attended: Attended, encoder: Attended | None) -> dict[str, Any]:
-    """The block that the viewer draws; empty for a text that is too long for it.
+def view_requests(
+    prompt: Prompt, continuation: str, capabilities: frozenset[Capability], weighted: bool
+) -> tuple[Attend, ...]:
+    """What to ask: of an encoder-decoder the attention between its halves and within them."""
+    able = capabilities if weighted else capabilities - {Capability.GRADIENT}
+    return attention_requests(Attribute(prompt, continuation), able)
 
-    ``encoder``: of an encoder-decoder, its encoder's attention, through which the rollout is carried.
-    """
-    if max(len(attended.tokens), len(attended.sources)) > LONGEST:
+
+def viewed(parts: Sequence[Attended]) -> dict[str, Any]:
+    """The viewer's block; empty for a text that is too long for it. ``parts``: the answers to ``view_requests``."""
+    first = parts[0]
+    if max(len(first.tokens), len(first.sources)) > LONGEST:
         return {}
-    weights = attended.weights.astype(np.float64)
-    if encoder is not None:
-        rolled, spread, sink = (
-            source_shares(attended.weights, encoder.weights),
-            cross_entropy(attended.weights),
-            source_mass(attended.weights, 0),
-        )
-    else:
-        rolled, spread, sink = (f(weights, attended.causal) for f in (rollout, entropy, sink_mass))
-    if rolled is None or spread is None or sink is None:
-        return {}
-    layers, heads, tokens, seen = weights.shape
-    below = np.tril_indices(tokens) if attended.causal else np.indices((tokens, seen)).reshape(2, -1)
-    return {
-        "kind": "attention",
-        "tokens": list(attended.tokens),
-        **({"sources": list(attended.sources)} if attended.sources else {}),
-        "layers": layers,
-        "heads": heads,
-        "encoding": "deflate-raw+base64",
-        "causal": attended.causal,
-        "weights": _packed(weights[:, :, below[0], below[1]]),
-        "rollout": _packed(rolled[below[0], below[1]]),
-        "entropy": np.round(spread, 3).tolist(),
-        "sink": np.round(sink, 3).tolist(),
+    if first.sources:
+        shares = source_shares(first.weights, parts[1].weights)
+        maps = {} if shares is None else {"rollout": shares}
+        return viewer_block(first, cross_entropy(first.weights), source_mass(first.weights, 0), maps)
+    weights, causal = first.weights.astype(np.float64), first.causal
+    every = {
+        "rollout": rollout(weights, causal),
+        "gradient": None if first.gradients is None else gradient_weighted(weights, first.gradients),
+        "norms": None if first.norms is None else norm_rollout(weights, first.norms, causal),
     }
-
-
-def _packed(values: FloatArray) -> str:
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
-    raw = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8).tobytes()
-    return base64.b64encode(squeeze.compress(raw) + squeeze.flush()).decode("ascii")
+    maps = {name: values for name, values in every.items() if values is not None}
+    flow = attention_flow(weights, causal, deciding_place(first)) if first.prompt_tokens else None
+    return viewer_block(first, entropy(weights, causal), sink_mass(weights, causal), maps, flow)

@@ -31,19 +31,14 @@ from audit.models import (
 )
 from audit.models.requests import Method, Unit
 from probes.base import derived_seed
+from probes.explainability.attribution_measures import NO_EXPLANATION
+from probes.explainability.attribution_requests import BINS, Rule, kept_sets, top_count
 
 ORDERS = 200
-LEVEL = 0.05  # of the rank test
-MOST_ERROR = 0.05  # of a method that claims to share out the whole
+LEVEL = Rule().level  # of the rank test, as of the probe's
+MOST_ERROR = Rule().completeness  # of a method that claims to share out the whole
 AT_ONCE = 200  # sets of kept units in one request: what is finished is on disk, and progress can be seen
-BINS = (0.2, 0.5)
-SAMPLES: dict[Method, int] = {
-    "shapley_sampling": 25,
-    "kernel_shap": 200,
-    "lime": 200,
-    "integrated_gradients": 256,
-}
-"""How much a method may draw or step; the others need no number."""
+SHAPLEY_ORDERS, STEPS, TEXTS = 25, 256, 256  # the most that the probe spends in its longest suite, or more
 
 Verdict = Literal["supported", "weak", "not supported", "not tested"]
 
@@ -52,7 +47,8 @@ Verdict = Literal["supported", "weak", "not supported", "not tested"]
 class Question:
     """Why the model gives ``answer`` after ``prompt``, rather than ``contrast`` where there is one.
 
-    ``classes``: the answers are classes of a classifier. ``orders``: random orders of the units that the test draws.
+    ``orders``: random orders of the units that the test draws. ``classes``: the answers are classes of a classifier.
+    ``by_token``: each token of the answer gets scores of its own as well.
     """
 
     prompt: Prompt
@@ -63,6 +59,7 @@ class Question:
     seed: int = 0
     orders: int = ORDERS
     classes: bool = False
+    by_token: bool = False
 
     @property
     def likelihoods(self) -> tuple[Request, ...]:
@@ -79,21 +76,23 @@ class Question:
     @property
     def attribution(self) -> Attribute:
         """The request for the scores."""
+        draws = {
+            "shapley_sampling": SHAPLEY_ORDERS,
+            "integrated_gradients": STEPS,
+            # A fit needs more texts than there are units, of which a text has no more than characters.
+            **dict.fromkeys(("kernel_shap", "lime"), max(TEXTS, len(prompt_text(self.prompt)))),
+        }
+        samples = draws.get(self.method, 0)
+        seed = derived_seed(self.seed, "explain") if samples else 0
         return Attribute(
-            self.prompt,
-            self.answer,
-            self.contrast,
-            self.unit,
-            self.method,
-            SAMPLES.get(self.method, 0),
-            derived_seed(self.seed, "explain") if self.method in SAMPLES else 0,
+            self.prompt, self.answer, self.contrast, self.unit, self.method, samples, seed, by_token=self.by_token
         )
 
     def tests(self, found: Attributed) -> list[Ablate]:
         """The requests that test scores that were found; none where nothing can be tested."""
         if why_untested(found, self.unit, self.orders) is not None:
             return []
-        sets = list(dict.fromkeys(kept for order in self._orders(found) for kept in kept_sets(order)))
+        sets = list(dict.fromkeys(kept for order in self._orders(found) for kept in _sets(order)))
         groups = [tuple(sets[start : start + AT_ONCE]) for start in range(0, len(sets), AT_ONCE)]
         return [Ablate(self.prompt, self.answer, self.contrast, self.unit, kept) for kept in groups]
 
@@ -111,7 +110,7 @@ class Question:
             if not isinstance(answer, Ablated):
                 return answer if isinstance(answer, Failure) else Failure("failed", "The test was not answered.")
             values.update(zip(request.kept, answer.values, strict=True))
-        curves = np.array([[values[kept] for kept in kept_sets(order)] for order in self._orders(found)])
+        curves = np.array([[values[kept] for kept in _sets(order)] for order in self._orders(found)])
         areas = [[aopc(found.full, part) or 0.0 for part in np.split(curve, 2)] for curve in curves]
         return _test(np.array(areas))
 
@@ -139,11 +138,9 @@ class RankTest:
         return (1 + self.at_least) / (1 + self.orders)
 
 
-def kept_sets(order: Sequence[int]) -> list[tuple[int, ...]]:
+def _sets(order: Sequence[int]) -> list[tuple[int, ...]]:
     """For each bin the units left when the top ones go, then for each bin the top ones alone."""
-    counts = [max(1, round(share * len(order))) for share in BINS]
-    without = [tuple(sorted(order[k:])) for k in counts]
-    alone = [tuple(sorted(order[:k])) for k in counts]
+    without, alone = kept_sets(order)
     return without + alone
 
 
@@ -169,7 +166,7 @@ def _test(areas: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> RankTest:
 def why_untested(found: Attributed, unit: Unit, orders: int) -> str | None:
     """Why scores cannot be tested by rank; None where they can."""
     if not any(found.scores):
-        return "All scores are zero: no explanation found."
+        return NO_EXPLANATION
     n = len(found.units)
     if (1 + orders / ways(n)) / (1 + orders) > LEVEL:  # what p would be if no other choice did as well
         return f"The prompt has {n} {unit}{'' if n == 1 else 's'}, too few: a random choice often marks the same ones."
@@ -180,10 +177,19 @@ def ways(units: int) -> int:
     """In how many ways the bins can be filled with some of the units."""
     left, found, taken = units, 1, 0
     for share in BINS:
-        count = max(1, round(share * units)) - taken
+        count = top_count(share, units) - taken
         found *= math.comb(left, count)
         left, taken = left - count, taken + count
     return found
+
+
+def why_not_drawn(found: Attributed, method: Method) -> str | None:
+    """Why scores are not to be shown as an explanation, by the probe's rule; None where they may be."""
+    if not any(found.scores):
+        return NO_EXPLANATION
+    if method == "integrated_gradients" and found.error is not None and found.error > MOST_ERROR:
+        return f"Not converged: the scores miss their sum by {found.error:.0%}; {MOST_ERROR:.0%} is allowed."
+    return None
 
 
 def verdict(found: Attributed, test: RankTest | None) -> Verdict:

@@ -20,7 +20,7 @@ from audit.explaining import ExplainError, Unfinished, attention, explain, expla
 from audit.models import Ablate, Attribute, Attributed, Capability, Failure, Message, user
 from audit.models.scripted import ALL, ScriptedModel
 from audit.results import ModelFacts, Record, write_records, write_result
-from probes.asked import asked
+from probes.asked import stated
 from probes.explainability.one_view import LONGEST
 from probes.explainability.single import RankTest, verdict, ways
 from tests.audit.support import measurement, result_of
@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_and_another_one_other_orders() -> None:
 def test_zero_scores_are_no_explanation() -> None:
     found = explain(ScriptedModel(lambda prompt, answer: -1.0), TEXT, "yes", chat=False)
     assert found.verdict == "not tested"
-    assert "No explanation found: all scores are zero." in found.warnings
+    assert "All scores are zero: no explanation found." in found.warnings
     assert found.test is None
     assert 'class="tokens"' not in found._repr_html_()
 
@@ -318,7 +318,7 @@ def result(tmp_path: Path) -> Path:
     (probe,) = {run.id for run in result_of(measurement()).probes}
     common = {"probe": probe, "item": "i", "source": "s", "cluster": "c", "input": TEXT}
     records = [
-        Record(id="a/b", asked=asked(TEXT, " yes", " no"), **common),
+        Record(id="a/b", asked=stated(TEXT, " yes", " no"), **common),
         Record(id="none", **common),
     ]
     write_records(folder, probe, records)

@@ -114,11 +114,11 @@ def test_in_a_browser_the_viewer_draws_and_nothing_is_fetched(drawn: Path) -> No
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: errors.append(str(e)))
         page.goto((drawn / "page.html").as_uri())
-        page.wait_for_function("document.getElementById('at-status').textContent !== ''")
+        page.wait_for_selector("#at-status:not(:empty)")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.goto((drawn / "notebook.html").as_uri())
         frame = page.frames[2]
-        frame.wait_for_function("document.getElementById('at-status').textContent !== ''")
+        frame.wait_for_selector("#at-status:not(:empty)")
         assert page.frames[1].locator(".token").count() == 8
         browser.close()
     assert errors == []
