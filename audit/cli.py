@@ -263,7 +263,7 @@ def compare_command(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Two or more result folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Set results side by side; a star marks what differs from the first. Example: audit compare old new."""
+    """Set results side by side; a star marks what differs. Example: audit compare old new."""
     if len(results) < 2:
         stop("Give at least two results to compare.", USAGE)
     opened = [read_result(path) for path in results]

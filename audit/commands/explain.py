@@ -56,7 +56,7 @@ def explain_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Explain one answer, and test that. Example: audit explain model.yaml --prompt "2 + 2 =" --answer 4."""
+    """What drove an answer? Example: audit explain model.yaml --prompt 2+2= --answer 4."""
     given = {"--prompt": prompt, "--answer": answer, "--instead": instead, "--chat/--raw": chat}
     _check_options(record, given, output, device)
     try:
