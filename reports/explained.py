@@ -2,7 +2,6 @@
 
 A page of its own extends ``base.html`` and needs, whatever else it holds::
 
-    {% from 'macros.html' import claim_words with context %}
     {% include 'explanations.html' %}         the sections that have something to show
     {% include 'explanations_data.html' %}    the records and the words, for the scripts
 
@@ -12,6 +11,9 @@ with these names in its context:
 - ``evidence``: ``packed(records)`` of the same records (``reports.evidence``);
 - ``linked``: whether the page holds the list of records, to which the pictures then link;
 - ``assets``: ``assets(STYLES, SCRIPTS)`` (``reports.page``).
+
+Without attention and without ``by_token`` nothing needs a script: ``explanations_data.html``, ``evidence`` and
+``SCRIPTS`` can then be left out.
 
 Nothing in the result must be escaped or checked again: malformed material is left out, texts are escaped by the
 templates, and scripts set them as text.

@@ -42,7 +42,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Lens:
-    """The answer's log probability read off after every layer; layer 0 is the input."""
+    """The answer's log probability read off after every layer; layer 0 is the input.
+
+    ``outside``: the input reads so unlikely that its points stand at the edge, for else the layers would look alike.
+    """
 
     anchor: str
     record: Record
@@ -54,6 +57,7 @@ class Lens:
     ticks: list[Tick]
     layers: list[Tick]
     won: float | None
+    outside: bool
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,18 @@ def _place(index: int, last: int) -> float:
     return round(9 + 88 * index / max(last, 1), 2)
 
 
+def _scale(series: list[list[float]]) -> tuple[Scale, bool]:
+    """A scale for all lines, and whether their first points lie outside it."""
+    every = [value for line in series for value in line]
+    later = [value for line in series for value in line[1:]]
+    low, high = min(later), max(later)
+    outside = min(every) < low - (high - low) / 2
+    if not outside:
+        low, high = min(every), max(every)
+    margin = (high - low) * 0.04 or 1.0
+    return Scale(low - margin, max(high, *every) + margin), outside
+
+
 def _lens(record: Record) -> Lens | None:
     shown = cleaned(record, 400)
     detail = shown.detail
@@ -117,15 +133,12 @@ def _lens(record: Record) -> Lens | None:
     tops = tops if tops is not None and len(tops) == depth else None
     won = whole(detail.get("wins_at"))
     won = won if won is not None and won < depth else None
-    values = [*answer, *(contrast or [])]
-    low, high = min(values), max(values)
-    margin = (high - low) * 0.04 or 1.0
-    scale = Scale(low - margin, high + margin)
+    series = [answer] if contrast is None else [answer, contrast]
+    scale, outside = _scale(series)
 
     def height(value: float) -> float:
         return round(TOP + DEPTH * (98 - scale.place(value)) / 96, 2)
 
-    series = [answer] if contrast is None else [answer, contrast]
     step = max(1, round((depth - 1) / 6))
     return Lens(
         anchor=anchor(record),
@@ -141,6 +154,7 @@ def _lens(record: Record) -> Lens | None:
         ticks=[Tick(round(TOP + DEPTH * (98 - t.x) / 96, 2), t.text, "start") for t in scale.ticks()],
         layers=[Tick(_place(i, depth - 1), str(i), "middle") for i in range(0, depth, step)],
         won=None if won is None else _place(won, depth - 1),
+        outside=outside,
     )
 
 

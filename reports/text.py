@@ -71,7 +71,10 @@ def number(value: float | None) -> str:
 
 def factor(nats: float) -> str:
     """How many times as much, of a difference in nats."""
-    return "more than 1,000" if nats > math.log(1000) else number(math.exp(nats))
+    if nats > math.log(1000):
+        return "more than 1,000"
+    times = math.exp(nats)
+    return f"{times:.0f}" if times >= 10 else number(times)
 
 
 def count(value: int | None) -> str:

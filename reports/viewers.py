@@ -147,9 +147,10 @@ def _one(record: Record) -> Attribution | None:
     picture = None if names is None else _picture(names, detail)
     if names is None or picture is None:
         return None
-    others = detail.get("others") if isinstance(detail.get("others"), list) else []
-    pictures = [_picture(names, other) for other in others[:MOST_METHODS] if isinstance(other, dict)]
-    facts = [(key, value) for key in _WORDS if (value := text(detail.get(key))) is not None]
+    given = detail.get("others")
+    others = given[:MOST_METHODS] if isinstance(given, list) else []
+    pictures = [_picture(names, other) for other in others if isinstance(other, dict)]
+    facts = [(key, words) for key in _WORDS if (words := text(detail.get(key))) is not None]
     facts += [(key, number(value)) for key in _NUMBERS if (value := finite(detail.get(key))) is not None]
     return Attribution(
         anchor(record),
@@ -157,7 +158,7 @@ def _one(record: Record) -> Attribution | None:
         picture,
         [p for p in pictures if p is not None],
         strongest(picture.tokens, 10),
-        _by_token(names, detail),
+        [] if picture.reason else _by_token(names, detail),
         facts,
         max(len(names) - MOST_TOKENS, 0),
     )

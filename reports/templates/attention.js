@@ -253,13 +253,11 @@
     describe();
     const { layer, head } = now.opens ?? telling();
     Object.assign(chosen, { layer, head });
-    if (now.from.length && now.to.length) {
-      pick({ mode: chosen.mode, row: now.from[0], column: now.to[0] });
-      return;
-    }
-    const row = now.size - 1;
+    const row = now.from.length && now.to.length ? now.from[0] : now.size - 1;
     const last = Array.from({ length: Math.max(now.across ? now.width : row - 1, 1) }, (_, c) => (c ? now.weight(layer, head)(row, c) : 0));
-    pick({ mode: chosen.mode, row, column: last.indexOf(Math.max(...last)) });
+    pick({ mode: chosen.mode, row, column: now.from.length && now.to.length ? now.to[0] : last.indexOf(Math.max(...last)) });
+    const box = byId('at-lines').parentElement;
+    box.scrollTop = (box.scrollHeight * row) / now.size - box.clientHeight / 2;  // the selected token of a long text
   }
 
   // What is said of the whole example.

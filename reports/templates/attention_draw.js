@@ -58,6 +58,7 @@ page.drawing = (() => {
     for (let head = 0; head < heads; head += 1) pen.fillText(head, 24 + (head + 0.5) * side, 8);
     pen.textAlign = 'right';
     for (let layer = 0; layer < layers; layer += 1) {
+      pen.fillStyle = colours.muted;  // painting a cell changes it
       pen.fillText(names[layer], 19, 18 + (layer + 0.5) * side);
       for (let head = 0; head < heads; head += 1) fillCell(pen, layer, head, 25 + head * side, 19 + layer * side, side - 2);
     }

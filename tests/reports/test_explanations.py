@@ -99,7 +99,7 @@ def test_without_script_the_strongest_word_of_each_answer_token_is_a_table() -> 
 
 def test_a_vector_of_zeros_is_no_picture() -> None:
     view = attributions([decision(0, explained_answer(scores=[0.0] * len(WORDS)))])[0]
-    assert (view.picture.tokens, view.strongest) == ([], [])
+    assert (view.picture.tokens, view.strongest, view.by_token) == ([], [], [])  # nor a picture of its parts
     assert view.picture.reason == "no explanation found: all scores are zero"
 
 
@@ -109,7 +109,7 @@ def test_large_scores_keep_their_order() -> None:
 
 
 def test_how_many_times_as_much() -> None:
-    assert [factor(0.0), factor(0.85), factor(-0.7), factor(50.0)] == ["1", "2.34", "0.497", "more than 1,000"]
+    assert [factor(x) for x in (0.0, 0.85, -0.7, 3.13, 50.0)] == ["1", "2.34", "0.497", "23", "more than 1,000"]
 
 
 # Attention
@@ -193,6 +193,17 @@ def test_a_lens_of_one_answer_that_never_wins() -> None:
     text = plain(section(report(record(LENS, 0, detail=lens(contrast=None, wins_at=None))), "inside"))
     assert "At the last layer the answer is not ahead." in text
     assert "compared with" not in text
+
+
+def test_an_unlikely_input_does_not_press_the_layers_together() -> None:
+    far = lens(answer=[-100.0, *lens()["answer"][1:]])
+    part = section(report(record(LENS, 0, detail=far)), "inside")
+    heights = [float(y) for y in re.findall(r'<circle class="answer" cx="[\d.]+%" cy="([\d.]+)"', part)]
+    assert heights[0] == max(heights) <= 222
+    assert max(heights[1:]) - min(heights[1:]) > 150
+    assert "stands at the lower edge" in part
+    assert "-100" in part  # the table keeps the number
+    assert "stands at the lower edge" not in section(report(record(LENS, 0, detail=lens())), "inside")
 
 
 def test_patching_is_a_table_with_headers_and_its_ten_strongest_cells() -> None:
