@@ -38,6 +38,27 @@ class HeadTest(NamedTuple):
     adjusted: FloatArray
 
 
+class _Sums(NamedTuple):
+    """Sums over rows with a target: the weight on it ``[heads]``, its moments when drawn, and draws ``[draws, heads]``."""
+
+    shape: tuple[int, ...]
+    rows: int
+    found: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+    drawn: FloatArray
+
+    def plus(self, other: _Sums) -> _Sums:
+        return _Sums(
+            self.shape,
+            self.rows + other.rows,
+            self.found + other.found,
+            self.mean + other.mean,
+            self.variance + other.variance,
+            self.drawn + other.drawn,
+        )
+
+
 def previous_token_scores(attention: npt.ArrayLike) -> FloatArray | None:
     """Mean weight on the position right before, over rows after the first.
 
@@ -142,7 +163,8 @@ def head_permutation_test(
 
     Statistic: the mean over all rows with a target, of all texts, of the weight on it (``previous_targets``,
     ``induction_targets``). Null: each of these rows looks for a position drawn evenly from all that it sees, independently;
-    the weights stay as they are. p = (1 + draws that do as well) / (1 + draws).
+    the weights stay as they are. p = (1 + draws that do as well) / (1 + draws). A head that looks back by a fixed distance,
+    whatever stands there, does better than chance where targets lie at that distance: repeat sequences of different lengths.
 
     Corrected for all heads by the largest of them (Westfall & Young 1993, single-step maxT): scores are set in standard
     deviations of their null, which is known exactly, and each head is compared with the largest of all heads in each draw. All
@@ -167,34 +189,16 @@ def head_permutation_test(
     if len(attention) != len(targets):
         raise ValueError(f"lengths differ: attention has {len(attention)}, targets {len(targets)}")
     rng = np.random.default_rng(seed)
-    shape: tuple[int, ...] | None = None
-    found = mean = variance = drawn = np.zeros(0)
-    rows_in_all = 0
+    total: _Sums | None = None
     for one, wanted in zip(attention, targets, strict=True):
-        weights = as_attention(one, causal)
-        if shape not in (None, weights.shape[:2]):
-            raise ValueError(f"texts have different layers or heads: {shape} and {weights.shape[:2]}")
-        places = _as_targets(wanted, weights.shape[-1])
-        rows = np.flatnonzero(places != NOWHERE)
-        seen = rows + 1 if causal else np.full(len(rows), weights.shape[-1])
-        if (places[rows] >= seen).any():
-            raise ValueError("targets holds a position that its row does not see")
-        if shape is None:
-            shape = weights.shape[:2]
-            heads = shape[0] * shape[1]
-            found, mean, variance, drawn = (np.zeros(s) for s in (heads, heads, heads, (permutations, heads)))
-        if not len(rows) or not weights.size:
-            continue
-        of_rows = weights[:, :, rows].reshape(len(found), len(rows), -1)
-        found = found + of_rows[:, np.arange(len(rows)), places[rows]].sum(axis=-1)
-        means = of_rows.sum(axis=-1) / seen
-        mean = mean + means.sum(axis=-1)
-        variance = variance + ((of_rows**2).sum(axis=-1) / seen - means**2).sum(axis=-1)
-        drawn += _drawn(of_rows, seen, permutations, rng)
-        rows_in_all += len(rows)
-    if shape is None or not rows_in_all or not len(found):
+        part = _sums(one, wanted, causal, permutations, rng)
+        if total is not None and total.shape != part.shape:
+            raise ValueError(f"texts have different layers or heads: {total.shape} and {part.shape}")
+        total = part if total is None else total.plus(part)
+    if total is None or not total.rows or not total.found.size:
         return None
-    return _tested(found / rows_in_all, mean / rows_in_all, variance / rows_in_all**2, drawn / rows_in_all, shape)
+    n = total.rows
+    return _tested(total.found / n, total.mean / n, total.variance / n**2, total.drawn / n, total.shape)
 
 
 def head_swap_test(differences: npt.ArrayLike, permutations: int = 1000, seed: Seed = 0) -> HeadTest | None:
@@ -237,13 +241,35 @@ def _as_targets(targets: npt.ArrayLike, tokens: int) -> IntArray:
     return places
 
 
+def _sums(
+    attention: npt.ArrayLike, targets: npt.ArrayLike, causal: bool, permutations: int, rng: np.random.Generator
+) -> _Sums:
+    """Those of one text."""
+    weights = as_attention(attention, causal)
+    places = _as_targets(targets, weights.shape[-1])
+    rows = np.flatnonzero(places != NOWHERE)
+    seen = rows + 1 if causal else np.full(len(rows), weights.shape[-1])
+    if (places[rows] >= seen).any():
+        raise ValueError("targets holds a position that its row does not see")
+    of_rows = weights[:, :, rows].reshape(weights.shape[0] * weights.shape[1], len(rows), weights.shape[-1])
+    means = of_rows.sum(axis=-1) / seen
+    return _Sums(
+        weights.shape[:2],
+        len(rows),
+        of_rows[:, np.arange(len(rows)), places[rows]].sum(axis=-1),
+        means.sum(axis=-1),
+        ((of_rows**2).sum(axis=-1) / seen - means**2).sum(axis=-1),
+        _drawn(of_rows, seen, permutations, rng),
+    )
+
+
 def _drawn(weights: FloatArray, seen: IntArray, permutations: int, rng: np.random.Generator) -> FloatArray:
     """Sums over rows of the weight on positions drawn from those seen, ``[permutations, heads]``."""
     heads, rows, tokens = weights.shape
     places = (rng.random((permutations, rows)) * seen).astype(np.intp) + np.arange(rows) * tokens
     ends = np.arange(permutations + 1) * rows
     chosen = sparse.csr_array((np.ones(places.size), places.ravel(), ends), shape=(permutations, rows * tokens))
-    return np.asarray(chosen @ np.ascontiguousarray(weights.reshape(heads, -1).T), dtype=np.float64)
+    return np.asarray(chosen @ np.ascontiguousarray(weights.reshape(heads, rows * tokens).T), dtype=np.float64)
 
 
 def _tested(

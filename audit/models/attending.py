@@ -121,9 +121,11 @@ class Look:
             return _NO_LIKELIHOOD
         if not scalar.requires_grad or not all(layer.requires_grad for layer in layers):
             return _NO_SLOPE
-        # The graph stays for the other parts; what the answer does not depend on, like the last row, has 0.
+        # The graph stays for the other parts; what the answer does not depend on, like the last row, has 0, and so has what
+        # a row cannot see, though a weight there would change the answer.
         slopes = torch.autograd.grad(scalar, layers, retain_graph=True, allow_unused=True, materialize_grads=True)
         gradients = _stacked([slope.sum(0) for slope in slopes], rows)
+        gradients = np.tril(gradients) if seen.causal else gradients
         if not np.isfinite(gradients).all():
             return _STEEP
         return replace(seen, gradients=gradients, norms=_norms(layers, self._uses))
@@ -185,16 +187,20 @@ def _fault(layer: Tensor | None, rows: int | None, columns: int, config: Any) ->
 
 
 def _window(weights: Tensor, config: Any) -> int | None:
-    """The window that the config names and within which all weights lie, where the text is longer than it."""
+    """How many tokens a row sees at most, where a window that the config names holds all weights of a longer text."""
     tokens = weights.shape[-1]
     places = torch.arange(tokens, device=weights.device)
     apart = (places[:, None] - places).abs()
     causal = not bool(torch.triu(weights, diagonal=1).any())
-    named = {getattr(c, name, None) for c in (config, config.get_text_config()) for name in _WINDOWS}
+    parts = [config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", None) or ())]
+    named = {getattr(part, name, None) for part in parts for name in _WINDOWS}
     for window in sorted(w for w in named if isinstance(w, int) and w > 0):
-        beyond = apart >= window if causal else apart > window // 2  # the window lies on both sides
-        if bool(beyond.any()) and not bool(weights[..., beyond].any()):
-            return window
+        # Of what sees both sides, some configs name the whole window, and some the reach to each side.
+        both = {window // 2: window, window - 1: 2 * window - 1, window: 2 * window + 1}
+        reaches = {window - 1: window} if causal else both
+        for reach, seen in sorted(reaches.items()):
+            if tokens > reach + 1 and not bool(weights[..., apart > reach].any()):
+                return seen
     return None
 
 

@@ -184,7 +184,8 @@ class Attend(Request):
 
     ``part`` of an encoder-decoder: ``encoder`` (the prompt to itself), ``cross`` (the continuation to the prompt) or
     ``self`` (the continuation to itself). Other models have ``self`` alone, over both.
-    ``weighted``: also the gradients of log p(continuation | prompt) by the weights, and the norms of what they weigh.
+    ``weighted``: also the gradients of log p(continuation | prompt) by the weights, and the norms of what they weigh; of a
+    classifier the continuation names the class.
     """
 
     needs: ClassVar[Capability] = Capability.ATTENTION

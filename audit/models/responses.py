@@ -46,9 +46,11 @@ class Attended:
 
     Cross-attention is ``[layers, heads, tokens, sources]``; ``sources`` is empty where tokens attend to one another.
     ``layers``: the number of the model's layer behind each of the weights', empty where that is all of them;
-    ``missing``: the layers without a full matrix, each as a person reads it ("layer 3: linear attention").
-    Where asked for, ``gradients``, of the weights' shape, are those of log p(continuation) in nats, and ``norms``
-    ``[layers, heads, tokens or sources]`` the lengths of the vectors that the weights weigh, after the output projection.
+    ``missing``: the layers without a full matrix, each as a person reads it ("layer 3: no attention matrix").
+    Where asked for, ``gradients``, of the weights' shape, are those of log p(continuation) in nats, 0 where a row cannot see,
+    and ``norms`` ``[layers, heads, tokens or sources]`` the lengths of the vectors that the weights weigh, after the output
+    projection and without its bias; None where an architecture's are not found. A masked model is then read with each token
+    of the continuation hidden in turn: weights and norms are means over these passes, gradients their sum.
     """
 
     tokens: tuple[str, ...]

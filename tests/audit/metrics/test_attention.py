@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.metrics import entropy, mean_distance, rollout, sink_mass
+from audit.metrics import DISTANCES, distance_profile, entropy, even_profile, mean_distance, rollout, sink_mass
 
 TOKENS = 5
 
@@ -38,6 +38,31 @@ def test_bidirectional_heads() -> None:
     assert entropy(even, causal=False) == pytest.approx(np.array([[1.0]]))
     assert sink_mass(even, causal=False) == pytest.approx(np.array([[1 / 3]]))
     assert mean_distance(even, causal=False) == pytest.approx(np.array([[8 / 9]]))
+
+
+def test_weight_by_distance() -> None:
+    found = distance_profile(HEADS)
+    assert found is not None
+    # Rows 1 to 4. Even weight: at distance 0 and 1 each the mean of 1/2, 1/3, 1/4, 1/5; at 2 and 3 the rest but 1/5 of row 4.
+    near = np.mean([1 / 2, 1 / 3, 1 / 4, 1 / 5])
+    assert found[0, 0] == pytest.approx(np.array([near, near, 1 - 2 * near - 0.05, 0.05, 0, 0]))
+    assert found[0, 1] == pytest.approx(np.array([0, 1 / 4, 2 / 4, 1 / 4, 0, 0]))
+    assert found[1, 0] == pytest.approx(np.array([0, 1, 0, 0, 0, 0]))
+    assert found[1, 1] == pytest.approx(np.array([1, 0, 0, 0, 0, 0]))
+    assert even_profile(TOKENS) == pytest.approx(found[0, 0])
+
+
+def test_weight_by_distance_on_both_sides() -> None:
+    tokens = 40
+    far = np.eye(tokens)[np.full(tokens, tokens - 1)][None, None]
+    found, even = distance_profile(far, causal=False), even_profile(tokens, causal=False)
+    assert found is not None
+    assert even is not None
+    # The last token is 0 to 39 away: 1, 1, 2, 4, 8 positions and the other 24.
+    assert found[0, 0] * tokens == pytest.approx(np.array([1, 1, 2, 4, 8, 24]))
+    pairs = np.abs(np.arange(tokens)[:, None] - np.arange(tokens)).ravel()
+    assert even == pytest.approx(np.histogram(pairs, [first for first, _ in DISTANCES] + [tokens])[0] / tokens**2)
+    assert even_profile(1) is None
 
 
 def test_rollout_by_hand() -> None:
@@ -80,7 +105,7 @@ def test_order_of_heads_does_not_change_a_rollout() -> None:
     assert rollout(HEADS[:, ::-1]) == pytest.approx(rollout(HEADS))
 
 
-@pytest.mark.parametrize("metric", [entropy, sink_mass, mean_distance])
+@pytest.mark.parametrize("metric", [entropy, sink_mass, mean_distance, distance_profile])
 def test_one_token_measures_nothing(metric: object) -> None:
     assert callable(metric)
     assert metric(np.ones((2, 3, 1, 1))) is None
@@ -92,7 +117,7 @@ def test_rollout_of_little() -> None:
     assert rollout(np.ones((0, 3, 4, 4))) is None
 
 
-@pytest.mark.parametrize("metric", [entropy, sink_mass, mean_distance, rollout])
+@pytest.mark.parametrize("metric", [entropy, sink_mass, mean_distance, distance_profile, rollout])
 @pytest.mark.parametrize(
     ("attention", "message"),
     [
