@@ -119,7 +119,7 @@ def explained(decision: Decision, plan: Plan, answers: Responses) -> Explained:
         note = failed.reason if failed else "The answers could not be scored."
         checks = {name: Reading(status) for name in planned_checks(decision, plan)}
         return Explained(decision, "", None, {m: Tested(status, note) for m in methods}, checks)
-    requests = {method: by_method(base, method, plan.scale) for method in methods}
+    requests = {method: by_method(base, method, plan) for method in methods}
     found = {method: answers.get(request) for method, request in requests.items()}
     deletions = _Deletions(decision, base, found, plan, answers)
     tested = {method: _tested(method, found[method], deletions) for method in methods}
@@ -246,7 +246,7 @@ def planned_checks(decision: Decision, plan: Plan) -> tuple[str, ...]:
     """The costly checks of one decision, by name; those of a method end in it."""
     if decision.id not in plan.checked:
         return ()
-    of_weights = [f"randomisation {m}" for m in plan.methods_of(decision)] if plan.open_weights else []
+    of_weights = [f"randomisation {m}" for m in plan.methods_of(decision) if plan.shuffles_for(m)]
     return ("stability", "target_swap", *of_weights)
 
 
@@ -262,8 +262,8 @@ def _checks(
     other = swapped(decision, base, answers)
     if other is not None:
         made["target_swap"] = _compared(answers.get(base), answers.get(other), score_correlation)
-    if plan.open_weights:
-        for method, request in requests.items():
+    for method, request in requests.items():
+        if plan.shuffles_for(method):
             made[f"randomisation {method}"] = _randomisation(request, plan, answers)
     return made
 

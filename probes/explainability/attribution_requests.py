@@ -72,12 +72,13 @@ class Scale:
     orders: int  # of Shapley sampling
     texts: int  # perturbed ones of KernelSHAP and LIME
     steps: int  # most steps of integrated gradients
+    shuffles_all: bool  # whether all methods are asked again with shuffled weights
 
 
 SCALES: dict[Suite, Scale] = {
-    "quick": Scale(8, 8, 4, 48, 32),
-    "standard": Scale(None, 12, 8, 64, 64),
-    "full": Scale(None, 24, 16, 128, 256),
+    "quick": Scale(8, 8, 4, 48, 32, False),
+    "standard": Scale(None, 12, 8, 64, 64, True),
+    "full": Scale(None, 24, 16, 128, 256, True),
 }
 
 
@@ -101,6 +102,10 @@ class Plan:
     def methods_of(self, decision: Decision) -> tuple[Method, ...]:
         """The methods that explain a decision, the default one first."""
         return (DEFAULT, *(self.methods if decision.id in self.compared else ()))
+
+    def shuffles_for(self, method: Method) -> bool:
+        """Whether a method is asked again with shuffled weights: in a quick audit only the default one."""
+        return self.open_weights and (method == DEFAULT or self.scale.shuffles_all)
 
     @property
     def shuffles(self) -> tuple[int, int]:
@@ -145,15 +150,17 @@ def attribution_request(decision: Decision, answers: Responses) -> Attribute | N
     return None if chosen is None else Attribute(decision.prompt, chosen[0], chosen[1])
 
 
-def by_method(base: Attribute, method: Method, scale: Scale) -> Attribute:
-    """The same decision explained by another method."""
-    samples = {
-        "shapley_sampling": scale.orders,
-        "kernel_shap": scale.texts,
-        "lime": scale.texts,
-        "integrated_gradients": scale.steps,
-    }
-    return replace(base, method=method, samples=samples.get(method, 0))
+def by_method(base: Attribute, method: Method, plan: Plan) -> Attribute:
+    """The same decision explained by another method.
+
+    What samples is seeded as with the first shuffled weights: the same samples before and after, so that what differs is
+    the weights' doing and not that of chance.
+    """
+    scale = plan.scale
+    samples = {"shapley_sampling": scale.orders, "kernel_shap": scale.texts, "lime": scale.texts}
+    if method in samples:
+        return replace(base, method=method, samples=samples[method], seed=plan.shuffles[0])
+    return replace(base, method=method, samples=scale.steps if method == "integrated_gradients" else 0)
 
 
 def shuffled(request: Attribute, seed: int) -> Attribute:
@@ -240,7 +247,7 @@ def requests_of(decision: Decision, plan: Plan, answers: Responses) -> list[Requ
     base = attribution_request(decision, answers)
     if base is None:
         return stated
-    explained = [by_method(base, method, plan.scale) for method in plan.methods_of(decision)]
+    explained = [by_method(base, method, plan) for method in plan.methods_of(decision)]
     stated += explained
     if decision.id in plan.token_by_token:
         stated.append(token_by_token(base))
@@ -263,7 +270,7 @@ def _check_requests(
     if other is not None:
         stated.append(other)
     if plan.open_weights:
-        stated += [shuffled(request, seed) for request in explained for seed in plan.shuffles]
+        stated += [shuffled(r, seed) for r in explained if plan.shuffles_for(r.method) for seed in plan.shuffles]
     if decision.restated is not None:
         stated += decision.restated.preferences
         again = restated_request(decision, base, answers)

@@ -38,7 +38,7 @@ from audit.models import (
 )
 from audit.models.scripted import ScriptedModel
 from audit.results import Finding, Measurement, to_json
-from probes.base import Context, Outcome, Probe, ProbeOptions, derived_seed
+from probes.base import Context, Outcome, Probe, ProbeOptions, Suite, derived_seed
 from tests.probes.stand_ins import DATA
 
 PUBLISHED = "FAIRWITNESS_DATA"  # the environment variable that names a folder of published items
@@ -59,10 +59,11 @@ def context_of(
     options: Mapping[str, Any] | ProbeOptions | None = None,
     earlier: Mapping[str, Outcome] | None = None,
     capabilities: frozenset[Capability] = frozenset(),
+    suite: Suite = "quick",
 ) -> Context:
     """What the engine would give the probe, at 95% confidence."""
     made = options if isinstance(options, ProbeOptions) else kind.options.model_validate(dict(options or {}))
-    return Context(derived_seed(seed, kind.id), 0.95, made, dict(earlier or {}), capabilities)
+    return Context(derived_seed(seed, kind.id), 0.95, made, dict(earlier or {}), capabilities, suite=suite)
 
 
 def run_probe(
@@ -73,10 +74,11 @@ def run_probe(
     seed: int = 0,
     earlier: Mapping[str, Outcome] | None = None,
     judges: Mapping[str, Model] | None = None,
+    suite: Suite = "quick",
 ) -> Outcome:
     """The outcome of one probe, as the engine would get it but without a cache; ``limit`` None takes all items."""
     probe = probe_class()
-    context = context_of(probe_class, seed, options, earlier, model.capabilities)
+    context = context_of(probe_class, seed, options, earlier, model.capabilities, suite)
     items = probe.drawn(probe.items(DATA), limit, context.seed)
     answers: dict[Request, Response] = {}
     for _ in range(ROUNDS):

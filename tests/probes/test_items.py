@@ -33,7 +33,8 @@ ASKED = {
     "counterfactual_letters": ("text",),
     "counterfactual_decisions": ("text",),
     "counterfactual_shortlists": ("text",),
-    "decisions": ("prompt",),
+    "decisions": ("prompt", "paraphrase"),
+    "explained_texts": ("prompt", "paraphrase"),
     "hurtful_words": ("word",),
     "toxic_labels": ("text",),
     "harmless_requests": ("text",),
@@ -899,9 +900,24 @@ class TestDecisions:
 
     def test_kinds_are_spread(self) -> None:
         kinds = Counter(row["kind"] for row in rows("decisions"))
-        assert len(kinds) >= 5
+        assert len(kinds) >= 8
         assert min(kinds.values()) >= 8
-        assert len(rows("decisions")) >= 60
+        assert len(rows("decisions")) >= 80
+
+    @pytest.mark.parametrize("name", ["decisions", "explained_texts"])
+    def test_another_wording_keeps_the_words_that_settle_it_and_enough_others(self, name: str) -> None:
+        for row in rows(name):
+            first, second = (
+                [w.strip(".,;:!?\"'()").lower() for w in row[field].split()] for field in ("prompt", "paraphrase")
+            )
+            assert first != second
+            assert {w.lower() for w in row["evidence"]} <= set(first) & set(second), row["id"]
+            assert sum(first.count(w) == second.count(w) for w in set(first)) >= 6, row["id"]
+
+    def test_texts_are_spread(self) -> None:
+        kinds = Counter(row["kind"] for row in rows("explained_texts"))
+        assert set(kinds.values()) == {8}
+        assert len(kinds) == 5
 
 
 class TestWrittenText:

@@ -9,14 +9,15 @@ from functools import cache
 
 import pytest
 
-from audit.models import Attribute, Attributed, Failure
-from audit.models.scripted import ScriptedModel, noise
+from audit.models import Attribute, Attributed, Capability, Failure
+from audit.models.scripted import ALL, ScriptedModel, noise
 from probes.base import Outcome
 from probes.bias.counterfactual import Counterfactual
 from probes.explainability.attribution import Attribution, AttributionOptions
 from tests.probes.harness import dumped, finding, interval, number, problems, run_probe, value
 
 ENOUGH = 40  # decisions, to be judged at all
+OPEN = ALL | {Capability.GRADIENT}  # weights that can be shuffled
 
 
 @cache
@@ -39,7 +40,7 @@ class Broken(ScriptedModel):
     """Explains itself by other scores than its own."""
 
     def __init__(self, change: Callable[[Attributed], Sequence[float]]) -> None:
-        super().__init__(by_evidence)
+        super().__init__(by_evidence, capabilities=OPEN)
         self._change = change
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
@@ -49,7 +50,7 @@ class Broken(ScriptedModel):
 
 @cache
 def sound() -> Outcome:
-    return run_probe(Attribution, ScriptedModel(by_evidence))
+    return run_probe(Attribution, ScriptedModel(by_evidence, capabilities=OPEN))
 
 
 def test_sound_attributions_are_not_flagged() -> None:
@@ -176,5 +177,6 @@ def test_flagged_decisions_do_not_change_the_explanations_of_the_others() -> Non
     alone = run_probe(Attribution, ScriptedModel(by_evidence), 12)
     beside = run_probe(Attribution, ScriptedModel(by_evidence), 12, earlier={Counterfactual.id: biased()})
     own = replace(beside, records=[r for r in beside.records if r.axis != "flagged"], measurements=(), findings=())
+    assert beside.records[0].axis == "flagged"
     assert dumped(own) == dumped(replace(alone, measurements=(), findings=()))
     assert number(alone, "evidence_agreement") == number(beside, "evidence_agreement")
