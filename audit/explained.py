@@ -170,12 +170,12 @@ class Explanation:
         """Write a page of its own that needs no other file; ``attention``: with the viewer below the scores."""
         return write_text(Path(path), self._page(attention))
 
-    def _page(self, attention: AttentionView | None = None) -> str:
+    def _page(self, attention: AttentionView | None = None, scripts: bool = True) -> str:
         said = told(self)
         seen = None if attention is None else attention.record()
         if attention is not None and seen is None:
             said = replace(said, warnings=(*said.warnings, attention.too_long))
-        return render_explanation(said, self._record(), seen)
+        return render_explanation(said, self._record(), seen, scripts)
 
     def _record(self) -> Record | None:
         found, test = self.attributed, self.test
@@ -212,7 +212,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, in which nothing can run: it stays as it is in a saved notebook."""
-        return _frame(self._page(), "Explanation", 640, "")
+        return _frame(self._page(scripts=False), "Explanation", 640, "")
 
 
 @dataclass(frozen=True)

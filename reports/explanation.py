@@ -35,15 +35,18 @@ def render_explanation(
     told: Told,
     attribution: Record | None,
     attention: Record | None = None,
+    scripts: bool = True,
     translations: NullTranslations | None = None,
     language: str = "en",
 ) -> str:
     """The whole page, with what there is of both; the same content always gives the same bytes.
 
-    Scripts are part of it only where something needs them: the picture of the words is complete without.
+    Scripts are part of it only where something needs them, and none where ``scripts`` is False: the picture of the words
+    is complete without.
     """
     records = [record for record in (attribution, attention) if record is not None]
-    scripted = attention is not None or bool(attribution and attribution.detail.get("by_token"))
+    needed = attention is not None or bool(attribution and attribution.detail.get("by_token"))
+    scripted = scripts and needed
     page = build_environment(translations, language).get_template("explanation.html")
     return page.render(
         told=_cleaned(told),

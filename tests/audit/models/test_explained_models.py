@@ -123,3 +123,16 @@ def test_in_a_browser_the_viewer_draws_and_nothing_is_fetched(drawn: Path) -> No
         browser.close()
     assert errors == []
     assert [u for u in requests if not u.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_what_each_token_of_the_answer_rests_on_is_on_the_page_and_in_the_cell_without_scripts(
+    llama: Model, tmp_path: Path
+) -> None:
+    found = explain(llama, "The red cat sleeps in the", "garden of the river", chat=False, orders=20)
+    assert found.attributed is not None
+    assert len(found.attributed.by_token) == len(found.attributed.tokens) > 1
+    assert np.sum(found.attributed.by_token, axis=0) == pytest.approx(np.array(found.scores), abs=1e-4)
+    assert "<script>" in found.save(tmp_path / "page.html").read_text(encoding="utf-8")
+    page = srcdoc(found._repr_html_())
+    assert "<script" not in page
+    assert "By token of the answer" in page
