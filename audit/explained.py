@@ -25,8 +25,6 @@ from probes.explainability.single import (
     RankTest,
     Verdict,
     verdict,
-    why_not_drawn,
-    why_untested,
 )
 from reports.explanation import Told, render_explanation
 from reports.text import factor, number, visible
@@ -94,7 +92,7 @@ class Explanation:
     @property
     def hidden(self) -> str | None:
         """Why the scores are not to be shown as an explanation; None where they may be."""
-        return why_not_drawn(self.attributed, self.question.method) if self.attributed else self.reason
+        return self.question.undrawn(self.attributed) if self.attributed else self.reason
 
     @property
     def asked(self) -> str:
@@ -306,10 +304,10 @@ def _finite(values: tuple[float, ...]) -> float | None:
 
 def _sentence(e: Explanation) -> str:
     test, unit, found = e.test, f"{e.question.unit}s", e.attributed
-    if found is None:
-        return f"No explanation: {e.reason}"
+    if found is None or e.hidden is not None:
+        return f"No explanation. {e.hidden}"
     if test is None:
-        return f"Not tested. {why_untested(found, e.question.unit, e.question.orders)}"
+        return f"Not tested. {e.question.untested(found)}"
     random = f"random choices of as many {unit}"
     p = f"p = {number(test.p)}"
     beaten = f"{test.orders - test.at_least} of {test.orders} {random}"
@@ -338,10 +336,6 @@ def _warnings(e: Explanation) -> list[str]:
         said.append(
             f"{answer} is not the model's first choice here: this explains an answer that it would not give by itself."
         )
-    if e.attributed is None:
-        said.append(f"There is no number to explain: {e.reason}")
-    elif e.hidden is not None:
-        said.append(e.hidden)
     if asked.method in WITHOUT_SIGN and any(e.scores):
         said.append(f"Scores of {asked.method} say how much a {asked.unit} matters, not which way it pushes.")
     return said

@@ -90,11 +90,29 @@ class Question:
 
     def tests(self, found: Attributed) -> list[Ablate]:
         """The requests that test scores that were found; none where nothing can be tested."""
-        if why_untested(found, self.unit, self.orders) is not None:
+        if self.untested(found) is not None:
             return []
         sets = list(dict.fromkeys(kept for order in self._orders(found) for kept in _sets(order)))
         groups = [tuple(sets[start : start + AT_ONCE]) for start in range(0, len(sets), AT_ONCE)]
         return [Ablate(self.prompt, self.answer, self.contrast, self.unit, kept) for kept in groups]
+
+    def undrawn(self, found: Attributed) -> str | None:
+        """Why scores are no explanation, by the probe's rule; None where they may be shown as one."""
+        if not any(found.scores):
+            return NO_EXPLANATION
+        if self.method == "integrated_gradients" and found.error is not None and found.error > MOST_ERROR:
+            return f"Not converged: the scores miss their sum by {found.error:.0%}, where {MOST_ERROR:.0%} is allowed."
+        return None
+
+    def untested(self, found: Attributed) -> str | None:
+        """Why scores cannot be tested by rank; None where they can."""
+        undrawn, n = self.undrawn(found), len(found.units)
+        if undrawn is not None:
+            return undrawn
+        if (1 + self.orders / ways(n)) / (1 + self.orders) > LEVEL:  # p where only the same choice does as well
+            units = f"{n} {self.unit}{'' if n == 1 else 's'}"
+            return f"The prompt has {units}, too few: a random choice often marks the same ones."
+        return None
 
     def _orders(self, found: Attributed) -> list[list[int]]:
         """The explanation's order of the units, then the random ones."""
@@ -163,16 +181,6 @@ def _test(areas: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> RankTest:
     )
 
 
-def why_untested(found: Attributed, unit: Unit, orders: int) -> str | None:
-    """Why scores cannot be tested by rank; None where they can."""
-    if not any(found.scores):
-        return NO_EXPLANATION
-    n = len(found.units)
-    if (1 + orders / ways(n)) / (1 + orders) > LEVEL:  # what p would be if no other choice did as well
-        return f"The prompt has {n} {unit}{'' if n == 1 else 's'}, too few: a random choice often marks the same ones."
-    return None
-
-
 def ways(units: int) -> int:
     """In how many ways the bins can be filled with some of the units."""
     left, found, taken = units, 1, 0
@@ -181,15 +189,6 @@ def ways(units: int) -> int:
         found *= math.comb(left, count)
         left, taken = left - count, taken + count
     return found
-
-
-def why_not_drawn(found: Attributed, method: Method) -> str | None:
-    """Why scores are not to be shown as an explanation, by the probe's rule; None where they may be."""
-    if not any(found.scores):
-        return NO_EXPLANATION
-    if method == "integrated_gradients" and found.error is not None and found.error > MOST_ERROR:
-        return f"Not converged: the scores miss their sum by {found.error:.0%}; {MOST_ERROR:.0%} is allowed."
-    return None
 
 
 def verdict(found: Attributed, test: RankTest | None) -> Verdict:

@@ -88,7 +88,10 @@ def test_warnings_stand_before_the_words(command: Command) -> None:
 
 @pytest.mark.parametrize(
     ("score", "told"),
-    [(-1.0, "All scores are zero: no explanation found."), (math.nan, "There is no number to explain")],
+    [
+        (-1.0, "All scores are zero: no explanation found."),
+        (math.nan, "No explanation. The script gave no finite number."),
+    ],
 )
 def test_without_an_explanation_no_words_are_listed(
     command: Command, monkeypatch: pytest.MonkeyPatch, score: float, told: str

@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_and_another_one_other_orders() -> None:
 def test_zero_scores_are_no_explanation() -> None:
     found = explain(ScriptedModel(lambda prompt, answer: -1.0), TEXT, "yes", chat=False)
     assert found.verdict == "not tested"
-    assert "All scores are zero: no explanation found." in found.warnings
+    assert found.sentence == "No explanation. All scores are zero: no explanation found."
     assert found.test is None
     assert 'class="tokens"' not in found._repr_html_()
 
@@ -164,9 +164,24 @@ def test_an_answer_that_is_no_first_choice_is_warned_of() -> None:
 def test_what_is_not_a_number_is_said(tmp_path: Path) -> None:
     found = explain(ScriptedModel(lambda prompt, answer: math.nan), TEXT, "yes", chat=False)
     assert (found.f, found.scores, found.test, found.verdict) == (None, (), None, "not tested")
-    assert any("no number to explain" in w for w in found.warnings)
-    assert "no number to explain" in found.save(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert found.sentence == "No explanation. The script gave no finite number."
+    assert found.sentence in found.save(tmp_path / "page.html").read_text(encoding="utf-8")
     assert json.loads(json.dumps(found.data(), allow_nan=False))["log_p"] is None
+
+
+def test_an_integral_that_does_not_converge_is_neither_tested_nor_drawn() -> None:
+    class Missed(ScriptedModel):
+        def _attributed(self, request: Attribute) -> Attributed:
+            return replace(super()._attributed(request), error=0.5)
+
+    able = Missed(weighed, capabilities=ALL | {Capability.GRADIENT})
+    found = explain(able, TEXT, "yes", "no", method="integrated_gradients", chat=False)
+    assert (found.verdict, found.test) == ("not tested", None)
+    assert found.sentence == ("No explanation. Not converged: the scores miss their sum by 50%, where 5% is allowed.")
+    assert 'class="tokens"' not in found._repr_html_()
+    other = explain(able, TEXT, "yes", "no", method="input_x_gradient", chat=False)
+    assert other.verdict == "weak"
+    assert "hold up in part" in other.sentence
 
 
 def test_too_few_words_are_not_tested() -> None:
