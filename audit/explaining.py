@@ -179,7 +179,7 @@ def attention(
     """Where the model looks while it reads a text and its continuation: weights by layer and head, from one pass.
 
     A string is read as it stands, a conversation through the model's chat template. An encoder-decoder shows how the
-    continuation looks at the text.
+    continuation looks at the text, or without one how its encoder reads the text; a masked model then masks the last word.
 
     Raises:
         ExplainError: where the model shows no attention, or not of this text.
@@ -188,8 +188,6 @@ def attention(
     if not prompt_text(text).strip():
         raise ExplainError("The text is empty.")
     ready = _ready(model, device, None, progress or Silent())
-    if Capability.CROSS_ATTENTION in ready.capabilities and not continuation.strip():
-        raise ExplainError("An encoder-decoder shows how an answer looks at the text; give a continuation.")
     # Where the answer is known, also what it gains by each weight; some architectures tell the weights alone.
     for weighted in (True, False) if continuation.strip() else (False,):
         # Not through the cache: the passes are few, and their weights large.

@@ -12,6 +12,8 @@ from audit.explaining import ExplainError, attention, explain
 from audit.models import Model
 from tests.audit.models import tiny_seq2seq
 from tests.audit.models.tiny_classifier import make_bert, open_classifier, reviews
+from tests.audit.models.tiny_masked import make_bert as make_bert_masked
+from tests.audit.models.tiny_masked import open_masked
 from tests.audit.test_explaining import srcdoc
 
 TEXT = "one two three four five six seven eight nine ten"
@@ -85,8 +87,9 @@ def test_an_encoder_decoder_shows_how_the_answer_looks_at_the_text(t5: Model) ->
     view = attention(model, source, target)
     assert view.weights.shape[2:] == (len(view.tokens), len(view.sources))
     assert "attention-viewer" in view._repr_html_()
-    with pytest.raises(ExplainError, match="give a continuation"):
-        attention(model, source)
+    alone = attention(model, source)
+    assert alone.weights.shape[2:] == (len(alone.tokens), len(alone.tokens))
+    assert "attention-viewer" in alone._repr_html_()
     found = explain(model, source, target, chat=False, orders=20)
     assert len(found.scores) == len(source.split())
 
@@ -123,6 +126,18 @@ def test_in_a_browser_the_viewer_draws_and_nothing_is_fetched(drawn: Path) -> No
         browser.close()
     assert errors == []
     assert [u for u in requests if not u.startswith(("file:", "data:", "about:"))] == []
+
+
+def test_a_masked_model(tmp_path: Path) -> None:
+    model = open_masked(make_bert_masked(tmp_path, steps=5))
+    found = explain(model, "The red cat sleeps in the", "garden", "kitchen", orders=20)
+    assert found.f == pytest.approx(found.likelihoods[0] - found.likelihoods[1], abs=1e-4)
+    with_answer, alone = attention(model, "The red cat sleeps", " there"), attention(model, "The red cat sleeps ")
+    for view in (with_answer, alone):
+        assert view.weights.shape[2:] == (len(view.tokens), len(view.tokens))
+        assert 'id="attention-viewer"' in srcdoc(view._repr_html_())
+    one = attention(model, "cat")
+    assert one.weights.shape[-1] == len(one.tokens)
 
 
 def test_what_each_token_of_the_answer_rests_on_is_on_the_page_and_in_the_cell_without_scripts(
