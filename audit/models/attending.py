@@ -196,11 +196,9 @@ def _window(weights: Tensor, config: Any) -> int | None:
     named = {getattr(part, name, None) for part in parts for name in _WINDOWS}
     for window in sorted(w for w in named if isinstance(w, int) and w > 0):
         # Of what sees both sides, some configs name the whole window, and some the reach to each side.
-        both = {window // 2: window, window - 1: 2 * window - 1, window: 2 * window + 1}
-        reaches = {window - 1: window} if causal else both
-        for reach, seen in sorted(reaches.items()):
+        for reach in (window - 1,) if causal else (window // 2, window - 1, window):
             if tokens > reach + 1 and not bool(weights[..., apart > reach].any()):
-                return seen
+                return reach + 1 if causal else 2 * reach + 1
     return None
 
 

@@ -88,7 +88,7 @@ class CausalModel(WhiteBox):
             return self._generate_batches(tasks)
         if isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
-        return self.together(ordered)
+        return self.grouped(ordered)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:
         """Of like length, samples of one prompt together, as many as keys and values have room for."""

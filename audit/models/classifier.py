@@ -76,7 +76,7 @@ class ClassifierModel(WhiteBox):
             elif isinstance(request, Classify):
                 alone.setdefault(self.reader.ids(request.text), []).append(request)
         if not alone and not pairs:
-            return self.together(ordered)
+            return self.grouped(ordered)
         return [
             [request for row in group for request in asked[row]]
             for asked in (alone, pairs)

@@ -79,7 +79,7 @@ class MaskedModel(WhiteBox):
         if ordered and isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         if not ordered or not isinstance(ordered[0], Score | Infill):
-            return self.together(ordered)
+            return self.grouped(ordered)
         asked = {r: self._asked(r) for r in ordered if isinstance(r, Score | Infill)}
         # Neighbours in the order of their tokens have masked copies in common.
         groups: list[list[Request]] = []

@@ -62,7 +62,7 @@ def blocks_of(network: Any) -> list[nn.Module]:
         parts = [network.get_decoder(), network.get_encoder()]
     else:
         parts = [network]
-    return [block for part in parts for block in reversed(_longest_list(part))]
+    return list(dict.fromkeys(block for part in parts for block in reversed(_longest_list(part))))
 
 
 def _longest_list(network: nn.Module) -> list[nn.Module]:

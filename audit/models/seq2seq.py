@@ -102,7 +102,7 @@ class Seq2SeqModel(WhiteBox):
                 if isinstance(r, Attend):
                     passes.setdefault((r.prompt, r.continuation), []).append(r)
             return list(passes.values())
-        return self.together(ordered)
+        return self.grouped(ordered)
 
     def _read(self, request: Score | Generate) -> tuple[int, ...]:
         return tuple(self.encoder.prompt_ids(request.prompt))

@@ -78,7 +78,7 @@ class WhiteBox(ABC):
         """The decision's scalar for sets of kept units."""
         return answered(requests, self.undecidable, self.scalar, ablate_all)
 
-    def together(self, requests: Sequence[Request]) -> list[list[Request]]:
+    def grouped(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests that look inside in groups for one call each: about decisions as many as fill a pass, others alone."""
         if all(isinstance(request, Attribute | Ablate) for request in requests):
             return together(requests, tokens_per_pass(self.network))

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.metrics import Estimate, alignment_chance, alignment_error_rate, argmax_links, bootstrap, not_measured
+from audit.metrics import (
+    Estimate,
+    alignment_chance,
+    alignment_error_rate,
+    argmax_links,
+    bootstrap,
+    not_measured,
+    wilson,
+)
 from audit.models import Attend, Attended, Failure, Responses, Score, Scored
 from audit.results import ItemStatus
 from probes.explainability.alignment_items import Links, Pair
@@ -145,7 +153,12 @@ def error_estimate(pairs: Sequence[Pair], links: Sequence[Links], confidence: fl
     def error(hits: FloatArray, all_links: FloatArray, axis: int = -1) -> FloatArray:
         return np.asarray(1 - hits.sum(axis=axis) / all_links.sum(axis=axis), dtype=np.float64)
 
-    return bootstrap((np.array(right, float), np.array(whole, float)), error, None, confidence, seed=seed)
+    found = bootstrap((np.array(right, float), np.array(whole, float)), error, None, confidence, seed=seed)
+    if found.low is None and found.value is not None and len(pairs) > 1:
+        # All pairs alike, as where every link is right: each counts as one observation.
+        low, high = wilson(found.value, len(pairs), confidence)
+        return replace(found, low=low, high=high, method="no variation between pairs: Wilson, a pair one observation")
+    return found
 
 
 def shuffled_error(pairs: Sequence[Pair], links: Sequence[Links], seed: int) -> float | None:

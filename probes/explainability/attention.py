@@ -40,7 +40,8 @@ from probes.explainability.attention_measures import (
 from probes.explainability.attention_viewer import viewer_block
 from probes.explainability.attribution import attribution_request
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
-from probes.explainability.gallery import gallery_records, gallery_requests
+from probes.explainability.gallery import Roles, gallery_records, gallery_requests
+from probes.explainability.head_roles import HeadRoles
 
 FloatArray = NDArray[np.float64]
 EXAMPLES = 3  # records that the finding names
@@ -89,7 +90,7 @@ class Attention(Probe):
     options = AttentionOptions
     sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 10, "standard": 28, "full": None}
     stratum = "kind"
-    follows = FLAGGED_BY
+    follows = (*FLAGGED_BY, HeadRoles.id)
     metrics = (
         Metric(
             "usefulness",
@@ -169,8 +170,10 @@ class Attention(Probe):
             shown[:EXAMPLES],
             self.finding,
         )
-        gallery = gallery_records(context.capabilities, options.prefix, answers, self.id, self.source)
-        return Outcome([*gallery, *(self._record(x, x.decision.id in shown) for x in looked)], found, [finding])
+        roles = _roles(context)
+        records = [self._record(x, x.decision.id in shown, roles) for x in looked]
+        gallery = gallery_records(context.capabilities, options.prefix, answers, self.id, self.source, roles)
+        return Outcome([*gallery, *records], found, [finding])
 
     def _decisions(self, items: Sequence[Item], context: Context) -> list[Decision]:
         return decisions(items, context, options_of(context, AttentionOptions).flagged)
@@ -246,7 +249,7 @@ class Attention(Probe):
         estimate = mean(means, None, level, bounds=(0.0, float(most) if top is None else top))
         return self.measurement(name, estimate, coverage(x.status for x in looked), chance=chance, part=part)
 
-    def _record(self, x: Looked, shown: bool) -> Record:
+    def _record(self, x: Looked, shown: bool, roles: Roles) -> Record:
         scored = x.status == "scored"
         return Record(
             id=x.decision.id,
@@ -269,7 +272,7 @@ class Attention(Probe):
             outcome=None if not scored else "shown in the viewer" if shown else "measured",
             concern=0.1 if shown else 0.0,
             note=x.note,
-            detail=_block(x) if shown else {},
+            detail=_block(x, roles) if shown else {},
         )
 
 
@@ -285,9 +288,15 @@ def _mean_or_none(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _block(x: Looked) -> dict[str, Any]:
+def _roles(context: Context) -> Roles:
+    """Heads by what they do, where the probe of heads ran before."""
+    outcome = context.earlier.get(HeadRoles.id)
+    blocks = [record.detail for record in outcome.records if record.detail.get("role")] if outcome else []
+    return {block["role"]: [(layer, head) for layer, head in block["heads"]] for block in blocks}
+
+
+def _block(x: Looked, roles: Roles) -> dict[str, Any]:
     if x.attended is None:
         return {}
-    return viewer_block(
-        x.attended, x.entropy, x.sink, {_VIEWED[name]: values for name, values in x.maps.items()}, x.flow
-    )
+    maps = {_VIEWED[name]: values for name, values in x.maps.items()}
+    return viewer_block(x.attended, x.entropy, x.sink, maps, x.flow, roles)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,20 @@ def viewer_block(
     sink: FloatArray | None,
     maps: Mapping[str, FloatArray] | None = None,
     flow: FloatArray | None = None,
+    roles: Mapping[str, Sequence[tuple[int, int]]] | None = None,
 ) -> dict[str, Any]:
     """The ``detail`` of a record whose attention is drawn.
 
     ``maps``: ``[tokens, tokens or sources]`` over all layers by name; ``rollout`` has a place of its own. Their rows are
-    brought to a sum of 1. ``flow``: one number a token at the deciding position, likewise.
+    brought to a sum of 1. ``flow``: one number a token at the deciding position, likewise. ``roles``: heads by what they do,
+    as (number of the model's layer, head); layers without weights here are left out.
     """
     layers, heads, tokens, seen = attended.weights.shape
     below = np.tril_indices(tokens) if attended.causal else np.indices((tokens, seen)).reshape(2, -1)
     shares = {name: packed(_shares(values)[below[0], below[1]]) for name, values in (maps or {}).items()}
     distance = None if attended.sources else mean_distance(attended.weights, attended.causal)
+    numbers = attended.layers or tuple(range(layers))
+    named = {role: [[n, head] for n, head in of if n in numbers] for role, of in (roles or {}).items()}
     block = {
         "kind": "attention",
         "tokens": list(attended.tokens),
@@ -56,6 +60,7 @@ def viewer_block(
         "maps": shares or None,
         "flow": None if flow is None or not flow.any() else np.round(flow / flow.sum(), 4).tolist(),
         "distance": None if distance is None else np.round(distance, 2).tolist(),
+        "roles": None if attended.sources or not any(named.values()) else named,
     }
     return {name: value for name, value in block.items() if value is not None}
 

@@ -6,7 +6,7 @@ sentence and its translation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ TRANSLATION = Pair(
     unrelated="The children played football in the park behind the school until evening.",
 )
 Made = Callable[..., Record]
+Roles = Mapping[str, Sequence[tuple[int, int]]]
 
 
 def gallery_requests(capabilities: frozenset[Capability], prefix: str) -> list[Request]:
@@ -50,9 +51,9 @@ def gallery_requests(capabilities: frozenset[Capability], prefix: str) -> list[R
 
 
 def gallery_records(
-    capabilities: frozenset[Capability], prefix: str, answers: Responses, probe: str, source: str
+    capabilities: frozenset[Capability], prefix: str, answers: Responses, probe: str, source: str, roles: Roles
 ) -> list[Record]:
-    """A record for each example; ``probe`` and ``source`` are what every record names."""
+    """A record for each example; ``probe`` and ``source`` are what every record names, ``roles`` heads by what they do."""
 
     def made(identity: str, text: str, status: ItemStatus, **more: object) -> Record:
         scored = status == "scored"
@@ -72,13 +73,13 @@ def gallery_records(
             }
         )
 
-    records = [_completed(answers, capabilities, made)]
+    records = [_completed(answers, capabilities, made, roles)]
     if Capability.CROSS_ATTENTION in capabilities:
         records.append(_translated(prefix, answers, made))
     return records
 
 
-def _completed(answers: Responses, capabilities: frozenset[Capability], made: Made) -> Record:
+def _completed(answers: Responses, capabilities: frozenset[Capability], made: Made, roles: Roles) -> Record:
     """Whether "making" and "more difficult" find each other, head by head."""
     name = "gallery/making"
     attended = answers.get(reading(SENTENCE, capabilities))
@@ -104,6 +105,7 @@ def _completed(answers: Responses, capabilities: frozenset[Capability], made: Ma
         entropy(weights, attended.causal),
         sink_mass(weights, attended.causal),
         {} if rolled is None else {"rollout": rolled},
+        roles=roles,
     )
     note = (
         f"{above} of {found.size} heads give {sought!r} at least {TIMES} times its even share of the weight of {looking!r}. "

@@ -144,7 +144,7 @@ class HeadRoles(Probe):
         ]
         found = [self._heads(role, read) for role in roles] + [self._strongest(role, read) for role in roles]
         records = [self._item_record(r) for r in read] + [self._role_record(r, read, options.named) for r in roles]
-        return Outcome(records, found, [_finding(roles, found)])
+        return Outcome(records, found, [_finding(roles, found, read)])
 
     def _heads(self, role: Role, read: Sequence[Read]) -> Measurement:
         chance = LEVEL / role.has.size if role.has.size else None
@@ -163,8 +163,7 @@ class HeadRoles(Probe):
     def _item_record(self, r: Read) -> Record:
         scored = r.status == "scored"
         best = {name: np.unravel_index(int(s.argmax()), s.shape) for name, s in r.scores.items()}
-        numbers = r.attended[0].layers if r.attended and r.attended[0].layers else range(10_000)
-        told = [f"{name}: layer {numbers[int(at[0])]}, head {at[1]}" for name, at in best.items()]
+        told = [f"{name}: layer {r.attended[0].layers[int(at[0])]}, head {at[1]}" for name, at in best.items()]
         return Record(
             id=r.item["id"],
             probe=self.id,
@@ -217,7 +216,7 @@ def _named(role: Role, most: int) -> str:
     return f"{len(heads)} of {role.has.size} heads, the strongest {told}"
 
 
-def _finding(roles: Sequence[Role], found: Sequence[Measurement]) -> Finding:
+def _finding(roles: Sequence[Role], found: Sequence[Measurement], read: Sequence[Read]) -> Finding:
     """Never a problem and never a clean result: it describes the model."""
     outlook: Outlook = "not_tested"
     values: dict[str, str] = {"fewest": str(FEWEST)}
@@ -243,6 +242,10 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement]) -> Finding:
     if told:
         outlook = "unclear"
         text = " ".join([*told, "This describes how the model works and judges nothing."])
+    missing = dict.fromkeys(layer for r in read for a in r.attended for layer in a.missing)
+    if missing:
+        values["missing"] = "; ".join(missing)
+        text += " Not available, and left out: {missing}."
     advice = (
         "For engineers: look at these heads first when the model repeats itself or mistakes whom a pronoun means, and switch "
         "them off one by one to see whether they matter."

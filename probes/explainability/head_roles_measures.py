@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +84,20 @@ def read_item(item: Item, capabilities: frozenset[Capability], answers: Response
     attended = tuple(f for f in found if isinstance(f, Attended))
     if len(attended) < len(found) or not all(a.weights.size for a in attended):
         return Read(item, "failed", "No attention came.")
-    if item["kind"] == "repeated":
-        return _read_list(item, attended)
-    return _read_sentences(item, attended)
+    attended = in_common(attended)
+    if not attended[0].weights.size:
+        return Read(item, "failed", "No layer has a full matrix in all texts of the item.")
+    return _read_list(item, attended) if item["kind"] == "repeated" else _read_sentences(item, attended)
+
+
+def in_common(attended: Sequence[Attended]) -> tuple[Attended, ...]:
+    """The texts with those layers only that are whole in all of them: one that sees a window is whole in short texts."""
+    numbers = [a.layers or tuple(range(len(a.weights))) for a in attended]
+    shared = tuple(sorted(set(numbers[0]).intersection(*numbers[1:])))
+    return tuple(
+        replace(a, weights=a.weights[[n.index(layer) for layer in shared]], layers=shared)
+        for a, n in zip(attended, numbers, strict=True)
+    )
 
 
 def _read_list(item: Item, attended: tuple[Attended, ...]) -> Read:
@@ -141,9 +152,13 @@ def find_role(name: str, read: Sequence[Read], smallest: float, confidence: floa
         reason = "fewer than two items could be read"
         none = not_measured(reason, confidence)
         return Role(name, None, np.zeros((0, 0), dtype=bool), none, none, None, ())
-    stacked = np.stack([r.scores[name] for r in done])
-    tested = _tested(name, done, stacked, seed)
-    layers = done[0].attended[0].layers or tuple(range(stacked.shape[1]))
+    every = in_common([a for r in done for a in r.attended])
+    layers = every[0].layers
+    if not layers:
+        none = not_measured("no layer has a full matrix in all texts", confidence)
+        return Role(name, None, np.zeros((0, 0), dtype=bool), none, none, None, ())
+    stacked = np.stack([r.scores[name][[r.attended[0].layers.index(n) for n in layers]] for r in done])
+    tested = _tested(name, every, stacked, seed)
     chance = float(np.mean([r.even[name] for r in done]))
     strongest = _strongest(stacked, confidence, (-1.0 if name == ANTECEDENT else 0.0, 1.0))
     if tested is None:
@@ -155,10 +170,9 @@ def find_role(name: str, read: Sequence[Read], smallest: float, confidence: floa
     return Role(name, tested, has, _share(stacked, has, smallest, confidence), strongest, chance, layers)
 
 
-def _tested(name: str, done: Sequence[Read], stacked: FloatArray, seed: int) -> HeadTest | None:
+def _tested(name: str, every: Sequence[Attended], stacked: FloatArray, seed: int) -> HeadTest | None:
     if name == ANTECEDENT:
         return head_swap_test(stacked, PERMUTATIONS, seed)
-    every = [a for r in done for a in r.attended]
     targets = [
         previous_targets(len(a.tokens)) if name == PREVIOUS else induction_targets(same_tokens(a.tokens)) for a in every
     ]

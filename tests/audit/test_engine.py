@@ -163,7 +163,9 @@ def test_answers_of_a_model_that_may_have_changed_are_not_used_again(tmp_path: P
 ALONE = [name for name, probe in REAL.items() if "*" not in probe.follows or name == "explainability.attribution"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ALONE])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ALONE]
+)
 def test_choice_of_probes_changes_no_measurement(
     name: str, first: tuple[Path, AuditResult, CountingModel], tmp_path: Path
 ) -> None:

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import GptOssConfig, GptOssForCausalLM, Lfm2Config, Lfm2ForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    GptOssConfig,
+    GptOssForCausalLM,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    T5GemmaConfig,
+    T5GemmaForConditionalGeneration,
+)
 
 from audit.metrics import gradient_weighted, gradient_weighted_across, norm_rollout
 from audit.models import Attend, Attended, Failure
@@ -390,3 +399,33 @@ def test_values_that_are_changed_before_use_have_no_norms() -> None:
     found = looked(network)
     assert isinstance(found, Attended)
     assert found.norms is not None
+
+
+def test_an_encoder_that_looks_to_each_side_and_a_decoder_that_looks_back() -> None:
+    """In each half the first layer has a window, of 4 tokens back, in the encoder also of 4 ahead."""
+    torch.manual_seed(6)
+    half = {**SMALL, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+    network = T5GemmaForConditionalGeneration(T5GemmaConfig(encoder=half, decoder=half, vocab_size=32)).eval()
+    network.set_attn_implementation("eager")
+    inputs = {
+        "input_ids": torch.arange(3, 15)[None],
+        "decoder_input_ids": torch.arange(3, 11)[None],
+        "use_cache": False,
+    }
+    look = Look(network, inputs, lambda out: out.logits[0, [5], [4]].log_softmax(-1))
+    prompt, answer = ("p",) * 12, ("a",) * 8
+    found = {
+        "encoder": look.attended("encoder_attentions", Text(prompt, 12, False)),
+        "decoder": look.attended("decoder_attentions", Text(answer, 1, True)),
+        "cross": look.attended("cross_attentions", Text(answer, 0, False, prompt)),
+    }
+    missing = {}
+    for part, seen in found.items():
+        assert isinstance(seen, Attended)
+        assert seen.norms is not None
+        missing[part] = seen.missing
+    assert missing == {
+        "encoder": ("layer 0: sees only a window of 9 tokens",),
+        "decoder": ("layer 0: sees only a window of 4 tokens",),
+        "cross": (),
+    }

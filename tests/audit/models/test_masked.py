@@ -298,7 +298,7 @@ def test_attention_is_of_the_text_as_it_is(model: MaskedModel) -> None:
     assert isinstance(found, Attended)
     tokens = len(model.encoder.encode(PROMPT + " garden.").ids)
     windowed = "ModernBert" in str(model.facts.architecture)  # whose other layer sees a few neighbours only
-    assert found.missing == (("layer 1: sees only a window of 8 tokens",) if windowed else ())
+    assert found.missing == (("layer 1: sees only a window of 9 tokens",) if windowed else ())
     assert found.weights.shape == (2 - len(found.missing), 2, tokens, tokens)
     assert found.weights.sum(-1) == pytest.approx(1.0, abs=1e-5)
     assert not found.causal
