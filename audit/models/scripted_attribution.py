@@ -15,6 +15,7 @@ Scalar = Callable[[Sequence[int]], float]
 
 SHARING = frozenset({"shapley_sampling", "kernel_shap", "integrated_gradients"})
 """Methods whose scores are to add up to the whole change."""
+MOST_ORDERS = 8  # what is asked for may be perturbed texts or steps
 
 
 def attributed(request: Attribute, words: Sequence[str], scalar: Scalar) -> Attributed:
@@ -26,7 +27,7 @@ def attributed(request: Attribute, words: Sequence[str], scalar: Scalar) -> Attr
     every = tuple(range(len(words)))
     full, empty = scalar(every), scalar(())
     if request.method in SHARING:
-        scores = _shapley(scalar, len(words), max(1, request.samples), request.seed)
+        scores = _shapley(scalar, len(words), max(1, min(request.samples, MOST_ORDERS)), request.seed)
     else:
         scores = np.array([full - scalar([j for j in every if j != i]) for i in every])
     if request.method == "saliency":

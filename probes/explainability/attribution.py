@@ -51,7 +51,10 @@ Estimator = Callable[[Sequence[float]], Estimate]
 NOT_CLAIMED = "No method that claims to add up explained a decision."
 NO_SECOND = "No second method explained the decisions."
 CLOSED = "The model's weights are not open, so that they cannot be shuffled."
-NONE_CHECKED = "No decision was to be checked for this."
+NOT_HERE = "In this suite weights are shuffled for leave-one-out alone."
+NONE_CHECKED = (
+    "No decision was to be checked, or none has another wording with the same answer, or an unrelated answer."
+)
 
 
 class Attribution(Probe):
@@ -216,7 +219,7 @@ class _Measured:
             further.append(("completeness_error", lambda values: median(values, self.context.confidence)))
         made += [self.measurement(n, [e.tested[method].reading(n) for e in by], how, part) for n, how in further]
         shuffles = [e.checks[name] for e in by if (name := f"randomisation {method}") in e.checks]
-        none = NONE_CHECKED if self.plan.open_weights else CLOSED
+        none = CLOSED if not self.plan.open_weights else NONE_CHECKED if self.plan.shuffles_for(method) else NOT_HERE
         return [*made, self.measurement("randomisation_drop", shuffles, self._mean((0.0, 2.0)), part, none)]
 
     def agreement(self) -> tuple[list[Measurement], list[Measurement]]:

@@ -72,7 +72,7 @@ def judged(
     if gain.value is None:
         return Judged("not tested", "no explanation could be tested")
     if gain.n < rule.fewest:
-        return Judged("not tested", f"{gain.n} examples, {rule.fewest} are needed")
+        return Judged("not tested", f"{gain.n} of at least {rule.fewest} examples")
     p = gain.p_adjusted
     if gain.low is None or gain.low <= 0 or p is None or p > rule.level:
         return Judged("not supported", "hiding its words could not be told from hiding random words")

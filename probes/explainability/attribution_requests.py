@@ -55,7 +55,7 @@ class AttributionOptions(ProbeOptions):
         None, ge=0, description="Own decisions that the other methods explain; by default 8 in quick, otherwise all."
     )
     checked: int | None = Field(
-        None, ge=0, description="Own decisions for the costly checks; by default 8, 12 and 24 by suite."
+        None, ge=0, description="Own decisions for the costly checks; by default 12, 16 and 24 by suite."
     )
     shown: int = Field(6, ge=0, le=100, description="Written answers explained token by token.")
     rule: Rule = Field(
@@ -76,8 +76,8 @@ class Scale:
 
 
 SCALES: dict[Suite, Scale] = {
-    "quick": Scale(8, 8, 4, 48, 32, False),
-    "standard": Scale(None, 12, 8, 64, 64, True),
+    "quick": Scale(8, 12, 4, 48, 32, False),
+    "standard": Scale(None, 16, 8, 64, 64, True),
     "full": Scale(None, 24, 16, 128, 256, True),
 }
 

@@ -35,7 +35,6 @@ ASKED = {
     "counterfactual_shortlists": ("text",),
     "decisions": ("prompt", "paraphrase"),
     "explained_texts": ("prompt", "paraphrase"),
-    "decisions": ("prompt",),
     "pronouns": ("text",),
     "word_alignments": ("source", "target"),
     "hurtful_words": ("word",),

@@ -311,7 +311,7 @@ def test_a_classifier_explains_texts_of_its_own() -> None:
     assert {r.output for r in outcome.records} <= {"good", "bad", "other"}
     assert all(r.expected is None for r in outcome.records)
     assert interval(number(outcome, "gain_over_random"))[0] > 0
-    assert number(outcome, "target_swap").n == 8
+    assert number(outcome, "target_swap").n == 12
     assert number(outcome, "stability").n > 0
 
 
@@ -372,7 +372,7 @@ def test_words_are_paired_where_both_wordings_have_them_equally_often() -> None:
 
 def test_a_quick_audit_shuffles_weights_for_the_default_method_alone() -> None:
     outcome = run_probe(Attribution, ScriptedModel(by_evidence, capabilities=OPEN), 12)
-    assert number(outcome, "randomisation_drop").n == 8
+    assert number(outcome, "randomisation_drop").n == 12
     other = number(outcome, "randomisation_drop", "shapley_sampling")
     assert other.value is None
     assert other.coverage.planned == 0
