@@ -1,7 +1,8 @@
 """fairwitness: audits of models, with evidence and uncertainty.
 
 ``audit.run("model.yaml")`` runs an audit and ``audit.load(folder)`` opens an old one; both give a
-:class:`audit.api.Result`.
+:class:`audit.api.Result`. ``audit.explain("model.yaml", prompt, answer)`` explains one answer and
+``audit.attention("model.yaml", text)`` shows where the model looks.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # spinning threads take the processor from the very thread that they wait for: measured three times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__all__ = ["load", "run"]
+_OF_AN_AUDIT = ("load", "run")
+__all__ = ["attention", "explain", "explain_record", "load", "open_model", "run"]
 
 
 def __getattr__(name: str) -> Any:
     # Found when asked for (PEP 562): reading a result must not cost the import of torch.
-    if name in __all__:
+    if name in _OF_AN_AUDIT:
         return getattr(import_module("audit.api"), name)
+    if name in __all__:
+        return getattr(import_module("audit.explaining"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

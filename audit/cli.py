@@ -21,6 +21,7 @@ from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
+from audit.commands.explain import explain_command
 from audit.commands.mitigate import mitigate_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
@@ -262,7 +263,7 @@ def compare_command(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Two or more result folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Set results side by side; a star marks what differs from the first. Example: audit compare old new."""
+    """Set results side by side; a star marks what differs. Example: audit compare old new."""
     if len(results) < 2:
         stop("Give at least two results to compare.", USAGE)
     opened = [read_result(path) for path in results]
@@ -321,6 +322,7 @@ def schema(
 
 
 app.command("cache")(cache_command)
+app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
 
 

@@ -31,7 +31,7 @@ from probes.registry import ProbeError, find_probes
 from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep", "mitigate")
+COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep", "explain", "mitigate")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,369 @@
+"""What an explanation and a view of attention hold, and how they are shown: numbers, a table, a page, a notebook's cell."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from audit.models import GRADIENT_METHODS, Attended, Attributed, Message, prompt_text
+from audit.results import ModelFacts, Outlook, Record, write_text
+from probes.explainability.attribution_findings import LABELS
+from probes.explainability.attribution_measures import WITHOUT_SIGN
+from probes.explainability.one_view import LONGEST, viewed
+from probes.explainability.single import (
+    LEVEL,
+    MOST_ERROR,
+    Question,
+    RankTest,
+    Verdict,
+    verdict,
+)
+from reports.explanation import Told, render_explanation
+from reports.text import factor, number, visible
+
+_PROBE = "explainability.attribution"
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """One line of the table: the unit's position from 0, its visible text, where it pushes, its score in nats."""
+
+    position: int
+    text: str
+    pushes: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model gives an answer, with the test of that explanation.
+
+    ``attributed`` is None where the model's numbers are not finite; ``reason`` then says so. ``test`` is None where the
+    scores could not be tested. ``likelihoods``: log p of the answer, and of the other answer, in nats. ``preferred``: whether
+    the model gives this answer.
+    """
+
+    model: ModelFacts
+    question: Question
+    attributed: Attributed | None
+    likelihoods: tuple[float, ...]
+    preferred: bool | None
+    test: RankTest | None
+    reason: str | None = None
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The prompt's words, tokens or segments."""
+        return self.attributed.units if self.attributed else ()
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """One number a unit, in nats of ``f``: above 0 it pushes towards the answer."""
+        return self.attributed.scores if self.attributed else ()
+
+    @property
+    def f(self) -> float | None:
+        """log p(answer) - log p(other answer), or log p(answer) where there is no other, in nats."""
+        return self.attributed.full if self.attributed else None
+
+    @property
+    def gain(self) -> float | None:
+        """Advantage over random orders in nats; 0 or below is no better than chance. None where it was not tested."""
+        return self.test.gain if self.test else None
+
+    @property
+    def p(self) -> float | None:
+        """Share of random orders that do at least as well; None where it was not tested."""
+        return self.test.p if self.test else None
+
+    @property
+    def verdict(self) -> Verdict:
+        """``supported``, ``weak``, ``not supported`` or ``not tested``."""
+        return verdict(self.attributed, self.test) if self.attributed else "not tested"
+
+    @property
+    def hidden(self) -> str | None:
+        """Why the scores are not to be shown as an explanation; None where they may be."""
+        return self.question.undrawn(self.attributed) if self.attributed else self.reason
+
+    @property
+    def asked(self) -> str:
+        """What was explained, as a question."""
+        answer, *other = (f"“{visible(a.strip())}”" for a in self.question.answers)
+        a_class = "the class " if self.question.classes else ""
+        return f"Why {a_class}{answer} rather than {other[0]}?" if other else f"Why {a_class}{answer}?"
+
+    @property
+    def sentence(self) -> str:
+        """Whether the marked units hold up."""
+        return _sentence(self)
+
+    @property
+    def meaning(self) -> str:
+        """What the gain says; empty where nothing was tested."""
+        if self.test is None:
+            return ""
+        quantity = "odds" if self.question.contrast is not None else "probability"
+        times = factor(abs(self.test.gain))
+        more = f"{times} times as far as" if self.test.gain > 0 else f"less far, by a factor of {times}, than"
+        return (
+            f"Gain over random orders: {self.test.gain:+.2f} nats. On average the marked {self.question.unit}s moved the "
+            f"{quantity} of the answer {more} random ones. One text has no interval: this holds for this text alone."
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know before the scores."""
+        return _warnings(self)
+
+    def strongest(self, count: int = 10) -> list[Strongest]:
+        """The units with the largest scores of either sign, the largest first."""
+        rows = []
+        for position, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
+            pushes = "" if self.question.method in WITHOUT_SIGN else "+ towards" if score > 0 else "- away"
+            rows.append(Strongest(position, visible(unit), pushes if score else "", score))
+        return sorted(rows, key=lambda row: (-abs(row.score), row.position))[:count]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a unit, by position from 0: its text, its score in nats, and its rank by size from 1."""
+        frame = pd.DataFrame({"unit": self.units, "score": np.array(self.scores, dtype=float)})
+        frame["rank"] = frame["score"].abs().rank(ascending=False, method="first").astype(int)
+        return frame.rename_axis("position")
+
+    def data(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON."""
+        test, found, asked = self.test, self.attributed, self.question
+        return {
+            "model": {"name": self.model.name, "source": self.model.source, "weights": self.model.weights_sha256},
+            "prompt": asked.prompt if isinstance(asked.prompt, str) else [_turn(m) for m in asked.prompt],
+            "answer": asked.answer,
+            "instead": asked.contrast,
+            "method": asked.method,
+            "unit": asked.unit,
+            "seed": asked.seed,
+            "units": list(self.units),
+            "scores": list(self.scores),
+            "f": self.f,
+            "f_empty": found.empty if found else None,
+            "error": found.error if found else None,
+            "log_p": _finite(self.likelihoods[:1]),
+            "log_p_instead": _finite(self.likelihoods[1:]),
+            "preferred": self.preferred,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "warnings": self.warnings,
+            "test": None if test is None else {**vars(test), "p": test.p},
+        }
+
+    def save(self, path: str | Path, attention: AttentionView | None = None) -> Path:
+        """Write a page of its own that needs no other file; ``attention``: with the viewer below the scores."""
+        return write_text(Path(path), self._page(attention))
+
+    def _page(self, attention: AttentionView | None = None, scripts: bool = True) -> str:
+        said = told(self)
+        seen = None if attention is None else attention.record()
+        if attention is not None and seen is None:
+            said = replace(said, warnings=(*said.warnings, attention.too_long))
+        return render_explanation(said, self._record(), seen, scripts)
+
+    def _record(self) -> Record | None:
+        found, test = self.attributed, self.test
+        asked = self.question
+        if found is None or not any(found.scores):
+            return None
+        detail: dict[str, Any] = {
+            "kind": "attribution",
+            "method": LABELS[asked.method],
+            "unit": asked.unit,
+            **({} if asked.method in GRADIENT_METHODS else {"baseline": f"{asked.unit} deleted"}),
+            "tokens": list(found.units),
+            "scores": [round(score, 4) for score in found.scores],
+            "target": asked.answer.strip(),
+            **({} if asked.contrast is None else {"contrast": asked.contrast.strip()}),
+            "f_full": round(found.full, 4),
+            "f_empty": round(found.empty, 4),
+            **({} if found.error is None else {"error": round(found.error, 4)}),
+        }
+        if self.hidden is not None:
+            return _record(
+                "explanation", _PROBE, prompt_text(asked.prompt), asked.answer, {**detail, "reason": self.hidden}
+            )
+        if found.by_token:
+            detail["answer_tokens"] = list(found.tokens)
+            detail["by_token"] = [[round(score, 4) for score in row] for row in found.by_token]
+        if test is not None:
+            detail |= {
+                "comprehensiveness": round(test.comprehensiveness, 4),
+                "sufficiency": round(test.sufficiency, 4),
+                "gain": round(test.gain, 4),
+            }
+        return _record("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, in which nothing can run: it stays as it is in a saved notebook."""
+        return _frame(self._page(scripts=False), "Explanation", 640, "")
+
+
+@dataclass(frozen=True)
+class AttentionView:
+    """Where a model looks in one text; ``parts``: of an encoder-decoder from its answer to the text first, then within."""
+
+    model: ModelFacts
+    text: str
+    continuation: str
+    parts: tuple[Attended, ...]
+
+    @property
+    def attended(self) -> Attended:
+        """What is shown."""
+        return self.parts[0]
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """``[layers, heads, tokens, tokens]``, of an encoder-decoder ``[layers, heads, tokens, sources]``; rows sum to 1."""
+        return self.attended.weights
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The text of each row."""
+        return self.attended.tokens
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The text of each column."""
+        return self.attended.sources or self.attended.tokens
+
+    def record(self) -> Record | None:
+        """What the viewer draws; None where the text is too long for it."""
+        block = viewed(self.parts)
+        whole = f"{self.text} {self.continuation.strip()}".strip()
+        return _record("attention", "explainability.attention", whole, self.continuation, block) if block else None
+
+    def save(self, path: str | Path) -> Path:
+        """Write a page of its own with the viewer, which needs no other file."""
+        return write_text(Path(path), self._page())
+
+    @property
+    def too_long(self) -> str:
+        """Why the viewer does not draw a text that is too long for it."""
+        size = max(len(self.tokens), len(self.sources))
+        return f"The text has {size} tokens, of which the viewer draws {LONGEST} at most: the attention is not shown."
+
+    def _page(self) -> str:
+        record = self.record()
+        shown = Told(
+            f"Where {self.model.name} looks",
+            "Attention shows from where the model took information, not why it answers.",
+            warnings=() if record else (self.too_long,),
+            facts=_model_facts(self.model),
+        )
+        return render_explanation(shown, None, record)
+
+    def _repr_html_(self) -> str:
+        """The viewer in a frame of its own, which can reach neither the notebook nor a network."""
+        return _frame(self._page(), "Attention", 900, "allow-scripts")
+
+
+def _frame(page: str, title: str, height: int, allowed: str) -> str:
+    """A page in a frame of its own, so that its styles and those of the notebook stay apart."""
+    source = html.escape(page, quote=True)
+    style = f"width:100%;height:{height}px;border:0"
+    return f'<iframe srcdoc="{source}" sandbox="{allowed}" style="{style}" title="{title}"></iframe>'
+
+
+def _record(name: str, probe: str, text: str, output: str, detail: Mapping[str, Any]) -> Record:
+    """A record as the pages draw it; it is kept nowhere."""
+    return Record(
+        id=name,
+        probe=probe,
+        item=name,
+        source="asked",
+        cluster=name,
+        input=text,
+        output=output.strip() or None,
+        detail=dict(detail),
+    )
+
+
+def _turn(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _finite(values: tuple[float, ...]) -> float | None:
+    return values[0] if values and math.isfinite(values[0]) else None
+
+
+def _sentence(e: Explanation) -> str:
+    test, unit, found = e.test, f"{e.question.unit}s", e.attributed
+    if found is None or e.hidden is not None:
+        return f"No explanation. {e.hidden}"
+    if test is None:
+        return f"Not tested. {e.question.untested(found)}"
+    random = f"random choices of as many {unit}"
+    p = f"p = {number(test.p)}"
+    beaten = f"{test.orders - test.at_least} of {test.orders} {random}"
+    if e.verdict == "supported":
+        return (
+            f"The marked {unit} hold up: deleting them, and keeping nothing else, moved the answer further than {beaten} "
+            f"did ({p})."
+        )
+    if e.verdict == "weak":
+        return (
+            f"The marked {unit} hold up in part: they moved the answer further than {beaten} did ({p}), but the scores do "
+            f"not add up to what they share out (error {number(found.error)}; {MOST_ERROR} is allowed)."
+        )
+    as_far = f"{test.at_least} of {test.orders} {random} moved it as far or further ({p}; {LEVEL} is needed)"
+    if test.gain > 0:
+        return f"It is not shown that the marked {unit} drove the answer: {as_far}."
+    return f"Do not rely on the marked {unit}: {as_far}."
+
+
+def _warnings(e: Explanation) -> list[str]:
+    said, asked = [], e.question
+    answer, *other = (f"“{visible(a.strip())}”" for a in asked.answers)
+    if e.preferred is False and other:
+        said.append(f"The model prefers {other[0]}: this explains an answer that it would not choose between the two.")
+    elif e.preferred is False:
+        said.append(
+            f"{answer} is not the model's first choice here: this explains an answer that it would not give by itself."
+        )
+    if asked.method in WITHOUT_SIGN and any(e.scores):
+        said.append(f"Scores of {asked.method} say how much a {asked.unit} matters, not which way it pushes.")
+    return said
+
+
+def _outlook(e: Explanation) -> Outlook:
+    """How the page marks the verdict; that nothing was shown is no proof that the words did not matter."""
+    if e.verdict == "not supported":
+        return "unclear" if (e.gain or 0) > 0 else "problem_found"
+    marks: dict[Verdict, Outlook] = {"supported": "no_problem_found", "weak": "unclear"}
+    return marks.get(e.verdict, "not_tested")
+
+
+def told(e: Explanation) -> Told:
+    """What the page says above the picture."""
+    asked, names = e.question, ("log p of the answer", "log p of the other answer")
+    facts = [(name, f"{value:.3f} nats") for name, value in zip(names, e.likelihoods, strict=False)]
+    if e.f is not None and asked.contrast is not None:
+        facts.append(("f, their difference", f"{e.f:+.3f} nats"))
+    facts += [("method", LABELS[asked.method]), ("unit", asked.unit), ("seed", str(asked.seed))]
+    if e.test is not None:
+        facts += [
+            ("gain over random orders", f"{e.test.gain:+.3f} nats"),
+            ("p by rank", f"{number(e.test.p)}, {e.test.orders} random orders"),
+        ]
+    return Told(e.asked, e.sentence, _outlook(e), e.meaning, tuple(e.warnings), tuple(facts) + _model_facts(e.model))
+
+
+def _model_facts(model: ModelFacts) -> tuple[tuple[str, str], ...]:
+    weights = () if model.weights_sha256 is None else (("weights (SHA-256)", model.weights_sha256[:12]),)
+    return (("model", model.name), ("source", model.source), *weights)
