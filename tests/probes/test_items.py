@@ -37,8 +37,6 @@ ASKED = {
     "word_alignments": ("source", "target"),
     "decisions": ("prompt", "paraphrase"),
     "explained_texts": ("prompt", "paraphrase"),
-    "pronouns": ("text",),
-    "word_alignments": ("source", "target"),
     "hurtful_words": ("word",),
     "toxic_labels": ("text",),
     "harmless_requests": ("text",),
