@@ -258,7 +258,7 @@ class TestFacts:
     def test_capabilities(self, classifier: ClassifierModel) -> None:
         inside = {Capability.ATTENTION, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES}
         assert classifier.capabilities == {Capability.CLASSIFY, *inside}
-        assert classifier.facts.capabilities == ["attention", "attribute", "classify"]
+        assert classifier.facts.capabilities == ["attention", "attribute", "classify", "gradient", "states"]
 
     def test_another_name_of_a_class_is_another_model(
         self, classifier: ClassifierModel, folder: Path, tmp_path: Path
