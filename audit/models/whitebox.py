@@ -11,7 +11,8 @@ import torch
 
 from audit.models.explain import Scalar, ablate_scalar, attribute_scalar
 from audit.models.forced import Forced
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Prompt
+from audit.models.gradients import attribute_gradients
+from audit.models.requests import GRADIENT_METHODS, Ablate, Attend, Attribute, Decision, Prompt
 from audit.models.responses import Ablated, Attended, Attributed, Failure
 
 
@@ -20,9 +21,16 @@ class WhiteBox(ABC):
 
     Attributes:
         network: the transformers model, in evaluation mode.
+        encoder: what turns prompts and answers into tokens, with its ``tokenizer``.
     """
 
     network: Any
+    encoder: Any
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns its texts into tokens."""
+        return self.encoder.tokenizer
 
     @abstractmethod
     def scalar(self, request: Decision) -> Scalar:
@@ -42,7 +50,10 @@ class WhiteBox(ABC):
 
     def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
         """Attributions, one number a unit of the prompt."""
-        return [self.undecidable(r) or attribute_scalar(r, self.scalar(r)) for r in requests]
+        return [self.undecidable(r) or self._attributed(r) for r in requests]
+
+    def _attributed(self, r: Attribute) -> Attributed | Failure:
+        return attribute_gradients(r, self) if r.method in GRADIENT_METHODS else attribute_scalar(r, self.scalar(r))
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         """The decision's scalar for sets of kept units."""

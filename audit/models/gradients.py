@@ -1,0 +1,400 @@
+"""Attributions by gradients of a decision's scalar, for every kind of model that is opened from weights.
+
+The scalar is computed in one teacher-forced pass for each answer. The vectors that the embedding module gives for the
+prompt's explained tokens are the variables: they are exchanged at that module's output, so that what the model does next
+(scaling, positions, token types, norms) stays as it is. Tokens of no unit (a chat template's frame, special tokens) and the
+answer's own keep their vectors. Weights collect no gradients, and steps of an integral are computed together.
+
+A model in half precision is computed in float32 where there is memory for a copy of its weights; otherwise as it is, and
+the ``error`` of integrated gradients shows what rounding did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from audit.models.budget import tokens_per_gradient_pass, total_memory
+from audit.models.explain import NotFinite, Scalar
+from audit.models.forced import Forced
+from audit.models.requests import Attribute, Decision, Prompt
+from audit.models.responses import Attributed, Failure
+
+TOLERANCE = 0.05  # of the completeness error, relative; steps are doubled until it is met
+FIRST_STEPS = 16
+MOST_STEPS = 256  # where the request names no number
+_VOCABULARY_ROWS = 8192  # embeddings averaged at a time
+_HALF = (torch.float16, torch.bfloat16)
+
+
+class Unreachable(Exception):
+    """No gradient comes from the scalar back to the prompt's embeddings; says why in a sentence."""
+
+
+class OpensGradients(Protocol):
+    """What is needed of a model."""
+
+    network: Any
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns texts into its tokens."""
+        ...
+
+    def scalar(self, request: Decision) -> Scalar:
+        """The decision's scalar for any set of kept units."""
+        ...
+
+    def forced(self, prompt: Prompt, continuation: str) -> Forced:
+        """The teacher-forced pass over a prompt and an answer."""
+        ...
+
+
+def attribute_gradients(request: Attribute, model: OpensGradients) -> Attributed | Failure:
+    """One number a unit, in nats; a unit's number is the sum of its tokens'.
+
+    - ``saliency``: the Euclidean norm of the gradient over a token's embedding (Simonyan et al. 2014, arXiv:1312.6034, with
+      the norm of Li et al. 2016, arXiv:1506.01066). It has no sign, and is in nats for a unit's length of embedding. The
+      norms of an answer's tokens do not add up to that of the answer.
+    - ``input_x_gradient``: the signed sum over the embedding of gradient times embedding (Shrikumar et al. 2016,
+      arXiv:1605.01713).
+    - ``integrated_gradients``: the gradient averaged on the straight line from the baseline, times the way (Sundararajan et
+      al. 2017, arXiv:1703.01365). Steps are doubled until the scores sum to f(text) - f(baseline) within 5 percent or
+      ``request.samples`` steps (256 where 0) are reached; ``error`` says how near they came.
+    """
+    scalar = model.scalar(request)
+    units = scalar.units
+    if not units.words:
+        return Failure("failed", "The prompt has no words to explain.")
+    positions = [position for members in units.members for position in members]
+    try:
+        with differentiable(model.network):
+            found = _explained(request, model, positions, scalar)
+    except NotFinite:
+        return Failure("not_a_number", "The model's log-probability of the answer, or its gradient, is not finite.")
+    except Unreachable as error:
+        return Failure("failed", str(error))
+    owners = [unit for unit, members in enumerate(units.members) for _ in members]
+    rows = [_summed(row, owners, len(units.words)) for row in found.rows.tolist()]
+    return Attributed(
+        units.words,
+        _summed(found.scores.tolist(), owners, len(units.words)),
+        found.full,
+        found.empty,
+        found.error,
+        found.steps,
+        _names(request, model) if request.by_token else (),
+        tuple(rows),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Scores ``[tokens]`` of the explained tokens and ``rows`` ``[targets, tokens]``, and what ``Attributed`` says."""
+
+    scores: Tensor
+    rows: Tensor
+    full: float
+    empty: float
+    error: float | None = None
+    steps: int | None = None
+
+
+def _explained(request: Attribute, model: OpensGradients, positions: Sequence[int], scalar: Scalar) -> _Found:
+    curve = Curve(request, model, positions)
+    point = curve.text
+    if request.method == "integrated_gradients":
+        return _integrated(request, curve, baseline(request, model, curve.module))
+    slopes = curve.slopes(point[None], request.by_token)[:, 0]
+    [full] = curve.values(point[None])
+    [empty] = scalar([()])
+    size: Callable[[Tensor], Tensor] = (
+        (lambda g: g.norm(dim=-1)) if request.method == "saliency" else lambda g: (g * point).sum(-1)
+    )
+    return _Found(size(slopes[0]), size(slopes[1:]), full, empty)
+
+
+def _integrated(request: Attribute, curve: Curve, start: Tensor) -> _Found:
+    """Integrated gradients from the vector ``start`` at every explained place."""
+    way = curve.text - start
+    empty, full = curve.values(torch.stack([curve.text - way, curve.text]))
+    whole = full - empty
+    most = request.samples or MOST_STEPS
+    steps = min(FIRST_STEPS, most)
+    while True:
+        parts = torch.zeros((1, *way.shape[:1]))
+        for points, weights in curve.steps(start, way, steps):
+            slopes = curve.slopes(points, request.by_token)
+            parts = parts + (slopes * way * weights[:, None, None]).sum((1, 3)).cpu()
+        total = math.fsum(parts[0].tolist())
+        # Less than float32 can tell of f is nothing to share out, and no measure of the integral either.
+        none = abs(whole) <= 1e-6 * max(1.0, abs(full), abs(empty))
+        error = None if none else abs(total - whole) / abs(whole)
+        if steps >= most or (error is not None and error < TOLERANCE):
+            return _Found(parts[0], parts[1:], full, empty, error, steps)
+        steps = min(2 * steps, most)
+
+
+class Curve:
+    """f and its gradients as functions of the embeddings of the explained tokens.
+
+    Attributes:
+        module: the embedding module that reads the prompt.
+        text: the explained tokens' own embeddings, ``[tokens, width]``.
+        passes: what is computed for one point, each with the sign of its targets in f.
+    """
+
+    def __init__(self, request: Decision, model: OpensGradients, positions: Sequence[int]) -> None:
+        first = model.forced(request.prompt, request.continuation)
+        forced, signs = [first], [[1.0] * len(first.targets)]
+        if request.contrast is not None:
+            second = model.forced(request.prompt, request.contrast)
+            minus = [-1.0] * len(second.targets)
+            if _alike(first, second):
+                forced, signs = [_joined(first, second)], [signs[0] + minus]
+            else:
+                forced.append(second)
+                signs.append(minus)
+        readings = [Reading(model.network, one, positions) for one in forced]
+        self.module = readings[0].module
+        self.text = readings[0].embeddings()
+        self.passes = [(reading, self.text.new_tensor(s).float()) for reading, s in zip(readings, signs, strict=True)]
+        self._targets = len(first.targets)
+        self._together = max(1, tokens_per_gradient_pass(model.network) // max(reading.size for reading in readings))
+
+    def values(self, points: Tensor) -> list[float]:
+        """f at each of the points ``[points, tokens, width]``, in nats."""
+        with torch.no_grad():
+            return _finite(torch.stack([reading(points) @ signs for reading, signs in self.passes]).sum(0)).tolist()
+
+    def slopes(self, points: Tensor, by_token: bool) -> Tensor:
+        """Gradients ``[1 + rows, points, tokens, width]``: of f first, then of log p of each token of the answer."""
+        found = []
+        for number, (reading, signs) in enumerate(self.passes):
+            wanted = signs[None]
+            if by_token and number == 0:
+                wanted = torch.cat([wanted, torch.eye(len(signs), device=signs.device)[: self._targets]])
+            found.append(reading.slopes(points, wanted))
+        whole = torch.stack([one[0] for one in found]).sum(0)
+        return _finite(torch.cat([whole[None], found[0][1:]]))
+
+    def steps(self, start: Tensor, way: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Points on the line and their weights, as many together as fit one pass."""
+        at, share = nodes(count)
+        for first in range(0, count, self._together):
+            part = slice(first, first + self._together)
+            yield start + start.new_tensor(at[part])[:, None, None] * way, start.new_tensor(share[part])
+
+
+def _alike(first: Forced, second: Forced) -> bool:
+    """Whether the model reads the same for both answers, as where each is one token: one pass then gives both."""
+    pairs = zip(first.inputs.values(), second.inputs.values(), strict=True)
+    return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+
+
+def _joined(first: Forced, second: Forced) -> Forced:
+    return Forced(
+        first.inputs,
+        first.prompt,
+        first.deciding + second.deciding,
+        lambda output: torch.cat([first.read(output), second.read(output)]),
+        first.targets + second.targets,
+    )
+
+
+class Reading:
+    """log p of each target of one teacher-forced pass, given vectors for the explained tokens.
+
+    Attributes:
+        module: the embedding module that reads the prompt. Of an encoder-decoder it is the encoder's, which is another
+            object than the model's own.
+        size: tokens of one pass.
+    """
+
+    def __init__(self, network: Any, forced: Forced, positions: Sequence[int]) -> None:
+        self._network = network
+        self._forced = forced
+        self._places = [forced.prompt[position] for position in positions]
+        self._rows = forced.inputs["input_ids"].shape[0]
+        paired = bool(getattr(network.config, "is_encoder_decoder", False))
+        self.module = (network.get_encoder() if paired else network).get_input_embeddings()
+        # A classifier with a decoder gives it the same text, moved on by one place.
+        self._again = (
+            network.get_decoder().get_input_embeddings()
+            if paired and "decoder_input_ids" not in forced.inputs
+            else None
+        )
+        # A decoder that classifies finds a text's last token by the padding after it, and takes one text where it has none.
+        self._alone = not forced.deciding and network.config.get_text_config().pad_token_id is None
+        self.size = sum(
+            int(t.numel()) for name, t in forced.inputs.items() if name in ("input_ids", "decoder_input_ids")
+        )
+
+    def embeddings(self) -> Tensor:
+        """The text's own vectors, ``[tokens, width]``."""
+        with torch.no_grad():
+            found: Tensor = self.module(self._forced.inputs["input_ids"][0, self._places])
+        return found
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """``[points, targets]`` in nats; ``points`` is ``[points, tokens, width]``."""
+        if self._alone and len(points) > 1:
+            return torch.cat([self(point[None]) for point in points])
+        count, forced = len(points), self._forced
+        inputs = {name: t.repeat(count, *[1] * (t.dim() - 1)) for name, t in forced.inputs.items()}
+        # Alike in all rows: the copies of a masked model, which differ in what is hidden of the answer.
+        with self._exchanged(points.repeat_interleave(self._rows, 0)), self._gathered(count) as (rows, places, done):
+            logits = self._network(**inputs).logits
+        if not forced.deciding:
+            each = [SimpleNamespace(logits=part) for part in logits.split(self._rows)]
+            return torch.stack([forced.read(output) for output in each])
+        logprobs = (logits[0] if done else logits[rows, places]).float().log_softmax(-1)
+        targets = torch.tensor(forced.targets * count, device=logprobs.device)
+        return logprobs.gather(1, targets[:, None]).view(count, -1)
+
+    def slopes(self, points: Tensor, wanted: Tensor) -> Tensor:
+        """Gradients ``[rows, points, tokens, width]`` of each row of sums over the targets, ``wanted`` ``[rows, targets]``."""
+        with torch.enable_grad():
+            points = points.detach().requires_grad_()
+            try:
+                sums = (self(points) @ wanted.T).sum(0)  # over points, none of which changes another's value
+                if not sums.requires_grad:
+                    raise Unreachable("No gradient reaches the prompt's embeddings through this model's layers.")
+                last = len(sums) - 1
+                found = [torch.autograd.grad(one, points, retain_graph=n < last)[0] for n, one in enumerate(sums)]
+            except RuntimeError as error:
+                if isinstance(error, NotImplementedError) or getattr(self._network, "is_quantized", False):
+                    raise Unreachable(f"This model's layers give no gradients: {error}") from None
+                raise
+        return torch.stack(found)
+
+    @contextmanager
+    def _exchanged(self, points: Tensor) -> Iterator[None]:
+        """The vectors of the explained tokens replaced where the model reads them."""
+        calls = 0
+
+        def exchange(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            if calls > 1 and self._again is None:
+                return output  # a decoder that shares the module reads the answer
+            shift = calls - 1
+            kept = [i for i, place in enumerate(self._places) if place + shift < output.shape[1]]
+            new = output.detach().clone()
+            new[:, [self._places[i] + shift for i in kept]] = points[:, kept].to(new.dtype)
+            return new
+
+        modules = {id(module): module for module in (self.module, self._again) if module is not None}
+        handles = [module.register_forward_hook(exchange) for module in modules.values()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+        if not calls:
+            raise Unreachable("This architecture does not read the prompt through its embedding module.")
+
+    @contextmanager
+    def _gathered(self, count: int) -> Iterator[tuple[list[int], list[int], list[bool]]]:
+        """The head applied at the deciding places alone; the last of the three is empty where that did not come about.
+
+        The head works on each place by itself, so it can be given those that matter as one row.
+        """
+        deciding = self._forced.deciding
+        rows = [step * self._rows + row for step in range(count) for row, _ in deciding]
+        places = [place for _ in range(count) for _, place in deciding]
+        done: list[bool] = []
+
+        def gather(_module: Any, inputs: Any) -> Any:
+            states = inputs[0]
+            if states.dim() != 3 or states.shape[0] != count * self._rows or states.shape[1] <= max(places):
+                return None
+            done.append(True)
+            return (states[rows, places][None], *inputs[1:])
+
+        head = self._network.get_output_embeddings() if deciding else None
+        handle = None if head is None else head.register_forward_pre_hook(gather)
+        try:
+            yield rows, places, done
+        finally:
+            if handle is not None:
+                handle.remove()
+
+
+def nodes(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where on the line from 0 to 1 gradients are taken, and the weight of each."""
+    found, weights = np.polynomial.legendre.leggauss(count)
+    return (found + 1) / 2, weights / 2
+
+
+def baseline(request: Attribute, model: OpensGradients, module: Any) -> Tensor:
+    """The vector that stands for no word: the mean of all embeddings, or that of a neutral token; ``[width]``.
+
+    Raises:
+        Unreachable: where every neutral token that the tokenizer has is the zero vector, as new models' padding is. From
+            there the integral does not converge, because norms divide by a vector's length.
+    """
+    size, device = module.num_embeddings, module.weight.device
+    with torch.no_grad():
+        if request.baseline == "mean":
+            parts = torch.arange(size, device=device).split(_VOCABULARY_ROWS)
+            mean: Tensor = torch.stack([module(part).sum(0, dtype=torch.float32) for part in parts]).sum(0) / size
+            return mean.to(module.weight.dtype)
+        for name in ("mask", "pad", "eos", "unk"):
+            token = getattr(model.tokenizer, f"{name}_token_id", None)
+            if token is not None and token < size:
+                vector: Tensor = module(torch.tensor(token, device=device))
+                if bool(vector.any()):
+                    return vector
+    raise Unreachable("The tokenizer has no neutral token with an embedding other than zero.")
+
+
+@contextmanager
+def differentiable(network: Any) -> Iterator[None]:
+    """Gradients flow through the network and stay in none of its weights; half precision becomes float32 if there is room."""
+    tensors = [*network.parameters(), *network.buffers()]
+    wanting = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    half = [] if getattr(network, "is_quantized", False) else [t for t in tensors if t.dtype in _HALF]
+    if 4 * sum(t.numel() for t in half) > total_memory(network.device) // 4:
+        half = []
+    before = [t.data for t in half]
+    try:
+        for parameter in wanting:
+            parameter.requires_grad_(False)
+        for tensor in half:
+            tensor.data = tensor.data.float()  # exact, and so is going back: the old numbers are kept
+        with torch.inference_mode(False):
+            yield
+    finally:
+        for tensor, data in zip(half, before, strict=True):
+            tensor.data = data
+        for parameter in wanting:
+            parameter.requires_grad_(True)
+
+
+def _finite(found: Tensor) -> Tensor:
+    if not bool(found.isfinite().all()):
+        raise NotFinite
+    return found
+
+
+def _summed(scores: Sequence[float], owners: Sequence[int], units: int) -> tuple[float, ...]:
+    """Each unit's sum of its tokens' scores."""
+    return tuple(math.fsum(s for s, owner in zip(scores, owners, strict=True) if owner == u) for u in range(units))
+
+
+def _names(request: Attribute, model: OpensGradients) -> tuple[str, ...]:
+    """The text of each target; of a classifier its class."""
+    forced = model.forced(request.prompt, request.continuation)
+    if not forced.deciding:
+        return (request.continuation.strip(),)
+    return tuple(str(model.tokenizer.decode([token])) for token in forced.targets)
