@@ -48,7 +48,9 @@ class ClassifierModel(WhiteBox):
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
         self._read_from = (options.table.file, options.table)
-        self.reader = self.encoder = ClassReader(self.network, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
+        self.reader = self.encoder = ClassReader(
+            self.network, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS
+        )
         self.capabilities = abilities(self.network.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
