@@ -148,11 +148,11 @@ def contest(contenders: dict[str, Contender], prompts: Sequence[str], answer: st
             print(f"{name}: {spent:.2f} s", file=sys.stderr, flush=True)
         scale = max(1.0, *(abs(score) for score in found["ours"]))
         for name, scores in found.items():
-            gap = max(abs(a - b) for a, b in zip(scores, found["ours"], strict=True)) / scale
+            apart = [abs(a - b) / scale for a, b in zip(scores, found["ours"], strict=True)]
+            gap = next((d for d in apart if not d <= WITHIN), max(apart))  # what is not a number differs too
+            if not gap <= WITHIN:
+                raise Differs(f"{name}: scores are {gap:.2g} from ours, of the largest score; {WITHIN} are allowed.")
             gaps[name] = max(gaps[name], gap)
-    for name, gap in gaps.items():
-        if not gap <= WITHIN:
-            raise Differs(f"{name}: scores are {gap:.2g} from ours, of the largest score; {WITHIN} are allowed.")
     return {
         name: {
             "seconds": min(spent),

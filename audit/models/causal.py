@@ -40,6 +40,7 @@ class CausalModel(WhiteBox):
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
+    encoder: TextEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,

@@ -41,6 +41,8 @@ class ClassifierModel(WhiteBox):
             be read.
     """
 
+    encoder: ClassReader
+
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         kind = AutoModelForSequenceClassification
         tokenizer, self.network = load(kind, weights, source, options, "a sequence classifier")

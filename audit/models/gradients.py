@@ -257,7 +257,7 @@ class Reading:
         if not forced.deciding:
             each = [SimpleNamespace(logits=part) for part in logits.split(self._rows)]
             return torch.stack([forced.read(output) for output in each])
-        logprobs = (logits[0] if done else logits[rows, places]).float().log_softmax(-1)
+        logprobs: Tensor = (logits[0] if done else logits[rows, places]).float().log_softmax(-1)
         targets = torch.tensor(forced.targets * count, device=logprobs.device)
         return logprobs.gather(1, targets[:, None]).view(count, -1)
 
@@ -351,7 +351,8 @@ def baseline(request: Attribute, model: OpensGradients, module: Any) -> Tensor:
     size, device = module.num_embeddings, module.weight.device
     with torch.no_grad():
         if request.baseline == "mean":
-            parts = torch.arange(size, device=device).split(_VOCABULARY_ROWS)
+            starts = range(0, size, _VOCABULARY_ROWS)
+            parts = [torch.arange(s, min(s + _VOCABULARY_ROWS, size), device=device) for s in starts]
             mean: Tensor = torch.stack([module(part).sum(0, dtype=torch.float32) for part in parts]).sum(0) / size
             return mean.to(module.weight.dtype)
         for name in ("mask", "pad", "eos", "unk"):

@@ -39,6 +39,7 @@ class MaskedModel(WhiteBox):
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
+    encoder: MaskedEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,

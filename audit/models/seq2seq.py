@@ -49,6 +49,7 @@ class Seq2SeqModel(WhiteBox):
             the decoder begins with.
     """
 
+    encoder: SourceEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,

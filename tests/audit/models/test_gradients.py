@@ -508,12 +508,14 @@ def test_captums_wrapper_tells_no_completeness_error(llama: CausalModel) -> None
     asked = TextTokenInput(PROMPT, llama.tokenizer)
     try:
         wrapper.attribute(asked, target=" garden", n_steps=4, return_convergence_delta=True)
-    except AttributeError as error:
-        assert "detach" in str(error)
+    except AttributeError:
+        told = False
     else:
-        pytest.skip("the installed captum's wrapper returns a convergence delta")
+        told = True
     found = attributed(llama, Attribute(PROMPT, " garden", method="integrated_gradients", samples=4))
     assert found.error is not None
+    if told:
+        pytest.skip("the installed captum's wrapper returns a convergence delta")
 
 
 def test_captum_doubles_a_chats_first_token(gpt2_folder: Path) -> None:
