@@ -14,6 +14,7 @@ import torch
 FEWEST = 512
 MOST_ON_CPU = 4096  # more gains nothing: the products are at their full rate, and the caches overflow
 MOST_ON_GPU = 65536
+MOST_WITH_GRADIENTS = 512  # on a processor; see above
 SHARE = 0.25  # of the memory that the weights leave, for what one pass holds at a time
 
 
@@ -42,3 +43,18 @@ def bytes_per_token(model: Any) -> int:
     wide = getattr(text, "intermediate_size", None) or 4 * hidden
     layers = getattr(text, "num_hidden_layers", 24)
     return int((8 * hidden + 4 * wide + 2 * layers * hidden) * model.dtype.itemsize)
+
+
+def tokens_per_gradient_pass(model: Any) -> int:
+    """Tokens, padding included, of one pass whose gradients are asked for.
+
+    Such a pass keeps what every layer computed: some ten states and four times the inner width for each token.
+    """
+    text = model.config.get_text_config()
+    hidden = getattr(text, "hidden_size", 1024)
+    wide = getattr(text, "intermediate_size", None) or 4 * hidden
+    layers = getattr(text, "num_hidden_layers", 24)
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    left = max(0, total_memory(model.device) - 2 * weights)
+    most = MOST_WITH_GRADIENTS if model.device.type != "cuda" else MOST_ON_GPU
+    return int(min(most, max(1, SHARE * left // (4 * layers * (10 * hidden + 4 * wide)))))

@@ -42,6 +42,7 @@ class CausalModel(WhiteBox):
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
+    encoder: TextEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,
@@ -70,7 +71,6 @@ class CausalModel(WhiteBox):
         self.facts = describe(
             self.network, weights, source, "causal-lm", options, declared, self.capabilities, template
         )
-        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property

@@ -42,6 +42,8 @@ class ClassifierModel(WhiteBox):
             be read.
     """
 
+    encoder: ClassReader
+
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         kind = AutoModelForSequenceClassification
         tokenizer, self.network = load(kind, weights, source, options, "a sequence classifier")
@@ -49,7 +51,9 @@ class ClassifierModel(WhiteBox):
         _check_positive(options.table.positive, self.classes, source)
         self._table = read_table(options.table, None) if options.table.file else None
         self._read_from = (options.table.file, options.table)
-        self.reader = ClassReader(self.network, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS)
+        self.reader = self.encoder = ClassReader(
+            self.network, tokenizer, self.classes, options.batch_tokens or BATCH_TOKENS
+        )
         self.capabilities = abilities(self.network.config.is_encoder_decoder, self._table is not None)
         self.lacks = dict.fromkeys(_OF_TEXT, "a classifier gives classes, not text")
         if self._table is None:
@@ -59,7 +63,6 @@ class ClassifierModel(WhiteBox):
         )
         self.facts = facts.model_copy(update={"notes": [*facts.notes, *_notes(self.classes)]})
         version = CODE_VERSION if self._table is None else f"{CODE_VERSION} {_hash(self._table)}"
-        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), version)
 
     @property

@@ -40,6 +40,7 @@ class MaskedModel(WhiteBox):
         ModelError: where the folder's weights, architecture or tokenizer cannot be loaded.
     """
 
+    encoder: MaskedEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,
@@ -67,7 +68,6 @@ class MaskedModel(WhiteBox):
         self.facts = facts.model_copy(
             update={"context_length": self._longest, "notes": [*facts.notes, _NOTE]},
         )
-        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), f"{CODE_VERSION}:{RULE}")
 
     @property

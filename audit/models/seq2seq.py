@@ -50,6 +50,7 @@ class Seq2SeqModel(WhiteBox):
             the decoder begins with.
     """
 
+    encoder: SourceEncoder
     capabilities = frozenset(
         {
             Capability.SCORE,
@@ -79,7 +80,6 @@ class Seq2SeqModel(WhiteBox):
         facts = describe(self.network, weights, source, "seq2seq-lm", options, declared, self.capabilities, template)
         notes = [*facts.notes, *filter(None, [_beginning(tokenizer, start), passed_over(settings)])]
         self.facts = facts.model_copy(update={"context_length": self._source_limit, "notes": notes})
-        self.tokenizer = tokenizer
         self._fingerprint = fingerprint(self.facts, weights.folder, tokenizer.get_vocab(), CODE_VERSION)
 
     @property

@@ -13,9 +13,21 @@ from audit.models.base import chunks
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
 from audit.models.forced import Forced
+from audit.models.gradients import attribute_gradients
 from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
 from audit.models.randomised import shuffled, unshuffled
-from audit.models.requests import Ablate, Attend, Attribute, Decision, Lens, Patch, Prompt, Request, States
+from audit.models.requests import (
+    GRADIENT_METHODS,
+    Ablate,
+    Attend,
+    Attribute,
+    Decision,
+    Lens,
+    Patch,
+    Prompt,
+    Request,
+    States,
+)
 from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched
 from audit.results import ModelFacts
 
@@ -25,13 +37,18 @@ class WhiteBox(ABC):
 
     Attributes:
         network: the transformers model, in evaluation mode.
-        tokenizer: what it came with.
+        encoder: what turns prompts and answers into tokens, with its ``tokenizer``.
         facts: which exact model it is.
     """
 
     network: Any
-    tokenizer: Any
+    encoder: Any
     facts: ModelFacts
+
+    @property
+    def tokenizer(self) -> Any:
+        """What turns its texts into tokens."""
+        return self.encoder.tokenizer
 
     @abstractmethod
     def scalar(self, request: Decision) -> Scalar:
@@ -70,7 +87,15 @@ class WhiteBox(ABC):
 
     def _attributed(self, requests: Sequence[Attribute]) -> Sequence[Attributed | Failure]:
         """Attributions with the weights as they are now."""
-        return answered(requests, self.undecidable, self.scalar, attribute_all)
+        rest = iter(
+            answered(
+                [r for r in requests if r.method not in GRADIENT_METHODS], self.undecidable, self.scalar, attribute_all
+            )
+        )
+        return [
+            (self.undecidable(r) or attribute_gradients(r, self)) if r.method in GRADIENT_METHODS else next(rest)
+            for r in requests
+        ]
 
     @contextmanager
     def _shuffled(self, share: float, seed: int) -> Iterator[None]:
