@@ -40,7 +40,7 @@ from audit.models.causal import CausalModel
 from audit.models.source import resolve
 from audit.results import Record
 from benchmarks._shared import DEMO, ask, median_ratio, open_causal, show, timed, write_json
-from probes.asked import asked
+from probes.asked import stated
 from probes.base import Context, Outcome, derived_seed
 from probes.registry import find_probes
 
@@ -210,7 +210,7 @@ def _flagged(item: Any, number: int) -> Record:
         input=item["prompt"],
         status="scored",
         concern=1.0,
-        asked=asked(user(item["prompt"]), item["answer"], item["contrast"]),
+        asked=stated(user(item["prompt"]), item["answer"], item["contrast"]),
     )
 
 

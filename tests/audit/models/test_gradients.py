@@ -20,6 +20,7 @@ from audit.models.causal import CausalModel
 from audit.models.explain import Scalar
 from audit.models.forced import Forced
 from audit.models.gradients import nodes
+from audit.models.inside import Reading
 from audit.models.requests import Decision, Method
 from audit.models.seq2seq import Seq2SeqModel
 from audit.models.text import Units
@@ -243,6 +244,9 @@ class PlantedModel(WhiteBox):
         return None
 
     def seen(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
+        raise NotImplementedError
+
+    def reading(self, prompt: Prompt) -> Reading:
         raise NotImplementedError
 
 
