@@ -14,7 +14,7 @@ from audit.models import Method
 from audit.results import Finding, Measurement, Outlook, Severity
 from probes.base import percent
 from probes.explainability.attribution_measures import CLAIMS_COMPLETENESS, Explained
-from probes.explainability.attribution_requests import Rule
+from probes.explainability.attribution_requests import Rule, diverged
 
 Verdict = Literal["supported", "weak", "not supported", "not tested"]
 LEAST_DROP = 0.5
@@ -198,8 +198,7 @@ def why_not_drawn(one: Explained, method: Method, rule: Rule) -> str | None:
         return f"not answered: {tested.note}"
     if not any(tested.found.scores):
         return "no explanation found: all scores are zero"
-    error = tested.found.error
-    if method == "integrated_gradients" and error is not None and error > rule.completeness:
+    if diverged(method, tested.found, rule.completeness):
         steps = f" after {tested.found.steps} steps" if tested.found.steps else ""
-        return f"not converged: the scores miss their sum by {percent(error)}{steps}"
+        return f"not converged: the scores miss their sum by {percent(tested.found.error or 0.0)}{steps}"
     return None

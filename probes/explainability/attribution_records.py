@@ -9,7 +9,7 @@ from audit.models import Method
 from audit.results import Record
 from probes.explainability.attribution_findings import LABELS, Judged, why_not_drawn
 from probes.explainability.attribution_measures import Explained, Tested
-from probes.explainability.attribution_requests import DEFAULT, Rule
+from probes.explainability.attribution_requests import DEFAULT, Rule, unit_of
 
 
 def record_of(one: Explained, probe: str, source: str, verdicts: Mapping[Method, Judged], rule: Rule) -> Record:
@@ -43,8 +43,8 @@ def _detail(one: Explained, verdicts: Mapping[Method, Judged], rule: Rule) -> di
     detail: dict[str, Any] = {
         "kind": "attribution",
         "method": LABELS[DEFAULT],
-        "unit": "word",
-        "baseline": "word deleted",
+        "unit": unit_of(one.decision),
+        "baseline": f"{unit_of(one.decision)} deleted",
         "tokens": list(found.units),
         "scores": [round(s, 4) for s in found.scores],
         "target": one.chosen.strip(),

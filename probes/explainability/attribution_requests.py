@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +21,9 @@ from audit.models import (
     Classified,
     Method,
     Request,
+    Response,
     Responses,
+    Unit,
 )
 from probes.base import Context, ProbeOptions, Suite, derived_seed, options_of
 from probes.explainability.decisions import Decision, decisions, load_decisions
@@ -29,6 +32,9 @@ DEFAULT: Method = "leave_one_out"
 BESIDE: Method = "shapley_sampling"
 WIDER: tuple[Method, ...] = ("kernel_shap", "lime", "input_x_gradient", "saliency", "integrated_gradients")
 """Methods of the longer suites."""
+LONGEST_BY_WORD = 60  # words; longer texts are explained by their sentences, for each word costs a reading of the text
+FEWEST_SENTENCES = 4  # ends of sentences or lines; of fewer parts no order can be better than another
+_END = re.compile(r"[.!?]\s|\n")
 BINS = (0.2, 0.5)  # shares of words; texts of some 20 words are too short for ERASER's 1 and 5 percent
 
 
@@ -52,7 +58,9 @@ class AttributionOptions(ProbeOptions):
     random_orders: int = Field(20, ge=20, le=200, description="Random orders that an explanation must beat.")
     flagged: int = Field(4, ge=0, le=500, description="Decisions taken from what other probes flag.")
     compared: int | None = Field(
-        None, ge=0, description="Own decisions that the other methods explain; by default 8 in quick, otherwise all."
+        None,
+        ge=0,
+        description="Own decisions that other methods explain; by default 8 in quick, 30 in standard, else all.",
     )
     checked: int | None = Field(
         None, ge=0, description="Own decisions for the costly checks; by default 12, 16 and 24 by suite."
@@ -77,7 +85,7 @@ class Scale:
 
 SCALES: dict[Suite, Scale] = {
     "quick": Scale(8, 12, 4, 48, 32, False),
-    "standard": Scale(None, 16, 8, 64, 64, True),
+    "standard": Scale(30, 16, 6, 64, 32, True),
     "full": Scale(None, 24, 16, 128, 256, True),
 }
 
@@ -98,6 +106,7 @@ class Plan:
     orders: int
     seed: int
     open_weights: bool
+    completeness: float
 
     def methods_of(self, decision: Decision) -> tuple[Method, ...]:
         """The methods that explain a decision, the default one first."""
@@ -141,13 +150,23 @@ def plan_of(items: Sequence[Item], context: Context) -> Plan:
         options.random_orders,
         context.seed,
         open_weights,
+        options.rule.completeness,
     )
 
 
 def attribution_request(decision: Decision, answers: Responses) -> Attribute | None:
     """The default attribution of what the model chose, once both answers are scored."""
     chosen = decision.chosen(answers)
-    return None if chosen is None else Attribute(decision.prompt, chosen[0], chosen[1])
+    if chosen is None:
+        return None
+    return Attribute(decision.prompt, chosen[0], chosen[1], unit_of(decision))
+
+
+def unit_of(decision: Decision) -> Unit:
+    """Words; of a long text its sentences and lines, where it has some of them."""
+    text = decision.text
+    long = len(text.split()) > LONGEST_BY_WORD and len(_END.findall(text)) >= FEWEST_SENTENCES
+    return "segment" if long else "word"
 
 
 def by_method(base: Attribute, method: Method, plan: Plan) -> Attribute:
@@ -270,13 +289,25 @@ def _check_requests(
     if other is not None:
         stated.append(other)
     if plan.open_weights:
-        stated += [shuffled(r, seed) for r in explained if plan.shuffles_for(r.method) for seed in plan.shuffles]
+        tested = [
+            r
+            for r in explained
+            if plan.shuffles_for(r.method) and not diverged(r.method, answers.get(r), plan.completeness)
+        ]
+        stated += [shuffled(r, seed) for r in tested for seed in plan.shuffles]
     if decision.restated is not None:
         stated += decision.restated.preferences
         again = restated_request(decision, base, answers)
         if again is not None:
             stated.append(again)
     return stated
+
+
+def diverged(method: Method, found: Response | None, most: float) -> bool:
+    """Whether an integral was stopped before it added up: then it is no explanation, and is not checked."""
+    if method != "integrated_gradients" or not isinstance(found, Attributed):
+        return False
+    return found.error is not None and found.error > most
 
 
 def restated_request(decision: Decision, base: Attribute, answers: Responses) -> Attribute | None:

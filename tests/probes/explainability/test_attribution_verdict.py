@@ -17,7 +17,8 @@ from probes.base import Outcome
 from probes.explainability.attribution import Attribution, AttributionOptions
 from probes.explainability.attribution_findings import judged
 from probes.explainability.attribution_measures import aligned
-from probes.explainability.attribution_requests import Rule, kept_sets, plan_of, random_orders
+from probes.explainability.attribution_requests import Rule, diverged, kept_sets, plan_of, random_orders, unit_of
+from probes.explainability.decisions import Decision
 from tests.probes.explainability.test_attribution import OPEN, by_evidence, evidence
 from tests.probes.harness import context_of, finding, interval, number, run_probe, value
 
@@ -26,7 +27,7 @@ ALL_METHODS = ["shapley_sampling", "kernel_shap", "lime", "saliency", "input_x_g
 
 @cache
 def compared() -> Outcome:
-    options = {"methods": ALL_METHODS, "checked": 10}
+    options = {"methods": ALL_METHODS, "checked": 10, "compared": 40}
     return run_probe(Attribution, ScriptedModel(by_evidence, capabilities=OPEN), 40, options, suite="standard")
 
 
@@ -402,3 +403,18 @@ def test_the_quick_suite_asks_for_few_enough_deletions() -> None:
     model = Counting(by_evidence)
     run_probe(Attribution, model, 30)
     assert model.asked <= 30 * 80
+
+
+def test_a_long_text_is_explained_by_its_sentences() -> None:
+    sentence = "The shop in the old street opens late on most days of the week."
+    texts = {"short": sentence, "long": " ".join([sentence] * 6), "one breath": " ".join(["word"] * 90)}
+    units = {name: unit_of(Decision(name, "flagged", text, " yes", " no")) for name, text in texts.items()}
+    assert units == {"short": "word", "long": "segment", "one breath": "word"}
+
+
+def test_an_integral_that_did_not_converge_is_not_asked_again() -> None:
+    base = Attributed(("a",), (1.0,), 1.0, 0.0, error=0.2)
+    assert diverged("integrated_gradients", base, 0.05)
+    assert not diverged("integrated_gradients", replace(base, error=0.01), 0.05)
+    assert not diverged("kernel_shap", base, 0.05)
+    assert not diverged("integrated_gradients", None, 0.05)
