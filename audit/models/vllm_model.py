@@ -27,7 +27,7 @@ from audit.models.source import Weights
 from audit.models.text import TextEncoder
 from audit.results import ModelFacts
 
-CODE_VERSION = "vllm-1"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "vllm-2"  # part of the fingerprint; raise it when the same request would get another response
 CALL_TOKENS = 32_768  # tokens handed to vLLM, and then to the cache, together
 CALL_PROMPTS = 256
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")

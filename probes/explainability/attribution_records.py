@@ -59,7 +59,11 @@ def _detail(one: Explained, verdicts: Mapping[Method, Judged], rule: Rule) -> di
     if one.by_token is not None and one.by_token.by_token:
         detail["answer_tokens"] = list(one.by_token.tokens)
         detail["by_token"] = [[round(s, 4) for s in row] for row in one.by_token.by_token]
-    others = [_other(one, method, tested, rule) for method, tested in one.tested.items() if method != DEFAULT]
+    others = [
+        _other(one, method, tested, rule, verdicts.get(method))
+        for method, tested in one.tested.items()
+        if method != DEFAULT
+    ]
     if others:
         detail["others"] = others
     checks = {name: round(r.value, 4) for name, r in one.checks.items() if r.value is not None}
@@ -68,7 +72,7 @@ def _detail(one: Explained, verdicts: Mapping[Method, Judged], rule: Rule) -> di
     return detail
 
 
-def _other(one: Explained, method: Method, tested: Tested, rule: Rule) -> dict[str, Any]:
+def _other(one: Explained, method: Method, tested: Tested, rule: Rule, verdict: Judged | None) -> dict[str, Any]:
     reason = why_not_drawn(one, method, rule)
     if reason is not None or tested.found is None:
         return {"method": LABELS[method], "reason": reason or "not answered"}
@@ -78,4 +82,6 @@ def _other(one: Explained, method: Method, tested: Tested, rule: Rule) -> dict[s
     error = tested.reading("completeness_error").value
     if error is not None:
         told["error"] = round(error, 4)
+    if verdict is not None:
+        told["verdict"] = verdict.verdict
     return told
