@@ -102,7 +102,7 @@ def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -
         }
         return probe.finding("place", "not_tested", text, values, [whole, *used], advice)
     values = {"n": str(whole.n)} | {
-        f"{part}{n}": f"{by[f'{part}_share[{third}]'].value or 0:.0%}"
+        f"{part}{n}": f"{round(by[f'{part}_share[{third}]'].value or 0, 2) + 0.0:.0%}"  # + 0.0: no -0%
         for part in ("person", "last")
         for n, third in (("1", THIRDS[0]), ("3", THIRDS[2]))
     }
