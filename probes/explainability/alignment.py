@@ -191,7 +191,7 @@ def _finding(found: Sequence[Measurement], every: Sequence[Aligned]) -> Finding:
     severity: Severity = "none"
     values = {"n": str(error.n), "fewest": str(FEWEST)}
     reason = next((x.note or x.reason for x in every if x.note or x.reason), None)
-    text = "Too few translations could be read to say what pictures of attention between the two are worth ({n} of {fewest})."
+    text = "Too few translations could be read to say what pictures of attention are worth here ({n}; {fewest} are needed)."
     if reason and error.n < FEWEST:
         text += " {reason}"
         values["reason"] = reason
@@ -205,14 +205,15 @@ def _finding(found: Sequence[Measurement], every: Sequence[Aligned]) -> Finding:
             "right": percent(ability.value or 0.0),
         }
         measured = (
-            "{error} of the links between words that its attention gives were wrong (likely between {low} and {high}; "
-            "{chance} when shuffled, {order} by the order of words alone; {n} translations)."
+            "{error} of the links between words that its attention gives were wrong or missing (likely between {low} and "
+            "{high}; {chance} with shuffled links, {order} by the order of the words alone; {n} translations)."
         )
         if ability.low is None or ability.low <= 0.5:
             outlook = "unclear"
             text = (
                 "The model was not seen to translate these sentences: {right} of the translations were likelier after their "
-                "own sentence, where a coin gives 50%. Its attention is then no alignment of words: " + measured
+                "own sentence, where a coin gives 50%. So its attention cannot show which words belong together: "
+                + measured
             )
         elif error.high < min(error.chance or 0.0, order.value or 0.0):
             outlook = "no_problem_found"
@@ -220,7 +221,7 @@ def _finding(found: Sequence[Measurement], every: Sequence[Aligned]) -> Finding:
         elif error.low >= min(error.chance or 0.0, order.value or 0.0):
             outlook, severity = "problem_found", "low"
             text = (
-                "Pictures of attention do not show which word this model translates, no better than the order of words does: "
+                "Pictures of attention do not show which word this model translates; a simple guess does as well: "
                 + measured
             )
         else:

@@ -109,7 +109,7 @@ def faithfulness_finding(
         else "hiding them changed the model's confidence by {gain} nats more than hiding the same number of random words "
         "({n} examples)"
     )
-    told = " An advantage of {smallest} nats would have been noticed; it was {gain}."
+    told = " An advantage of {smallest} would have been noticed; it was {gain} (in nats, the unit of confidence used here)."
     if found.verdict == "supported":
         outlook = "no_problem_found"
         text = "The words that this report highlights really drove the answers: " + how + "." + told
@@ -122,8 +122,8 @@ def faithfulness_finding(
         text = "Do not rely on the highlighted words: " + (
             "hiding them changed the answers no more than hiding random words ({n} examples)."
             if below
-            else "with {n} examples, hiding them could not be told from hiding random words. An advantage of {smallest} "
-            "nats would have been noticed."
+            else "with {n} examples, hiding them had no clearly greater effect than hiding random words. An advantage of "
+            "{smallest} nats would have been noticed."
         )
     return says("faithfulness", outlook, text, values, used, ADVICE, severity=severity)
 
@@ -166,9 +166,7 @@ def methods_finding(
     values = {"each": each, "n": str(same.n), "fewest": str(rule.fewest)}
     advice = "Do not choose among methods by what their pictures show; use the ones that passed their test."
     if len(verdicts) < 2:
-        text = (
-            "Only one method explained the decisions, so that there is nothing to compare it with. By method: {each}."
-        )
+        text = "Only one method explained the decisions, so there is nothing to compare it with. By method: {each}."
         return says("methods", "not_tested", text, values, used, advice)
     if same.value is None or same.chance is None or agreement.low is None or same.n < 2:
         text = "Too few decisions were explained by several methods to compare them. By method: {each}."

@@ -228,16 +228,16 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement], read: Sequence
         name = _NAMES[role.name]
         values[name] = _named(role, NAMED_IN_FINDING)
         sentence = {
-            PREVIOUS: "The token right before is looked at by {previous_token}.",
-            INDUCTION: "What followed the last time is found by {induction}.",
-            ANTECEDENT: "The noun that a pronoun stands for is found by {antecedent}.",
+            PREVIOUS: "Heads that look at the word, or part of a word, right before: {previous_token}.",
+            INDUCTION: "Heads that find what followed the same word last time: {induction}.",
+            ANTECEDENT: "Heads that look from a pronoun to its noun: {antecedent}.",
         }[role.name]
         told.append(sentence)
         if role.name == INDUCTION:
             told.append(
                 "Heads of this kind are thought to be how models copy from their prompt and learn from examples in it."
                 if role.has.any()
-                else "Such heads are thought to be how models copy from their prompt: whether this one can should be tried."
+                else "Heads of that kind are thought to be how models copy from their prompt; try whether this one can."
             )
     if told:
         outlook = "unclear"

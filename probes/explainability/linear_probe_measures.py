@@ -20,9 +20,9 @@ DEPTHS = ("embeddings", "a quarter", "half", "three quarters", "last")
 LEAST_TEXTS, LEAST_TERMS = 6, 4
 _HELD = (
     "Described, not judged: the model carries the {axis} of the person described to the end of the text. A linear reader "
-    "tells it in {share} of {n} texts, on texts and words for people that it has not seen (guessing gives {chance}); on "
-    "people that it knows it tells it {gain} points more often than groups dealt at random. That a model holds an attribute "
-    "does not say that it uses it."
+    "of its states is right in {share} of {n} texts, with wordings and people that it has not seen (guessing gives "
+    "{chance}). With people that it has seen, it is right {gain} points more often than where groups are given out at "
+    "random. That a model holds an attribute does not say that it uses it."
 )
 _NOT_TOLD = (
     "Described, not judged: a linear reader did not surely tell the {axis} of the person described from the model's states "

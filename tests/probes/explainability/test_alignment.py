@@ -246,9 +246,10 @@ def test_links_are_read() -> None:
             read_links(text)
 
 
-def test_every_word_of_our_translations_is_linked() -> None:
+def test_every_word_of_our_pairs_is_linked() -> None:
     for pair in [*PAIRS, TRANSLATION]:
         assert {target for target, _ in pair.possible} == set(range(len(pair.target_words))), pair.id
+        assert {source for _, source in pair.possible} == set(range(len(pair.source_words))), pair.id
         assert pair.sure < pair.possible or pair.sure == pair.possible
         assert pair.unrelated != pair.source
 

@@ -140,7 +140,7 @@ def test_what_followed_is_a_question_for_models_that_read_forwards() -> None:
     induction = number(outcome, "induction_heads")
     assert induction.value is None
     assert induction.coverage.unparsed == induction.coverage.planned > 0
-    assert "What followed" not in finding(outcome, "roles").text
+    assert "what followed" not in finding(outcome, "roles").text
 
 
 def test_it_judges_nothing() -> None:
