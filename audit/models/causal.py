@@ -185,6 +185,8 @@ class CausalModel(WhiteBox):
         return [self._seen(request) for request in requests]
 
     def _seen(self, request: Attend) -> Attended | Failure:
+        if request.part != "self":
+            return Failure("failed", f"A causal language model has no {request.part} attention apart from its own.")
         context, target = self.encoder.pair(request.prompt, request.continuation)
         ids = context + target
         failure = unfit(len(ids), self._context_length)
@@ -220,8 +222,7 @@ class CausalModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
-        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        pairs = [self.encoder.pair(request.prompt, answer) for answer in answers]
+        pairs = [self.encoder.pair(request.prompt, answer) for answer in request.endings]
         failures = [self._unfit(Continuation(tuple(context), tuple(target))) for context, target in pairs]
         return next((failure for failure in failures if failure is not None), None)
 

@@ -27,6 +27,10 @@ CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request wo
 BATCH_TOKENS = 4096
 SAVE_TOKENS = 32768  # tokens of masked copies whose scores are handed to the cache together
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
+_JOINED = Failure(
+    "failed",
+    "The prompt's end and the answer's beginning are one token, so that neither can be read without the other.",
+)
 _NOTE = (
     "A masked language model: likelihoods are pseudo-log-likelihoods, each token predicted from the text on both sides "
     "with the later tokens of its word hidden too (arXiv:2305.10588)."
@@ -200,6 +204,9 @@ class MaskedModel(WhiteBox):
                     return Failure("failed", "The continuation has no tokens.")
                 if failure := unfit(len(encoded.ids), self._longest):
                     return failure
+                targets = [encoded.ids[i] for i in places]
+                if self.encoder.framed(self.encoder.units(request.prompt).ids, targets)[0] != encoded.ids:
+                    return _JOINED
         return None
 
 
@@ -211,11 +218,9 @@ class MaskedScalar:
         self.scorer = scorer
         self._request = request
         self._encoder = encoder
-        self._owner = {position: u for u, members in enumerate(self.units.members) for position in members}
-        answers = [request.continuation] + ([request.contrast] if request.contrast is not None else [])
         # The answers' tokens are fixed once, after the whole prompt, so that all removals are asked for the same.
         self._targets = []
-        for answer in answers:
+        for answer in request.endings:
             encoded, places = encoder.joined(request.prompt, answer)
             self._targets.append([(encoded.ids[i], encoded.words[i]) for i in places])
 
@@ -225,8 +230,8 @@ class MaskedScalar:
 
     def asked(self, kept: Iterable[int]) -> list[Blank]:
         """Masked copies of both answers after what is left of the prompt."""
-        left = set(kept)
-        return [blank for target in self._targets for blank in self._blanks(left, target)]
+        context = self.units.left(kept)
+        return [blank for target in self._targets for blank in self._blanks(context, target)]
 
     def read(self, found: Sequence[tuple[float, bool]]) -> Worth | None:
         """The difference of their pseudo-log-likelihoods."""
@@ -244,9 +249,7 @@ class MaskedScalar:
         """
         return values_of(self, kept)
 
-    def _blanks(self, kept: set[int], target: list[tuple[int, int | None]]) -> list[Blank]:
-        ids = self.units.ids
-        context = [i for p, i in enumerate(ids) if self._owner.get(p) is None or self._owner[p] in kept]
+    def _blanks(self, context: list[int], target: list[tuple[int, int | None]]) -> list[Blank]:
         row, first = self._encoder.framed(context, [i for i, _ in target])
         words: list[int | None] = [None] * len(row)
         words[first : first + len(target)] = [word for _, word in target]

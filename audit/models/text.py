@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ class Units:
     ids: tuple[int, ...]
     words: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
+
+    def left(self, kept: Iterable[int]) -> list[int]:
+        """The token ids without those of the units that are not kept."""
+        gone = set(range(len(self.members))).difference(kept)
+        places = {place for unit in gone for place in self.members[unit]}
+        return [token for place, token in enumerate(self.ids) if place not in places]
 
 
 def summed(scores: Sequence[float], units: Units) -> tuple[float, ...]:

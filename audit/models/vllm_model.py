@@ -217,8 +217,7 @@ class VllmModel:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         if isinstance(request, Attribute) and request.randomised > 0:
             return Failure("failed", "vLLM keeps the weights to itself, so that they cannot be shuffled.")
-        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
+        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in request.endings]
         return next((failure for failure in failures if failure is not None), None)
 
 

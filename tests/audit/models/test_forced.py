@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from audit.models import Classified, Classify, Prompt, Score, Scored, user
+from audit.models import Attribute, Attributed, Classified, Classify, Failure, Prompt, Score, Scored, user
 from audit.models.causal import CausalModel
 from audit.models.masked import MaskedModel
 from audit.models.seq2seq import Seq2SeqModel
@@ -56,6 +56,20 @@ def test_of_a_masked_model(tmp_path: Path) -> None:
         forced = model.forced(prompt, " garden.")
         for row in forced.inputs["input_ids"]:
             assert tuple(row[list(forced.prompt)].tolist()) == model.encoder.units(prompt).ids
+
+
+def test_a_masked_models_answer_that_goes_on_with_the_prompts_last_word(tmp_path: Path) -> None:
+    """Read apart they would be other tokens than those that are scored."""
+    model = open_masked(make_bert(tmp_path, steps=1))
+    for ending in ("t sleeps", "t"):
+        for request in (Attribute("The red ca", ending), Attribute("The red ca", ending, method="saliency")):
+            [found] = model.attribute([request])
+            assert isinstance(found, Failure)
+            assert "are one token" in found.reason
+    [found] = model.attribute([Attribute("The red ca", " sleeps", "t sleeps")])
+    assert isinstance(found, Failure)
+    [found] = model.attribute([Attribute("The red cat.", "The cat")])  # nothing is joined
+    assert isinstance(found, Attributed)
 
 
 def test_of_a_classifier(tmp_path: Path) -> None:
