@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.budget import tokens_per_pass
-from audit.models.explain import DecisionScalar, Scalar
+from audit.models.explain import JOINED, DecisionScalar, Scalar
 from audit.models.forced import Forced, read_tokens
 from audit.models.generator import Generator, Task
 from audit.models.growing import bytes_per_token
@@ -224,6 +224,8 @@ class CausalModel(WhiteBox):
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         pairs = [self.encoder.pair(request.prompt, answer) for answer in request.endings]
         failures = [self._unfit(Continuation(tuple(context), tuple(target))) for context, target in pairs]
+        if any(self.encoder.joins(request.prompt, answer) for answer in request.endings):
+            return JOINED
         return next((failure for failure in failures if failure is not None), None)
 
 

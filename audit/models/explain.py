@@ -28,6 +28,10 @@ A = TypeVar("A", bound=Attributed | Ablated)
 Kept = tuple[int, ...]
 """Numbers of the units that are left, in order."""
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability of the answer is not finite.")
+JOINED = Failure(
+    "failed",
+    "The prompt's end and the answer's beginning are one token, so that neither can be read without the other.",
+)
 SAME_ANSWERS = Failure("failed", "The answer and the contrast are the same, so that there is nothing to explain.")
 _SHARES_OUT = ("shapley_sampling", "kernel_shap")  # methods whose scores should sum to f(all) - f(none)
 _NOTHING = 1e-6  # nats; less than that between all units and none is rounding

@@ -10,11 +10,11 @@ from transformers import AutoModelForMaskedLM
 
 from audit.models.attending import Look, Text
 from audit.models.base import ModelError
-from audit.models.explain import Scalar, Worth, values_of
+from audit.models.explain import JOINED, Scalar, Worth, values_of
 from audit.models.forced import Forced, read_tokens
 from audit.models.inside import Reading, read_units
-from audit.models.loading import context_length, describe, fingerprint, load, unfit
-from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
+from audit.models.loading import describe, fingerprint, load, longest_input, unfit
+from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer
 from audit.models.options import Options
 from audit.models.requests import Attend, Capability, Decision, Embed, Infill, Prompt, Request, Score
 from audit.models.responses import Attended, Embedded, Failure, Scored
@@ -27,10 +27,6 @@ CODE_VERSION = "1"  # part of the fingerprint; raise it when the same request wo
 BATCH_TOKENS = 4096
 SAVE_TOKENS = 32768  # tokens of masked copies whose scores are handed to the cache together
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
-_JOINED = Failure(
-    "failed",
-    "The prompt's end and the answer's beginning are one token, so that neither can be read without the other.",
-)
 _NOTE = (
     "A masked language model: likelihoods are pseudo-log-likelihoods, each token predicted from the text on both sides "
     "with the later tokens of its word hidden too (arXiv:2305.10588)."
@@ -66,7 +62,7 @@ class MaskedModel(WhiteBox):
             self.scorer = MaskedScorer(self.network, self._pad, self.encoder.mask, self._budget)
         except (AttributeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise ModelError(f"{source} cannot be asked as a masked language model: {error}") from None
-        self._longest = longest_input(self.network, tokenizer, context_length(self.network.config))
+        self._longest = longest_input(self.network, tokenizer)
         template = self.encoder.template_hash
         facts = describe(self.network, weights, source, "masked-lm", options, declared, self.capabilities, template)
         self.facts = facts.model_copy(
@@ -197,16 +193,14 @@ class MaskedModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
-        for answer in (request.continuation, request.contrast):
-            if answer is not None:
-                encoded, places = self.encoder.joined(request.prompt, answer)
-                if not places:
-                    return Failure("failed", "The continuation has no tokens.")
-                if failure := unfit(len(encoded.ids), self._longest):
-                    return failure
-                targets = [encoded.ids[i] for i in places]
-                if self.encoder.framed(self.encoder.units(request.prompt).ids, targets)[0] != encoded.ids:
-                    return _JOINED
+        for answer in request.endings:
+            encoded, places = self.encoder.joined(request.prompt, answer)
+            if not places:
+                return Failure("failed", "The continuation has no tokens.")
+            if failure := unfit(len(encoded.ids), self._longest):
+                return failure
+            if self.encoder.joins(request.prompt, answer):
+                return JOINED
         return None
 
 

@@ -111,6 +111,15 @@ class TextEncoder:
         head = self._encode(stem)
         return self._lead(prompt) + head, self._encode(stem + tail)[len(head) :]
 
+    def joins(self, prompt: Prompt, continuation: str) -> bool:
+        """Whether the prompt's end and the answer's beginning share a token in their common text.
+
+        What ``pair`` then gives is no tokenisation of that text: the prompt as it is alone, and what is left of both.
+        """
+        text = self._joining(prompt)
+        head = self._encode(text.rstrip(" "))
+        return self._encode(text + continuation)[: len(head)] != head
+
     def _joining(self, prompt: Prompt) -> str:
         text = self.text(prompt)
         # Plain dialogue ends in "Answer:", after which an answer begins with a space.
