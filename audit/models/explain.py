@@ -30,7 +30,7 @@ Kept = tuple[int, ...]
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability of the answer is not finite.")
 JOINED = Failure(
     "failed",
-    "The prompt's end and the answer's beginning are one token, so that neither can be read without the other.",
+    "The prompt's end is tokenised otherwise with the answer after it than alone, so that no tokens are the answer's own.",
 )
 SAME_ANSWERS = Failure("failed", "The answer and the contrast are the same, so that there is nothing to explain.")
 _SHARES_OUT = ("shapley_sampling", "kernel_shap")  # methods whose scores should sum to f(all) - f(none)

@@ -112,7 +112,7 @@ class TextEncoder:
         return self._lead(prompt) + head, self._encode(stem + tail)[len(head) :]
 
     def joins(self, prompt: Prompt, continuation: str) -> bool:
-        """Whether the prompt's end and the answer's beginning share a token in their common text.
+        """Whether the prompt's end is tokenised otherwise with the answer after it than alone, as where they share a token.
 
         What ``pair`` then gives is no tokenisation of that text: the prompt as it is alone, and what is left of both.
         """
