@@ -373,8 +373,8 @@ def _outlook(e: Explanation) -> Outlook:
 
 def told(e: Explanation) -> Told:
     """What the page says above the picture."""
-    asked, names = e.question, ("log p of the answer", "log p of the other answer")
-    facts = [(name, f"{value} nats") for name, value in zip(names, e.likely, strict=False)]
+    asked, names = e.question, ("log p of the answer (nats)", "log p of the other answer (nats)")
+    facts = list(zip(names, e.likely, strict=False))
     if e.f is not None and asked.contrast is not None:
         facts.append(("f, their difference", f"{e.f:+.3f} nats"))
     facts += [("method", LABELS[asked.method]), ("unit", asked.unit), ("seed", str(asked.seed))]

@@ -24,7 +24,13 @@ NOTHING_FOUND = "no explanation found: all scores are zero"
 _WORDS = ("target", "contrast", "baseline", "unit")
 _NUMBERS = ("f_full", "f_empty", "comprehensiveness", "sufficiency")
 # What the name of a method must hold to have a blind spot of its own.
-_FAMILIES = (("gradient", "gradient"), ("attention", "attention"), ("rollout", "attention"), ("shap", "shapley"))
+_FAMILIES = (
+    ("gradient", "gradient"),
+    ("saliency", "gradient"),
+    ("attention", "attention"),
+    ("rollout", "attention"),
+    ("shap", "shapley"),
+)
 _ONE_BY_ONE = ("leave one out", "leave-one-out", "occlusion", "ablation", "deletion")
 
 

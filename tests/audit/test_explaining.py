@@ -454,3 +454,8 @@ def test_a_small_effect_and_answers_that_nobody_gets_are_warned_of() -> None:
     assert found.verdict == "supported"
     assert any(w.startswith("The effect is small: ") for w in found.warnings)
     assert any("hardly give either answer" in w for w in found.warnings)
+
+
+def test_a_number_for_an_answer_is_refused_in_words() -> None:
+    with pytest.raises(ExplainError, match="must be texts"):
+        explain(ScriptedModel(weighed), TEXT, 4)  # type: ignore[arg-type]
