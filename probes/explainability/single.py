@@ -6,6 +6,7 @@ interval. Its explanation is tested by rank instead: among random orders of the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +102,8 @@ class Question:
         if not any(found.scores):
             return NO_EXPLANATION
         if self.method == "integrated_gradients" and found.error is not None and found.error > MOST_ERROR:
-            return f"Not converged: the scores miss their sum by {found.error:.0%}, where {MOST_ERROR:.0%} is allowed."
+            missed = f"the scores miss their sum by {found.error:.0%}, where {MOST_ERROR:.0%} is allowed"
+            return f"Not converged: {missed}. Try another method."
         return None
 
     def untested(self, found: Attributed) -> str | None:
@@ -109,10 +111,17 @@ class Question:
         undrawn, n = self.undrawn(found), len(found.units)
         if undrawn is not None:
             return undrawn
-        if (1 + self.orders / ways(n)) / (1 + self.orders) > LEVEL:  # p where only the same choice does as well
+        if not self._testable(n):
             units = f"{n} {self.unit}{'' if n == 1 else 's'}"
-            return f"The prompt has {units}, too few: a random choice often marks the same ones."
+            fewest = next(count for count in itertools.count(n) if self._testable(count))
+            return (
+                f"The prompt has {units}. The test needs {fewest}: of fewer a random choice often marks the same ones."
+            )
         return None
+
+    def _testable(self, units: int) -> bool:
+        """Whether p can get as low as the level where only the same choice of units does as well."""
+        return (1 + self.orders / ways(units)) / (1 + self.orders) <= LEVEL
 
     def _orders(self, found: Attributed) -> list[list[int]]:
         """The explanation's order of the units, then the random ones."""
