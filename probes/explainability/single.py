@@ -15,6 +15,7 @@ import numpy as np
 
 from audit.metrics import aopc, gain_over_random, perturbation_order
 from audit.models import (
+    GRADIENT_METHODS,
     Ablate,
     Ablated,
     Attribute,
@@ -31,7 +32,7 @@ from audit.models import (
 )
 from audit.models.requests import Method, Unit
 from probes.base import derived_seed
-from probes.explainability.attribution_measures import NO_EXPLANATION
+from probes.explainability.attribution_measures import NO_EXPLANATION, says_nothing
 from probes.explainability.attribution_requests import BINS, Rule, kept_sets, top_count
 
 ORDERS = 200
@@ -106,12 +107,15 @@ class Question:
 
     def untested(self, found: Attributed) -> str | None:
         """Why scores cannot be tested by rank; None where they can."""
-        undrawn, n = self.undrawn(found), len(found.units)
+        undrawn, n = self.undrawn(found) or says_nothing(found.scores), len(found.units)
         if undrawn is not None:
             return undrawn
+        units = f"{n} {self.unit}{'' if n == 1 else 's'}"
         if (1 + self.orders / ways(n)) / (1 + self.orders) > LEVEL:  # p where only the same choice does as well
-            units = f"{n} {self.unit}{'' if n == 1 else 's'}"
             return f"The prompt has {units}, too few: a random choice often marks the same ones."
+        if top_count(BINS[0], n) < 2 and self.method not in GRADIENT_METHODS:
+            # The highest score is the largest of the effects that the test would measure: it would win by being chosen.
+            return f"The prompt has {units}, too few: deleting a single one is what the scores are made of."
         return None
 
     def _orders(self, found: Attributed) -> list[list[int]]:
