@@ -17,6 +17,7 @@ from audit.models.scripted import ALL, ScriptedModel, noise
 from probes.base import Outcome
 from probes.explainability.head_roles import HeadRoles
 from probes.explainability.head_roles_items import load_roles, sentences, texts_of
+from probes.explainability.head_roles_measures import _strongest
 from tests.probes.harness import finding, interval, number, run_probe, value
 
 Weights = NDArray[np.float64]
@@ -132,6 +133,13 @@ def test_random_heads_have_no_role_and_the_strongest_is_not_flattered() -> None:
         assert value(number(outcome, f"{role}_heads")) == 0
     low, high = interval(number(outcome, "antecedent_strongest"))
     assert low <= 0 <= high
+
+
+def test_the_best_of_many_heads_is_scored_on_other_items_than_it_was_picked_on() -> None:
+    """Of 200 heads without any preference the best has one of 0.08 on the twelve items that it is picked on."""
+    stream = np.random.default_rng(0)
+    values = [_strongest(stream.normal(0, 0.1, (12, 10, 20)), 0.95, (-1.0, 1.0)).value or 0.0 for _ in range(50)]
+    assert abs(float(np.mean(values))) < 0.02
 
 
 def test_a_weak_head_is_above_chance_and_has_no_role() -> None:
