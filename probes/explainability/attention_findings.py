@@ -31,7 +31,8 @@ def usefulness_finding(
             "{high}; {n} texts)."
         )
         if usefulness.low > 0.5:
-            outlook = "no_problem_found"
+            # What the place of a word tells as well is no reason to trust the picture.
+            outlook = "no_problem_found" if beyond.low is not None and beyond.low > 0 else "unclear"
             text = (
                 "The words the model looked at and the words that changed its answers agreed at {tau}, where 1 is full "
                 "agreement and 0 is none (likely between {low} and {high}; {n} texts)."

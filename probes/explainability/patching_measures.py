@@ -81,6 +81,12 @@ def measurements(found: Sequence[Found], confidence: float, measure: Measure) ->
     return told
 
 
+def _with_range(share: Measurement) -> str:
+    if share.low is None or share.high is None:
+        return f"{share.value or 0:.0%} (range not known)"
+    return f"{share.value or 0:.0%} (likely {share.low:.0%} to {share.high:.0%})"
+
+
 def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -> Finding:
     """What the numbers say, in one sentence; nothing of it is good or bad."""
     by = {m.metric.removeprefix(f"{probe.id}."): m for m in measured}
@@ -102,7 +108,7 @@ def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -
         }
         return probe.finding("place", "not_tested", text, values, [whole, *used], advice)
     values = {"n": str(whole.n)} | {
-        f"{part}{n}": f"{round(by[f'{part}_share[{third}]'].value or 0, 2) + 0.0:.0%}"  # + 0.0: no -0%
+        f"{part}{n}": _with_range(by[f"{part}_share[{third}]"])
         for part in ("person", "last")
         for n, third in (("1", THIRDS[0]), ("3", THIRDS[2]))
     }

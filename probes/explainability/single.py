@@ -16,6 +16,7 @@ import numpy as np
 
 from audit.metrics import aopc, gain_over_random, perturbation_order
 from audit.models import (
+    GRADIENT_METHODS,
     Ablate,
     Ablated,
     Attribute,
@@ -32,7 +33,7 @@ from audit.models import (
 )
 from audit.models.requests import Method, Unit
 from probes.base import derived_seed
-from probes.explainability.attribution_measures import NO_EXPLANATION
+from probes.explainability.attribution_measures import NO_EXPLANATION, says_nothing
 from probes.explainability.attribution_requests import BINS, Rule, kept_sets, top_count
 
 ORDERS = 200
@@ -108,20 +109,32 @@ class Question:
 
     def untested(self, found: Attributed) -> str | None:
         """Why scores cannot be tested by rank; None where they can."""
-        undrawn, n = self.undrawn(found), len(found.units)
+        undrawn, n = self.undrawn(found) or says_nothing(found.scores), len(found.units)
         if undrawn is not None:
             return undrawn
         if not self._testable(n):
             units = f"{n} {self.unit}{'' if n == 1 else 's'}"
             fewest = next(count for count in itertools.count(n) if self._testable(count))
-            return (
-                f"The prompt has {units}. The test needs {fewest}: of fewer a random choice often marks the same ones."
+            why = (
+                "of fewer a random choice often marks the same ones"
+                if self._often_alike(n)
+                else "of fewer it would delete a single one, which is what the scores are made of"
             )
+            return f"The prompt has {units}. The test needs {fewest}: {why}."
         return None
 
     def _testable(self, units: int) -> bool:
-        """Whether p can get as low as the level where only the same choice of units does as well."""
-        return (1 + self.orders / ways(units)) / (1 + self.orders) <= LEVEL
+        """Whether p can get as low as the level, and what the test deletes is not what the scores are made of.
+
+        Where the first bin is one unit, the highest score is the largest of the effects that would be measured: it would win
+        by being chosen. Gradients do not measure deletions.
+        """
+        chosen = top_count(BINS[0], units) < 2 and self.method not in GRADIENT_METHODS
+        return not self._often_alike(units) and not chosen
+
+    def _often_alike(self, units: int) -> bool:
+        """Whether p stays above the level even where only the same choice of units does as well."""
+        return (1 + self.orders / ways(units)) / (1 + self.orders) > LEVEL
 
     def _orders(self, found: Attributed) -> list[list[int]]:
         """The explanation's order of the units, then the random ones."""

@@ -195,6 +195,24 @@ def test_too_few_words_are_not_tested() -> None:
     assert found.strongest(1)[0].text == "three"
 
 
+def test_a_text_of_which_the_test_would_measure_the_scores_again_is_not_tested() -> None:
+    """Of seven words a fifth is one, and the word of most effect is, of all, the one whose removal does most: noise or not."""
+    eight = TEXT.split()[:8]
+    asked = [explain(ScriptedModel(weighed), " ".join(eight[:n]), "yes", "no", chat=False) for n in (7, 8)]
+    assert [found.verdict for found in asked] == ["not tested", "supported"]
+    assert asked[0].sentence.startswith("Not tested. The prompt has 7 words, too few: ")
+    given = explain(
+        Scores([3.0, 1, 2, 0, 0, 0, 0]), " ".join(eight[:7]), "yes", "no", chat=False, method="shapley_sampling"
+    )
+    assert given.verdict == "not tested"
+
+
+def test_scores_that_are_all_alike_put_no_word_first() -> None:
+    found = explain(Scores([1.0] * 10), TEXT, "yes", "no", chat=False)
+    assert found.verdict == "not tested"
+    assert found.sentence == "Not tested. All scores are alike: they put no word before another."
+
+
 # What is asked of the model.
 
 
