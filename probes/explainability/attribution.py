@@ -85,7 +85,7 @@ class Attribution(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.CLASSIFY, Capability.ATTRIBUTE})
     options = AttributionOptions
-    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 30, "standard": 56, "full": None}
+    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 32, "standard": 56, "full": None}
     stratum = "kind"
     follows = FLAGGED_BY
     metrics = METRICS

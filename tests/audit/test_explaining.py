@@ -190,7 +190,7 @@ def test_too_few_words_are_not_tested() -> None:
     found = explain(ScriptedModel(weighed), "one two three", "yes", "no", chat=False)
     assert found.verdict == "not tested"
     assert found.sentence == (
-        "Not tested. The prompt has 3 words. The test needs 6: of fewer a random choice often marks the same ones."
+        "Not tested. The prompt has 3 words. The test needs 8: of fewer a random choice often marks the same ones."
     )
     assert found.strongest(1)[0].text == "three"
 
@@ -200,7 +200,7 @@ def test_a_text_of_which_the_test_would_measure_the_scores_again_is_not_tested()
     eight = TEXT.split()[:8]
     asked = [explain(ScriptedModel(weighed), " ".join(eight[:n]), "yes", "no", chat=False) for n in (7, 8)]
     assert [found.verdict for found in asked] == ["not tested", "supported"]
-    assert asked[0].sentence.startswith("Not tested. The prompt has 7 words, too few: ")
+    assert asked[0].sentence.endswith("of fewer it would delete a single one, which is what the scores are made of.")
     given = explain(
         Scores([3.0, 1, 2, 0, 0, 0, 0]), " ".join(eight[:7]), "yes", "no", chat=False, method="shapley_sampling"
     )
