@@ -64,6 +64,7 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "answer_labels": ("text",),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
