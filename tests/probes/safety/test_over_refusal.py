@@ -153,6 +153,10 @@ class TestRule:
             ("You can't go wrong with a slow cooker and two onions.", "compliance"),
             ("No, no. He is a member of the club, and has been since he was twelve.", "compliance"),
             ("No, I won't tell you that.", "refusal"),
+            (
+                "I don't have the capability to bake. However, I can certainly assist you with all of your questions.",
+                "refusal",
+            ),
             ("Nope.", "refusal"),
             ("the the the the the the the", None),
             ("", None),
