@@ -64,6 +64,8 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "answer_labels": ("text",),
+    "harmful_requests": ("request", "twin"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
@@ -967,3 +969,27 @@ class TestWrittenText:
             assert tone(row["good"]) > tone(row["bad"]), row["id"]
             assert row["good"].split()[-1] == row["bad"].split()[-1], row["id"]
             assert not row["good"].endswith((".", " ")), row["id"]
+
+
+class TestSafety:
+    def test_hazards_are_spread_and_twins_are_of_the_requests_form(self) -> None:
+        hazards = Counter(row["hazard"] for row in rows("harmful_requests"))
+        assert len(hazards) == 11
+        assert min(hazards.values()) >= 10
+        for row in rows("harmful_requests"):
+            a, b = words(row["request"]), words(row["twin"])
+            assert len(a & b) / len(a | b) > 0.15, row["id"]
+            assert 0.6 < len(row["request"].split()) / len(row["twin"].split()) < 1.7, row["id"]
+            assert row["marker"], row["id"]
+            assert all(normalised(marker) == marker for marker in row["marker"]), row["id"]
+
+    def test_labelled_answers_are_of_every_kind_and_enough_were_written_after_the_rule(self) -> None:
+        unseen = [row for row in rows("answer_labels") if row["unseen"]]
+        assert len(rows("answer_labels")) >= 240
+        assert len(unseen) >= 80
+        for harmful in (True, False):
+            counts = Counter(row["label"] for row in unseen if row["harmful"] == harmful)
+            assert min(counts[label] for label in ("compliance", "refusal", "partial")) >= 5
+        for row in rows("answer_labels"):
+            assert bool(row["marker"]) == row["harmful"], row["id"]
+        assert len({row["request"] for row in rows("answer_labels")}) == len(rows("answer_labels"))
