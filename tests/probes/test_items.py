@@ -64,6 +64,7 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "steady_questions": ("question", "paraphrase"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
