@@ -6,11 +6,11 @@ instruction, and with its options listed in another order. What a careful reword
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from audit.corpora import Item, load_items
@@ -237,8 +237,8 @@ def versions(item: Item, context: Context) -> list[Version]:
         for other in turn("instruction", [w for w in WORDINGS if w != wording]):
             found.append(Version("instruction", other, other, question))
     if "option_order" in kinds:
-        order = list(range(4))
-        random.Random(derived_seed(context.seed, f"{item['id']} order")).shuffle(order)
+        drawn = np.random.default_rng(derived_seed(context.seed, f"{item['id']} order"))
+        order = [int(i) for i in drawn.permutation(4)]
         found.append(Version(LISTED, LISTED, wording, question, tuple(order)))
         for variant in turn("option_order", ORDERS):
             moved = order[::-1] if variant == "reversed" else order[1:] + order[:1]

@@ -6,9 +6,10 @@ and its answer stays the same. Every edit is drawn from a seed of its own.
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
+
+import numpy as np
 
 # Words that carry the grammar and not the matter, with question words; shorter ones are left alone anyhow.
 FUNCTION_WORDS = frozenset(
@@ -34,59 +35,61 @@ def content_words(text: str) -> list[re.Match[str]]:
     return [m for m in _WORD.finditer(text) if m[0] not in FUNCTION_WORDS]
 
 
-def _each(text: str, strength: float, rng: random.Random, edit: Callable[[str, random.Random], str]) -> str:
+def _each(text: str, strength: float, rng: np.random.Generator, edit: Callable[[str, np.random.Generator], str]) -> str:
     """The text with that share of its content words edited, at least one, of those that the edit changes."""
-    spans = [m for m in content_words(text) if edit(m[0], random.Random(0)) != m[0]]
+    spans = [m for m in content_words(text) if edit(m[0], np.random.default_rng(0)) != m[0]]
     wanted = max(1, round(strength * len(content_words(text))))
-    picked = sorted(rng.sample(spans, min(wanted, len(spans))), key=lambda m: -m.start())
-    for m in picked:
+    picked = rng.choice(len(spans), min(wanted, len(spans)), replace=False)
+    for m in (spans[i] for i in sorted(picked, reverse=True)):
         text = text[: m.start()] + edit(m[0], rng) + text[m.end() :]
     return text
 
 
-def _swapped(word: str, rng: random.Random) -> str:
+def _swapped(word: str, rng: np.random.Generator) -> str:
     places = [i for i in range(1, len(word) - 1) if word[i] != word[i + 1]]
     if not places:
         return word
-    i = rng.choice(places)
+    i = places[rng.integers(len(places))]
     return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
 
 
-def _missing(word: str, rng: random.Random) -> str:
-    i = rng.randrange(1, len(word) - 1)
+def _missing(word: str, rng: np.random.Generator) -> str:
+    i = rng.integers(1, len(word) - 1)
     return word[:i] + word[i + 1 :]
 
 
-def _doubled(word: str, rng: random.Random) -> str:
-    i = rng.randrange(1, len(word))
+def _doubled(word: str, rng: np.random.Generator) -> str:
+    i = rng.integers(1, len(word))
     return word[:i] + word[i] + word[i:]
 
 
-def _neighbouring(word: str, rng: random.Random) -> str:
-    i = rng.randrange(1, len(word))
+def _neighbouring(word: str, rng: np.random.Generator) -> str:
+    i = rng.integers(1, len(word))
     return word[:i] + NEIGHBOURS[word[i]] + word[i + 1 :]
 
 
-def _split(word: str, rng: random.Random) -> str:
-    i = rng.randrange(1, len(word))
+def _split(word: str, rng: np.random.Generator) -> str:
+    i = rng.integers(1, len(word))
     return f"{word[:i]} {word[i:]}"
 
 
-def _alike(letters: dict[str, str]) -> Callable[[str, random.Random], str]:
+def _alike(letters: dict[str, str]) -> Callable[[str, np.random.Generator], str]:
     return lambda word, rng: "".join(letters.get(c, c) for c in word)
 
 
-def _joined(text: str, strength: float, rng: random.Random) -> str:
+def _joined(text: str, strength: float, rng: np.random.Generator) -> str:
     """Some gaps between words of small letters left out, at least one; a name or number keeps its gaps."""
     gaps = [m.end() for m in _BEFORE_GAP.finditer(text)]
-    left_out = set(rng.sample(gaps, min(len(gaps), max(1, round(strength * len(gaps))))))
+    left_out = {
+        gaps[i] for i in rng.choice(len(gaps), min(len(gaps), max(1, round(strength * len(gaps)))), replace=False)
+    }
     return "".join(c for i, c in enumerate(text) if i not in left_out)
 
 
-Edit = Callable[[str, float, random.Random], str]
+Edit = Callable[[str, float, np.random.Generator], str]
 
 
-def _of_words(edit: Callable[[str, random.Random], str]) -> Edit:
+def _of_words(edit: Callable[[str, np.random.Generator], str]) -> Edit:
     return lambda text, strength, rng: _each(text, strength, rng, edit)
 
 
@@ -124,4 +127,4 @@ def edited(text: str, kind: str, variant: str, strength: float, seed: int) -> st
     Returns:
         Another text; the same one where it has no word that the edit could change.
     """
-    return EDITS[kind][variant](text, strength, random.Random(seed))
+    return EDITS[kind][variant](text, strength, np.random.default_rng(seed))

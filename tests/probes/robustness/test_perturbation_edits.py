@@ -100,3 +100,9 @@ def test_content_words_are_neither_names_nor_numbers_nor_grammar() -> None:
     assert not content_words("Which twenty-one of O'Neill's were in Paris?")
     assert all(content_words(text) for text in QUESTIONS)
     assert not any(re.search(r"[A-Z\d]", m[0]) for text in QUESTIONS for m in content_words(text))
+
+
+@pytest.mark.parametrize(("kind", "variant"), [e for e in EVERY if e[0] != "case" and e[1] != "wide"])
+def test_a_text_without_a_word_to_change_stays(kind: str, variant: str) -> None:
+    assert edited("Who is X?", kind, variant, 0.3, 0) == "Who is X?" or variant == "joined"
+    assert edited("Paris?", kind, variant, 0.3, 0) == "Paris?"
