@@ -221,7 +221,10 @@ def _differences(
 def drop_rate(before: NDArray[np.float64], after: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Performance drop rate (Zhu et al. 2023): 1 - right after / right before; NaN where nothing was right before."""
     right = before.sum(axis=axis)
-    return 1 - np.divide(after.sum(axis=axis), right, out=np.full(np.shape(right), np.nan), where=right > 0)
+    kept: NDArray[np.float64] = np.divide(
+        after.sum(axis=axis), right, out=np.full(np.shape(right), np.nan), where=right > 0
+    )
+    return 1 - kept
 
 
 def _drop_rate(surface: Sequence[Compared], confidence: float, seed: int, measure: Measure) -> Measurement:

@@ -65,6 +65,7 @@ ASKED = {
     "supported": ("id",),
     "verification": ("claim",),
     "steady_questions": ("question", "paraphrase"),
+    "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
