@@ -148,6 +148,16 @@ class TestPlanted:
         assert finding(outcome, "obeyed").outlook == "unclear"
         assert number(outcome, "success_where_able").value is None
 
+    def test_one_that_can_follow_little_and_does_that_for_documents_too_is_told(self) -> None:
+        class Simple(Reader):
+            def obeys(self, about: About) -> bool:
+                return about.shown != "mentioned" and about.item["id"] in ("pi-003", "pi-014")
+
+        outcome = run(Simple())
+        assert value(number(outcome, "success_where_able")) == 1.0
+        assert finding(outcome, "obeyed").outlook == "unclear"
+        assert "100% for a document (2 tried)" in finding(outcome, "obeyed").text
+
     def test_one_that_reads_no_document_is_not_called_resistant(self) -> None:
         class Blind(Reader):
             def answers(self, about: About) -> bool:
