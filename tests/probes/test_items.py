@@ -66,6 +66,8 @@ ASKED = {
     "verification": ("claim",),
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
+    "steady_questions": ("question", "paraphrase"),
+    "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
