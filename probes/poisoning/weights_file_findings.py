@@ -162,7 +162,7 @@ def _clean(
     name: str, text: str, files: Sequence[File], used: Measurement | Sequence[Measurement], advice: str, make: Make
 ) -> Finding:
     """Nothing found; unclear where a file was not read to its end."""
-    unread = [f for f in files if f.status != "scored"]
+    unread = [f for f in files if f.of(UNREAD)]
     rest = [used] if isinstance(used, Measurement) else list(used)
     values = {"files": _files(files)}
     if unread:

@@ -18,6 +18,7 @@ UNEXPECTED = frozenset({"unexpected_tensor"})
 NONFINITE = frozenset({"nonfinite_tensor"})
 IRREGULAR = frozenset({"number_format", "layout", "metadata", "disguised"})
 UNREAD = frozenset({"unread"})
+NUMBERS_UNREAD = frozenset({"numbers_unread"})
 CONCERN = (
     (DANGEROUS, 1.0),
     (CODE, 0.7),
@@ -35,6 +36,7 @@ WORDS = {
     "template": "template",
     "unexpected_tensor": "unused tensors",
     "nonfinite_tensor": "numbers that are none",
+    "numbers_unread": "numbers not read",
     "number_format": "unusual formats of numbers",
     "layout": "layout",
     "metadata": "header",
@@ -71,10 +73,9 @@ class File:
         """Of its record."""
         return f"{self.origin}/{self.name}"
 
-    @property
-    def status(self) -> ItemStatus:
-        """A file that was not read to its end is settled only where harm was found before."""
-        return "unparsed" if self.of(UNREAD) and not self.of(DANGEROUS) else "scored"
+    def status(self, checks: Iterable[str] = DANGEROUS) -> ItemStatus:
+        """A file that was not read to its end is settled only where what is looked for was found before."""
+        return "unparsed" if self.of(UNREAD) and not self.of(checks) else "scored"
 
 
 def files_of(read: Inspected | Failure) -> list[File]:
@@ -105,23 +106,23 @@ def measurements(
     if isinstance(read, Failure):
         nothing = not_measured(read.reason, confidence)
         return [make(name, nothing, coverage([read.status])) for name in (*names, "irregular_files")]
-    settled = [f for f in files if f.status == "scored"]
-    held = coverage(f.status for f in files)
     templates, tensors = sum(f.templates for f in files), sum(f.tensors for f in files)
-    safe = sum(f.tensors for f in files if f.kind == "safetensors")
+    unread = sum(f.count(NUMBERS_UNREAD) for f in files)
+    safe = sum(f.tensors for f in files if f.kind == "safetensors") - unread
     compared = sum(f.tensors for f in files if f.kind == "GGUF" or (read.compared and f.kind == "safetensors"))
 
     def share(found: int, of: int, reason: str) -> Estimate:
         return census(found, of, confidence) if of else not_measured(reason, confidence)
 
-    def those(checks: Iterable[str]) -> Estimate:
-        wanted = frozenset(checks)
-        return share(sum(bool(f.of(wanted)) for f in settled), len(settled), "No file could be read to its end.")
+    def those(checks: frozenset[str]) -> tuple[Estimate, Coverage]:
+        settled = [f for f in files if f.status(checks) == "scored"]
+        estimate = share(sum(bool(f.of(checks)) for f in settled), len(settled), "No file could be read to its end.")
+        return estimate, coverage(f.status(checks) for f in files)
 
     unnamed = Coverage(planned=tensors, scored=compared, unparsed=tensors - compared)
     made: tuple[tuple[str, Estimate, Coverage, dict[str, str]], ...] = (
-        ("dangerous_files", those(DANGEROUS), held, {}),
-        ("code_files", those(CODE), held, {}),
+        ("dangerous_files", *those(DANGEROUS), {}),
+        ("code_files", *those(CODE), {}),
         (
             "template_faults",
             share(sum(f.count(TEMPLATE) for f in files), templates, "There is no chat template."),
@@ -136,11 +137,11 @@ def measurements(
         ),
         (
             "nonfinite_tensors",
-            share(sum(f.count(NONFINITE) for f in files), safe, "There are no tensors in safetensors files."),
-            Coverage(planned=safe, scored=safe),
+            share(sum(f.count(NONFINITE) for f in files), safe, "There are no tensors whose numbers could be read."),
+            Coverage(planned=safe + unread, scored=safe, unparsed=unread),
             {"tags.weights": "yes"},
         ),
-        ("irregular_files", those(IRREGULAR), held, {}),
+        ("irregular_files", *those(IRREGULAR), {}),
     )
     return [
         make(n, estimate, covered, chance=0.0 if estimate.n else None, evidence=evidence)
@@ -169,7 +170,7 @@ def records(probe: str, read: Inspected | Failure, files: Sequence[File]) -> lis
 
 def _record(probe: str, source: str, file: File) -> Record:
     faults = [f"{WORDS.get(check, check)}: {told}" for check, _, told in file.faults]
-    settled = file.status == "scored"
+    settled = file.status() == "scored"
     return Record(
         id=file.id,
         probe=probe,
@@ -186,7 +187,7 @@ def _record(probe: str, source: str, file: File) -> Record:
         input=f"{file.name} ({file.size:,} bytes, {file.origin})",
         output="\n".join([f"{file.kind}; SHA-256 {file.sha256}", *faults, *file.facts]),
         scores={"bytes": float(file.size), "tensors": float(file.tensors), "faults": float(len(faults))},
-        status=file.status,
+        status=file.status(),
         outcome=("fault found" if faults else "nothing found") if settled else None,
         concern=max((weight for checks, weight in CONCERN if file.of(checks)), default=0.0),
     )

@@ -15,6 +15,7 @@ Check = Literal[
     "template",
     "unexpected_tensor",
     "nonfinite_tensor",
+    "numbers_unread",
     "number_format",
     "layout",
     "metadata",
@@ -27,7 +28,8 @@ Check = Literal[
 - ``unlisted_import``: a pickle imports something else than what rebuilds tensors and plain containers;
 - ``native_code``, ``python``: a program, compiled or as text; ``remote_code``: a setting that has one loaded;
 - ``template``: a chat template does what none needs;
-- ``unexpected_tensor``, ``nonfinite_tensor``, ``number_format``: of tensors;
+- ``unexpected_tensor``, ``nonfinite_tensor``, ``number_format``: of tensors; ``numbers_unread``: tensors without numbers,
+  because the library refuses the file;
 - ``layout``: bytes that belong to no tensor or to two; ``metadata``: an unusual header;
 - ``disguised``: the content is not what the name says; ``unread``: nothing can be said of all of the file.
 """

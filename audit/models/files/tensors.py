@@ -13,7 +13,7 @@ from gguf import GGUFReader
 from gguf.constants import MODEL_ARCH_NAMES, MODEL_TENSORS, TENSOR_NAMES
 from safetensors import SafetensorError, safe_open
 
-from audit.models.files.fault import Fault, Report, few
+from audit.models.files.fault import Fault, Report, few, shortened
 from audit.models.files.templates import read_template
 
 MOST_HEADER = 100_000_000  # bytes; the limit of safetensors itself
@@ -97,7 +97,7 @@ def _numbers(path: Path, report: Report) -> None:
         with safe_open(path, framework="pt") as file:
             report.add("nonfinite_tensor", [name for name in file.keys() if not _finite(file.get_tensor(name))])  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        report.add("unread", f"its numbers were not read: {str(error).splitlines()[0] if str(error) else error!r}")
+        report.faults.append(Fault("numbers_unread", report.tensors, shortened(str(error) or repr(error))))
 
 
 def _finite(tensor: torch.Tensor) -> bool:
