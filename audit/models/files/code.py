@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from audit.models.files.fault import Report
-from audit.models.files.kinds import PICKLED
-from audit.models.files.pickles import Pickled, read_pickles, runs
+from audit.models.files.pickles import PICKLED, Pickled, read_pickles, runs
 from audit.models.files.tensors import add_template
 
 _MOST_UNPACKED = 1 << 28  # bytes of one member of an archive that are held in memory
@@ -32,7 +31,7 @@ def read_as_text(path: Path, report: Report) -> None:
     with path.open("rb") as file:
         found = read_pickles(file)
     if found.whole and (found.imports or found.hidden):
-        report.kind = "pickle"
+        report.kind = "pickled"
         _add(found, report)
 
 

@@ -134,7 +134,7 @@ def _read(path: Path, unused: Collection[str]) -> Report:
         read_gguf(path, report)
     elif kind == "zip":
         read_archive(path, report)
-    elif kind == "pickle":
+    elif kind == "pickled":
         read_pickled(path, report)
     elif kind == "NumPy":
         read_array(path, report)

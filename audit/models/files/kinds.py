@@ -5,18 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from audit.models.files.pickles import PICKLED
 from audit.models.files.tensors import MOST_HEADER
 
 Kind = Literal[
-    "safetensors", "GGUF", "pickle", "zip", "NumPy", "JSON", "Python", "program", "compressed", "HDF5", "text", "other"
+    "safetensors", "GGUF", "pickled", "zip", "NumPy", "JSON", "Python", "program", "compressed", "HDF5", "text", "other"
 ]
-PICKLED = frozenset(
-    {
-        *(".bin", ".ckpt", ".dill", ".joblib", ".mar", ".p", ".pickle", ".pkl", ".pt", ".pt2", ".pth", ".ptl"),
-        ".model_state",
-    }
-)
-"""Endings under which tools open a file as a pickle, or as an archive that holds some."""
 _HEAD = 4096
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -52,7 +46,7 @@ def kind_of(path: Path) -> Kind:
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
-        return "pickle"
+        return "pickled"
     if head.startswith(b"\x93NUMPY"):
         return "NumPy"
     if head.startswith(b"\x89HDF"):
@@ -64,7 +58,7 @@ def kind_of(path: Path) -> Kind:
     if head.lstrip()[:1] in (b"{", b"[") and head.lstrip()[:2] not in (b"{%", b"{{", b"{#"):  # Jinja
         return "JSON"
     if ending in PICKLED:
-        return "pickle"  # protocols 0 and 1 have no first bytes of their own
+        return "pickled"  # protocols 0 and 1 have no first bytes of their own
     return "other" if b"\0" in head else "text"
 
 
@@ -72,7 +66,7 @@ def disguise(path: Path, kind: Kind) -> str | None:
     """What is wrong where the content is not what the name says; None where it is, or where the name says nothing."""
     ending = path.suffix.lower()
     wanted = _ENDINGS.get(ending)
-    if ending in _PLAIN and kind in ("pickle", "zip", "safetensors", "GGUF", "compressed", "HDF5"):
+    if ending in _PLAIN and kind in ("pickled", "zip", "safetensors", "GGUF", "compressed", "HDF5"):
         wanted = ("text",)
     if wanted is None or kind in wanted or path.stat().st_size == 0:
         return None

@@ -12,6 +12,13 @@ import pickletools
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+PICKLED = frozenset(
+    {
+        *(".bin", ".ckpt", ".dill", ".joblib", ".mar", ".p", ".pickle", ".pkl", ".pt", ".pt2", ".pth", ".ptl"),
+        ".model_state",
+    }
+)
+"""Endings under which tools open a file as a pickle, or as an archive that holds some."""
 _BUILTINS = ("bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set")
 _MORE_BUILTINS = ("slice", "str", "tuple", "bool")
 _STORAGES = (

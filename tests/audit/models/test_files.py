@@ -146,7 +146,7 @@ class TestWhereTheyHide:
         torch.save({"w": Runs()}, tmp_path / "runs.ckpt")
         assert faults(tmp_path) == {"planted.bin": {"unlisted_import"}, "runs.ckpt": {"dangerous_import"}}
         kinds = dict(zip(inspected(tmp_path).names, inspected(tmp_path).kinds, strict=True))
-        assert (kinds["clean.bin"], kinds["old.pt"]) == ("zip", "pickle")
+        assert (kinds["clean.bin"], kinds["old.pt"]) == ("zip", "pickled")
 
     def test_in_an_array_of_objects(self, tmp_path: Path) -> None:
         np.save(tmp_path / "objects.npy", np.array([Runs()], dtype=object), allow_pickle=True)
