@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from audit.models import Failure, Request, Response, Tabulated, decode, encode
+from audit.models import Failure, Inspected, Request, Response, Tabulated, decode, encode
 
 VERSION = 1  # of the tables, in the file's user_version; files from before versions have 0
 DAY = 86_400
@@ -171,7 +171,8 @@ class ResponseCache:
         rows = [
             (self._key(request), self._fingerprint, encode(response), moment)
             for request, response in pairs
-            if not isinstance(response, Tabulated)  # read at opening; people's data are not copied elsewhere
+            # People's data are not copied elsewhere, and files may have changed without the model changing.
+            if not isinstance(response, Tabulated | Inspected)
             and not (isinstance(response, Failure) and response.status == "failed")
         ]
         try:

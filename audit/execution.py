@@ -20,6 +20,7 @@ _NAMES = {
     "Classify": "classifying",
     "Embed": "embedding",
     "Tabulate": "reading the table",
+    "Inspect": "reading the model's files",
     "Attend": "attention",
     "Attribute": "attribution",
     "Ablate": "testing explanations",

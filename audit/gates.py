@@ -15,7 +15,7 @@ from typing import Literal
 from scipy.stats import norm
 
 from audit.config import GateConfig
-from audit.metrics import holm, more_items_for_mean, more_items_for_rate
+from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate
 from audit.results import AuditResult, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
 
 Rule = Literal["at_most", "at_least", "no_worse_than_baseline"]
@@ -36,10 +36,18 @@ class _Comparison:
     missing: str | None = None
 
     @property
+    def counted(self) -> bool:
+        """Whether the value is of all that there is: it is then at its threshold, or it is not."""
+        census = self.measurement is not None and self.measurement.interval == CENSUS
+        return census and self.value is not None and self.low == self.value == self.high
+
+    @property
     def p_value(self) -> float | None:
         """Two-sided p-value of 'the truth lies exactly at the threshold', from the side of the interval that faces it."""
         if self.value is None or self.low is None or self.high is None or self.measurement is None:
             return None
+        if self.counted:
+            return 0.0
         distance = self.threshold - self.value
         side = self.high - self.value if distance > 0 else self.value - self.low
         if distance == 0:
@@ -139,11 +147,12 @@ def _badness(m: Measurement) -> tuple[float, float, float]:
 
 
 def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
-    inside = c.low is not None and c.high is not None and c.low <= c.threshold <= c.high
+    inside = not c.counted and c.low is not None and c.high is not None and c.low <= c.threshold <= c.high
     decided = p is not None and p < 1 - confidence and not inside
     verdict: GateVerdict = "not_established"
     if decided and c.value is not None:
-        verdict = "met" if (c.value < c.threshold) == c.good_below else "not_met"
+        met = (c.value < c.threshold) == c.good_below or (c.counted and c.value == c.threshold)
+        verdict = "met" if met else "not_met"
     return GateResult(
         metric=c.metric,
         rule=c.rule,
@@ -163,6 +172,8 @@ def _reason(c: _Comparison, verdict: GateVerdict) -> str:
     if c.missing or c.value is None or c.low is None or c.high is None:
         return c.missing or "The measurement has no interval."
     side = {"met": "on the good side of", "not_met": "on the bad side of"}.get(verdict)
+    if c.counted:
+        return f"All were counted: {c.value:.3g} lies {side} {c.threshold:g}."
     interval = f"[{c.low:.3g}, {c.high:.3g}]"
     if side:
         return f"The whole interval {interval} lies {side} {c.threshold:g}."

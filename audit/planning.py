@@ -48,6 +48,7 @@ _NEEDS = {
     Capability.STATES: "show and exchange what its layers hold",
     Capability.TABULATE: "bring a table of cases with it",
     Capability.PREDICT: "predict the classes of the cases in its table",
+    Capability.FILES: "show the files that it is loaded from",
 }
 """How a lacking capability is told to people."""
 

@@ -59,7 +59,7 @@ from audit.metrics.calibration import (
 )
 from audit.metrics.corrections import benjamini_hochberg, holm
 from audit.metrics.discrimination import auroc_difference, stratified_auroc
-from audit.metrics.estimates import Estimate, not_measured
+from audit.metrics.estimates import CENSUS, Estimate, census, not_measured
 from audit.metrics.explanation_checks import (
     evidence_auprc,
     evidence_f1,
@@ -115,6 +115,7 @@ from audit.metrics.uncertainty import (
 )
 
 __all__ = [
+    "CENSUS",
     "DISTANCES",
     "FEW_CLUSTERS",
     "AlignmentChance",
@@ -144,6 +145,7 @@ __all__ = [
     "bootstrap_counts",
     "brier",
     "calibration_null",
+    "census",
     "cohen_kappa",
     "completeness_error",
     "comprehensiveness",

@@ -48,6 +48,21 @@ class Estimate:
             raise ValueError(f"the interval [{self.low}, {self.high}] does not hold the value {self.value}")
 
 
+CENSUS = "census: all counted, nothing drawn"
+"""The method of an interval without width, because the value is of everything that there is."""
+
+
+def census(successes: int, n: int, confidence: float) -> Estimate:
+    """The share of ``successes`` among all ``n`` things that there are, ``0 <= successes <= n``.
+
+    All were counted and none was drawn, so that the share has no sampling error: both ends of the interval are the share.
+    """
+    if n == 0:
+        return not_measured("there is nothing to count", confidence)
+    share = successes / n
+    return Estimate(share, share, share, n, None, confidence, CENSUS, successes)
+
+
 def not_measured(reason: str, confidence: float, n: int = 0, clusters: int | None = None) -> Estimate:
     """An estimate of nothing: no value, no interval, and the reason."""
     return Estimate(None, None, None, n, clusters, confidence, method="none", reason=reason)

@@ -18,6 +18,7 @@ from audit.models.requests import (
     Embed,
     Generate,
     Infill,
+    Inspect,
     Lens,
     Patch,
     Request,
@@ -34,6 +35,7 @@ from audit.models.responses import (
     Failure,
     Generated,
     Hidden,
+    Inspected,
     Lensed,
     Patched,
     Response,
@@ -111,6 +113,15 @@ class CanTabulate(Protocol):
     """A table of cases."""
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanInspect(Protocol):
+    """The files that the model was opened from."""
+
+    def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
         """One response a request, in order."""
         ...
 
@@ -219,6 +230,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.embed(_all(batch, Embed)))
     if isinstance(first, Tabulate) and isinstance(model, CanTabulate):
         return list(model.tabulate(_all(batch, Tabulate)))
+    if isinstance(first, Inspect) and isinstance(model, CanInspect):
+        return list(model.inspect(_all(batch, Inspect)))
     if isinstance(first, Attend) and isinstance(model, CanAttend):
         return list(model.attend(_all(batch, Attend)))
     if isinstance(first, Attribute) and isinstance(model, CanAttribute):

@@ -50,12 +50,14 @@ class CausalModel(WhiteBox):
             Capability.ATTENTION,
             Capability.ATTRIBUTE,
             Capability.EMBED,
+            Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
         }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self.weights = weights
         tokenizer, self.network = load(AutoModelForCausalLM, weights, source, options, "a causal language model")
         self._device = self.network.device
         if not _sees_only_back(self.network):

@@ -45,6 +45,7 @@ class ClassifierModel(WhiteBox):
     encoder: ClassReader
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self.weights = weights
         kind = AutoModelForSequenceClassification
         tokenizer, self.network = load(kind, weights, source, options, "a sequence classifier")
         self.classes = read_classes(self.network.config, source)
@@ -171,7 +172,7 @@ class ClassifierModel(WhiteBox):
 
 def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
     """What a classifier can be asked; ``table``: whether a table of cases came with it."""
-    known = {Capability.CLASSIFY, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES}
+    known = {Capability.CLASSIFY, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES, Capability.FILES}
     if not encoder_decoder:
         known.add(Capability.ATTENTION)
     if table:

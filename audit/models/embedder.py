@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
-from audit.models.base import ModelError
+from audit.models.base import ModelError, chunks
+from audit.models.files.inspection import FromFiles
 from audit.models.loading import describe, fingerprint, load, longest_input, unfit
 from audit.models.options import Options
-from audit.models.requests import Capability, Embed, Request
+from audit.models.requests import Capability, Embed, Inspect, Request
 from audit.models.responses import Embedded, Failure
 from audit.models.source import Weights
 from audit.models.states import BATCH_TOKENS, EMPTY, NOT_FINITE, by_length, padded, passes
@@ -56,7 +57,7 @@ class _Encoder:
         return model, {**info, "missing_keys": missing}
 
 
-class Embedder:
+class Embedder(FromFiles):
     """A transformers encoder that gives vectors.
 
     Raises:
@@ -64,20 +65,21 @@ class Embedder:
             made in a way that is not known here.
     """
 
-    capabilities = frozenset({Capability.EMBED})
+    capabilities = frozenset({Capability.EMBED, Capability.FILES})
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self.weights = weights
         self._pooling = read_pooling(weights.folder, source)
-        self._tokenizer, self._model = load(_Encoder, weights, source, options, "a sentence encoder")
-        if getattr(self._model.config, "is_encoder_decoder", False):
+        self._tokenizer, self.network = load(_Encoder, weights, source, options, "a sentence encoder")
+        if getattr(self.network.config, "is_encoder_decoder", False):
             raise ModelError(f"{source} is an encoder-decoder, not a sentence encoder; give its task as seq2seq-lm.")
         self._budget = options.batch_tokens or BATCH_TOKENS
         limits = (
             self._pooling.longest,
-            longest_input(self._model, self._tokenizer),
+            longest_input(self.network, self._tokenizer),
         )
         self._longest = min((limit for limit in limits if limit is not None), default=None)
-        facts = describe(self._model, weights, source, "feature-extraction", options, declared, self.capabilities)
+        facts = describe(self.network, weights, source, "feature-extraction", options, declared, self.capabilities)
         note = f"Vectors are the {_WORDS[self._pooling.how]}{', of length 1' if self._pooling.normalise else ''}"
         note += "." if self._pooling.stated else "; the folder does not say how they are meant to be made."
         self.facts = facts.model_copy(update={"context_length": self._longest, "notes": [*facts.notes, note]})
@@ -91,6 +93,8 @@ class Embedder:
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
         """Requests in the order of length, in groups for one call each; equal sets of requests give equal groups."""
+        if all(isinstance(r, Inspect) for r in requests):
+            return chunks(requests, 1)
         return by_length([(len(self._ids(r.text)), r) for r in requests if isinstance(r, Embed)])
 
     def embed(self, requests: Sequence[Embed]) -> list[Embedded | Failure]:
@@ -121,8 +125,8 @@ class Embedder:
 
     def _together(self, rows: Sequence[tuple[int, ...]]) -> Tensor:
         ids, mask = padded(rows, self._tokenizer.pad_token_id or 0)
-        mask = mask.to(self._model.device)
-        states = self._model(input_ids=ids.to(self._model.device), attention_mask=mask).last_hidden_state.float()
+        mask = mask.to(self.network.device)
+        states = self.network(input_ids=ids.to(self.network.device), attention_mask=mask).last_hidden_state.float()
         return pooled(states, mask, self._pooling).cpu()
 
 

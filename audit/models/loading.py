@@ -61,6 +61,7 @@ def load(
             **placed,
         )
     _check_weights(model, config, info, source, noun)
+    unused = frozenset(map(str, info.get("unexpected_keys", ())))
     if weights.adapter is not None:
         model = adapt(model, weights.adapter, source)
     with explained(beginning):
@@ -69,8 +70,12 @@ def load(
         check_runs(model, source)
     if not options.quantization and not spread(model):
         speed_up(model)
+    setattr(model, UNUSED, unused)
     return tokenizer, model
 
+
+UNUSED = "fairwitness_unused"
+"""The attribute of a loaded network that names the tensors of its files that it has no place for."""
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
 """Files of which one holds a tokenizer's vocabulary; without any, transformers makes an empty tokenizer."""

@@ -48,12 +48,14 @@ class MaskedModel(WhiteBox):
             Capability.ATTENTION,
             Capability.ATTRIBUTE,
             Capability.EMBED,
+            Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
         }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self.weights = weights
         tokenizer, self.network = load(AutoModelForMaskedLM, weights, source, options, "a masked language model")
         self.encoder = MaskedEncoder(tokenizer, options.chat_template, source)
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.encoder.mask)

@@ -28,6 +28,7 @@ class Capability(StrEnum):
     STATES = "states"  # hidden states of every layer, and a stated scalar with some of them exchanged
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
+    FILES = "files"  # what is in the files that it was opened from
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,13 @@ class Tabulate(Request):
 
     needs: ClassVar[Capability] = Capability.TABULATE
     whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect(Request):
+    """What is in the files that the model was opened from, read without loading or running any of it."""
+
+    needs: ClassVar[Capability] = Capability.FILES
 
 
 @dataclass(frozen=True, slots=True)

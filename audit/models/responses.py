@@ -106,6 +106,30 @@ class Tabulated:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspected:
+    """One entry a file in every column but the last two.
+
+    ``names`` within their folder; ``origins``: ``folder`` (the model's own), ``file`` (a single file that is the model),
+    ``converted`` (the copy that the audit made of it) or ``adapter``; ``sizes`` in bytes; ``hashes``: SHA-256; ``kinds`` by
+    the first bytes; ``tensors`` and ``templates``: how many it holds.
+    ``faults``: (number of the file, check, count, which), the checks being those of ``audit.models.files.fault``;
+    ``facts``: (number of the file, what else is to be known). ``compared``: whether the names of tensors could be
+    compared with those that the network has.
+    """
+
+    names: tuple[str, ...]
+    origins: tuple[str, ...]
+    sizes: tuple[int, ...]
+    hashes: tuple[str, ...]
+    kinds: tuple[str, ...]
+    tensors: tuple[int, ...]
+    templates: tuple[int, ...]
+    faults: tuple[tuple[int, str, int, str], ...] = ()
+    facts: tuple[tuple[int, str], ...] = ()
+    compared: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Attributed:
     """``scores``: one number a unit, in nats, with a sign but for saliency.
 
@@ -181,12 +205,13 @@ class Failure:
 
 
 Looked = Hidden | Lensed | Patched
-Response = Scored | Generated | Classified | Embedded | Tabulated | Attended | Attributed | Ablated | Looked | Failure
+Read = Tabulated | Inspected
+Response = Scored | Generated | Classified | Embedded | Read | Attended | Attributed | Ablated | Looked | Failure
 Responses = Mapping[Request, Response]
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Scored, Generated, Classified, Embedded, Tabulated, Attended, Attributed, Ablated),
+        *(Scored, Generated, Classified, Embedded, Tabulated, Inspected, Attended, Attributed, Ablated),
         *(Hidden, Lensed, Patched, Failure),
     )
 }
@@ -198,6 +223,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
     "Embedded": {"vector": np.ndarray},
     "Tabulated": {"positive": str, "truth": tuple, "predicted": tuple, "score": tuple, "texts": tuple, "groups": tuple},
+    "Inspected": {"names": tuple, "origins": tuple, "sizes": tuple, "hashes": tuple, "faults": tuple, "facts": tuple},
     "Attended": {"tokens": tuple, "prompt_tokens": int, "causal": bool, "weights": np.ndarray},
     "Attributed": {"units": tuple, "scores": tuple, "full": float | int, "empty": float | int},
     "Ablated": {"values": tuple},

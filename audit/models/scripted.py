@@ -18,6 +18,7 @@ from audit.models.requests import (
     Decision,
     Embed,
     Generate,
+    Inspect,
     Request,
     Score,
     Tabulate,
@@ -31,6 +32,7 @@ from audit.models.responses import (
     Embedded,
     Failure,
     Generated,
+    Inspected,
     Scored,
     Tabulated,
 )
@@ -49,6 +51,7 @@ ALL = frozenset(
         Capability.PREDICT,
         Capability.EMBED,
         Capability.STATES,
+        Capability.FILES,
     }
 )
 
@@ -83,6 +86,20 @@ def even_table(cases: int = 240) -> Tabulated:
     )
 
 
+def plain_files() -> Inspected:
+    """Weights, settings and a template with nothing to remark on."""
+    names = ("chat_template.jinja", "config.json", "model.safetensors")
+    return Inspected(
+        names=names,
+        origins=("folder",) * 3,
+        sizes=(300, 500, 40_000),
+        hashes=tuple(hashlib.sha256(name.encode()).hexdigest() for name in names),
+        kinds=("text", "JSON", "safetensors"),
+        tensors=(0, 0, 12),
+        templates=(1, 0, 0),
+    )
+
+
 class ScriptedModel(ScriptedInside):
     """Answers from functions of the prompt's text.
 
@@ -95,6 +112,7 @@ class ScriptedModel(ScriptedInside):
             with ``PAIR`` between its parts.
         embed: text to its vector; by default a direction that depends on the text alone, without any pattern.
         table: what it gives as its table of cases; by default predictions that have nothing to do with groups.
+        files: what it tells of its files; by default three with nothing to remark on.
         name: goes into the fingerprint, so that two scripts never share a cache.
     """
 
@@ -107,7 +125,9 @@ class ScriptedModel(ScriptedInside):
         classify: Callable[[str], Mapping[str, float]] | None = None,
         table: Tabulated | None = None,
         embed: Callable[[str], Sequence[float]] | None = None,
+        files: Inspected | None = None,
     ) -> None:
+        self._files = files
         self._embed = embed or _direction
         self._table = table
         self._score = score or (lambda prompt, continuation: -1.0 - noise(f"{prompt}|{continuation}"))
@@ -165,6 +185,10 @@ class ScriptedModel(ScriptedInside):
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The script's table."""
         return [self._table or even_table() for _ in requests]
+
+    def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
+        """The script's files."""
+        return [self._files or plain_files() for _ in requests]
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Even attention over all earlier words, two layers of two heads."""

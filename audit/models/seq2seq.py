@@ -58,12 +58,14 @@ class Seq2SeqModel(WhiteBox):
             Capability.ATTENTION,
             Capability.CROSS_ATTENTION,
             Capability.ATTRIBUTE,
+            Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
         }
     )
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
+        self.weights = weights
         tokenizer, self.network = load(
             AutoModelForSeq2SeqLM, weights, source, options, "an encoder-decoder", slow_tokenizer=True
         )

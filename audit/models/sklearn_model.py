@@ -15,9 +15,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
 from audit.models.base import ModelError, chunks
+from audit.models.files.inspection import inspect_files
 from audit.models.options import Options
-from audit.models.requests import Capability, Request, Tabulate
-from audit.models.responses import Failure, Tabulated
+from audit.models.requests import Capability, Inspect, Request, Tabulate
+from audit.models.responses import Failure, Inspected, Tabulated
 from audit.models.source import file_hash
 from audit.models.table import answer_table, role, table_facts, table_fingerprint, tabulate
 from audit.models.table_file import TableFile, as_text, hint, open_table
@@ -34,10 +35,10 @@ class SklearnModel:
         ModelError: where the file is not such a model, is not trusted, or does not fit the table.
     """
 
-    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT})
+    capabilities = frozenset({Capability.TABULATE, Capability.PREDICT, Capability.FILES})
 
     def __init__(self, source: str, options: Options, declared: dict[str, str]) -> None:
-        path = _path(source)
+        self._path = path = _path(source)
         if options.table.file is None:
             raise ModelError(
                 f"{source} needs a table of cases to be tried on: name one with model.table, with the model's features, "
@@ -53,17 +54,26 @@ class SklearnModel:
         if trusted:
             notes.append(f"The config trusts types that skops does not vouch for: {_few(trusted)}.")
         self.facts = facts.model_copy(
-            update={"architecture": _kind(model), "remote_code": bool(trusted), "notes": notes}
+            update={
+                "architecture": _kind(model),
+                "remote_code": bool(trusted),
+                "notes": notes,
+                "capabilities": sorted(self.capabilities),
+            }
         )
         self.fingerprint = table_fingerprint(self.facts, options.table, table_hash)
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
-        """One each; there is only one."""
+        """One each."""
         return chunks(requests, 1)
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         """The table with the model's predictions."""
         return [answer_table(request, self._table, *self._read_from) for request in requests]
+
+    def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
+        """What is in the model's file, read anew in each audit."""
+        return [inspect_files([("file", self._path)], None) for _ in requests]
 
 
 def refuse_pickle(source: str) -> ModelError:

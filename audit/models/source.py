@@ -50,7 +50,7 @@ class Adapter:
 class Weights:
     """A local folder that transformers can load, and what is known of its origin.
 
-    With an ``adapter``, name, hash and notes are those of both together.
+    With an ``adapter``, name, hash and notes are those of both together. ``file``: what the folder was converted from.
     """
 
     folder: Path
@@ -61,6 +61,7 @@ class Weights:
     licence: str | None
     notes: tuple[str, ...] = ()
     adapter: Adapter | None = None
+    file: Path | None = None
 
 
 def cache_folder() -> Path:
@@ -196,7 +197,7 @@ def _from_gguf(path: Path, source: str) -> Weights:
         (folder / ORIGIN_FILE).touch()  # `audit cache --prune --older-than` goes by it
     name = re.sub(r"\.(Q\d\w*|F16|F32|BF16)$", "", path.stem, flags=re.IGNORECASE)
     note = f"Quantised GGUF weights ({path.name}), dequantised to float32 once; the hash is of the GGUF file."
-    return Weights(folder, name, sha256, None, pinned=True, licence=origin["licence"], notes=(note,))
+    return Weights(folder, name, sha256, None, pinned=True, licence=origin["licence"], notes=(note,), file=path)
 
 
 def _convert_gguf(path: Path, folder: Path, source: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from audit.models.base import chunks
 from audit.models.budget import tokens_per_pass
 from audit.models.explain import Scalar, ablate_all, answered, attribute_all, together
+from audit.models.files.inspection import FromFiles
 from audit.models.forced import Forced
 from audit.models.gradients import attribute_gradients
 from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
@@ -32,7 +33,7 @@ from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidde
 from audit.results import ModelFacts
 
 
-class WhiteBox(ABC):
+class WhiteBox(FromFiles, ABC):
     """Base of the kinds of models that are opened from weights.
 
     Attributes:
@@ -106,7 +107,7 @@ class WhiteBox(ABC):
         finally:
             self.forget()
 
-    def forget(self) -> None:  # noqa: B027  # most kinds keep nothing
+    def forget(self) -> None:  # most kinds keep nothing
         """Let go of what was computed with other weights and kept for the next call."""
 
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:

@@ -35,6 +35,8 @@ from audit.models import (
     Generate,
     Generated,
     Hidden,
+    Inspect,
+    Inspected,
     Lens,
     Lensed,
     Model,
@@ -197,6 +199,10 @@ class CountingModel(ScriptedModel):
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
         self._count(requests)
         return super().tabulate(requests)
+
+    def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
+        self._count(requests)
+        return super().inspect(requests)
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         self._count(requests)

@@ -371,11 +371,15 @@ FORBIDDEN = re.compile(
 )
 
 
+# It names what it looks for in the files of others; that it imports none of it is tested with all other modules.
+NAMES_THEM = ROOT / "audit" / "models" / "files" / "pickles.py"
+
+
 def test_no_pickle_and_no_code_from_data() -> None:
     found = []
     for package in ("audit", "probes", "reports"):
         for path in sorted((ROOT / package).rglob("*")):
-            if path.suffix in (".py", ".js", ".j2", ".html"):
+            if path.suffix in (".py", ".js", ".j2", ".html") and path != NAMES_THEM:
                 lines = path.read_text(encoding="utf-8").splitlines()
                 found += [f"{path}:{i}: {line}" for i, line in enumerate(lines, 1) if FORBIDDEN.search(line)]
     assert found == []

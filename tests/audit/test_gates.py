@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from audit.config import GateConfig
 from audit.gates import judge, verdict
-from audit.metrics import Estimate, mean, rate
+from audit.metrics import Estimate, census, mean, rate
 from audit.results import AuditResult, GateResult, Measurement, ProbeRun
 from tests.audit.support import measurement, probe_run, result_of, without_collecting
 
@@ -110,6 +110,24 @@ def test_interval_without_width_is_decided() -> None:
     assert one(exact, at_most=0.51).verdict == "met"
     assert one(exact, at_most=0.49).verdict == "not_met"
     assert one(exact, at_least=0.5).verdict == "not_established"
+
+
+@pytest.mark.parametrize(
+    ("found", "rule", "threshold", "expected"),
+    [
+        (0, "at_most", 0.0, "met"),
+        (1, "at_most", 0.0, "not_met"),
+        (2, "at_most", 0.5, "met"),
+        (4, "at_least", 1.0, "met"),
+        (3, "at_least", 1.0, "not_met"),
+    ],
+)
+def test_a_census_is_always_decided(found: int, rule: str, threshold: float, expected: str) -> None:
+    """Of what was counted whole the value itself is at its threshold or is not, unlike that of a sample."""
+    counted = census(found, 4, 0.95)
+    gate = one(estimated(NAME, counted, interval=counted.method), **{rule: threshold})
+    assert gate.verdict == expected
+    assert one(estimated(NAME, counted, interval="bootstrap"), **{rule: found / 4}).verdict == "not_established"
 
 
 def test_reason_says_where_the_interval_lies() -> None:

@@ -27,6 +27,8 @@ from audit.models import (
     Generate,
     Generated,
     Hidden,
+    Inspect,
+    Inspected,
     Judge,
     Lens,
     Lensed,
@@ -183,6 +185,9 @@ class FailingModel(ScriptedModel):
         return [self.failure for _ in requests]
 
     def tabulate(self, requests: Sequence[Tabulate]) -> list[Tabulated | Failure]:
+        return [self.failure for _ in requests]
+
+    def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
         return [self.failure for _ in requests]
 
     def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:

@@ -256,9 +256,9 @@ class TestFacts:
         assert not classifier.facts.chat_template
 
     def test_capabilities(self, classifier: ClassifierModel) -> None:
-        inside = {Capability.ATTENTION, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES}
+        inside = {Capability.ATTENTION, Capability.ATTRIBUTE, Capability.FILES, Capability.GRADIENT, Capability.STATES}
         assert classifier.capabilities == {Capability.CLASSIFY, *inside}
-        assert classifier.facts.capabilities == ["attention", "attribute", "classify", "gradient", "states"]
+        assert classifier.facts.capabilities == ["attention", "attribute", "classify", "files", "gradient", "states"]
 
     def test_another_name_of_a_class_is_another_model(
         self, classifier: ClassifierModel, folder: Path, tmp_path: Path

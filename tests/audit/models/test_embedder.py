@@ -77,7 +77,7 @@ def states(folder: Path, text: str) -> torch.Tensor:
 def test_what_it_is(plain: Path) -> None:
     model = opened(plain)
     assert infer_task(plain) == "feature-extraction"
-    assert model.capabilities == {Capability.EMBED}
+    assert model.capabilities == {Capability.EMBED, Capability.FILES}
     assert model.facts.kind == "feature-extraction"
     assert model.facts.context_length == LONGEST
     assert any("does not say how they are meant" in note for note in model.facts.notes)

@@ -93,7 +93,7 @@ def test_facts(place: Path) -> None:
     )
     assert facts.weights_sha256 == file_hash([Path("m.skops")])
     assert file_hash([Path("cases.csv")]) in facts.notes[0]
-    assert facts.capabilities == [Capability.PREDICT, Capability.TABULATE]
+    assert facts.capabilities == [Capability.FILES, Capability.PREDICT, Capability.TABULATE]
 
 
 def test_the_fingerprint_follows_model_and_table(place: Path) -> None:
