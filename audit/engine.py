@@ -107,7 +107,7 @@ def run_audit(
     """
     start = time.perf_counter()
     lacks = model.lacks if isinstance(model, SaysWhyNot) else {}
-    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks)
+    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype)
     identity = audit_id(model, planned, config)
     folder, created = _open_folder(settings, model.facts.name, identity)
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")

@@ -17,10 +17,12 @@ from audit.models.base import (
     Unavailable,
     answer,
     chunks,
+    groups,
 )
 from audit.models.requests import (
     GRADIENT_METHODS,
     Ablate,
+    Again,
     Attend,
     Attribute,
     Capability,
@@ -41,6 +43,7 @@ from audit.models.requests import (
     States,
     Tabulate,
     Unit,
+    Way,
     prompt_text,
     user,
 )
@@ -67,6 +70,7 @@ __all__ = [
     "GRADIENT_METHODS",
     "Ablate",
     "Ablated",
+    "Again",
     "AnswersApart",
     "Attend",
     "Attended",
@@ -114,10 +118,12 @@ __all__ = [
     "Tabulated",
     "Unavailable",
     "Unit",
+    "Way",
     "answer",
     "chunks",
     "decode",
     "encode",
+    "groups",
     "prompt_text",
     "user",
 ]

@@ -64,6 +64,8 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "rerun_endings": ("prompt",),
+    "rerun_prompts": ("prompt",),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
