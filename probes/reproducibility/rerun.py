@@ -32,7 +32,7 @@ class RerunOptions(ProbeOptions):
         description="How far a log-likelihood may move, in nats, besides 3e-5 of its size; by default 0.001, and 0.5 where "
         "the model's number format is half precision, quantised or not known.",
     )
-    tokens: int = Field(16, ge=1, description="The most tokens that the model writes for an answer.")
+    tokens: int = Field(12, ge=1, description="The most tokens that the model writes for an answer.")
     temperature: float = Field(0.8, gt=0, description="Of the answers that are sampled with a fixed seed.")
 
 
@@ -54,9 +54,8 @@ class Rerun(Probe):
         "it is within the tolerance of the number format. Intervals are Wilson's, clustered by item."
     )
     citation = (
-        "Own items and method. That answers can depend on what else is in the batch, and why, is described in Thinking "
-        "Machines Lab, Defeating Nondeterminism in LLM Inference, 2025; Yuan et al. 2025 (arXiv:2506.09501) measure what "
-        "it does to evaluations."
+        "Own items and method. Yuan et al. 2025 (arXiv:2506.09501) measure what batch size and number format do to the "
+        "answers and the benchmark scores of language models."
     )
     limits = (
         "Short English texts, three kinds of company and one machine. It does not show what another machine, other "
@@ -67,7 +66,7 @@ class Rerun(Probe):
     either = True
     alternative = "Reruns of tables and classifiers are not compared here; audit verify asks a classifier again."
     options = RerunOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 18, "standard": 48, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 48, "full": None}
     stratum = "kind"
     metrics = (
         Metric(

@@ -10,7 +10,7 @@ from probes.base import Probe, percent
 from probes.reproducibility.rerun_answers import WAYS, Comparison
 from probes.reproducibility.rerun_measures import SHARES, moved_by_way, unnoticed
 
-FEWEST = 3  # items below which nothing is called the same
+FEWEST = 2  # items below which nothing is called the same
 TELLING = 0.5  # share of different items with one answer from which on the same answer again says nothing
 OFTEN = 0.1  # share of moved answers from which on a problem is more than a small one
 SHOWN = 5
