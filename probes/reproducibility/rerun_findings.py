@@ -38,7 +38,7 @@ def findings(
     texts = [c for c in found if c.ask.kind != "likelihood"]
     scores = [c for c in found if c.ask.kind == "likelihood"]
     return [
-        _finding(kind, "texts", "answers that it writes", texts, written, confidence),
+        _finding(kind, "texts", "written answers", texts, written, confidence),
         _finding(kind, "likelihoods", "log-likelihoods", scores, likely, confidence),
     ]
 
@@ -79,7 +79,7 @@ def _unmoved(scored: Sequence[Comparison], used: Sequence[Measurement]) -> tuple
     if max(levels, default=0.0) >= TELLING:
         return "unclear", beginning + ", but it gives different texts the same ones too, so that this says little."
     if len({c.ask.item["id"] for c in scored}) < FEWEST:
-        return "unclear", beginning + ", but only {texts} different texts were asked."
+        return "unclear", beginning + ", but too few different texts were asked to say more: {texts}."
     further = " The largest change was {largest} nats, within rounding." if _largest(scored) else ""
     return "no_problem_found", (
         beginning + ", on {texts} different texts." + further + " Had more than {share} of such texts been answered "
