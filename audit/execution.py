@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit.cache import ResponseCache
-from audit.models import AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode, groups
+from audit.models import Again, AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode, groups
 from audit.models.faults import LESS_MEMORY, free_memory, out_of_memory
 from audit.progress import Progress
 
@@ -92,6 +92,8 @@ class Answers:
         progress.begin(label, len(pool))
         missing = []
         apart = isinstance(model, AnswersApart)
+        if not apart and len(stored) < len(pool) and isinstance(pool[0], Again):
+            stored = {}  # askings that are set against one another are of one run, all kept or all anew
         if apart:
             self.responses.update(stored)
             self.counts["from_cache"] += len(stored)

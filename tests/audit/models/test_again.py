@@ -134,3 +134,15 @@ def test_the_first_answer_is_never_taken_for_the_second(tmp_path) -> None:  # ty
         assert len(model.heard) == before + 1
         Answers().fill(model, cache, [Again(r, "same") for r in SCORES], Silent())  # kept like any other answer
         assert len(model.heard) == before + 1
+
+
+def test_askings_that_are_compared_are_of_one_run(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    class Apart(Listening):
+        answers_apart = True
+
+    for model, anew in ((Listening(), 24), (Apart(), 20)):  # what a server answered was paid for
+        with ResponseCache(tmp_path / type(model).__name__, model.fingerprint) as cache:
+            Answers().fill(model, cache, in_every_way(SCORES[:1]), Silent())
+            more = Answers()
+            more.fill(model, cache, in_every_way(SCORES), Silent())
+        assert (more.counts["computed"], more.counts["from_cache"]) == (anew, 24 - anew)
