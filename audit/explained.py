@@ -27,8 +27,10 @@ from probes.explainability.single import (
     verdict,
 )
 from reports.explanation import Told, render_explanation
-from reports.text import factor, number, visible
+from reports.text import factor, likelihood, number, visible
 
+RARE = 0.05  # below which the answers together are hardly what the model would say
+SMALL = math.log(1.25)  # a gain below which even marks that hold up tell of little, in nats
 _PROBE = "explainability.attribution"
 
 
@@ -70,6 +72,11 @@ class Explanation:
         return self.attributed.scores if self.attributed else ()
 
     @property
+    def likely(self) -> list[str]:
+        """log p of the answer, and of the other answer, in print."""
+        return [f"{value:.3f}{likelihood(value)}" for value in self.likelihoods]
+
+    @property
     def f(self) -> float | None:
         """log p(answer) - log p(other answer), or log p(answer) where there is no other, in nats."""
         return self.attributed.full if self.attributed else None
@@ -107,16 +114,23 @@ class Explanation:
         return _sentence(self)
 
     @property
+    def signed(self) -> bool:
+        """Whether a score says which way its unit pushes, in nats."""
+        return self.question.method not in WITHOUT_SIGN
+
+    @property
     def meaning(self) -> str:
         """What the gain says; empty where nothing was tested."""
         if self.test is None:
             return ""
         quantity = "odds" if self.question.contrast is not None else "probability"
-        times = factor(abs(self.test.gain))
-        more = f"{times} times as far as" if self.test.gain > 0 else f"less far, by a factor of {times}, than"
+        better = self.test.gain > 0
+        far = f"{factor(abs(self.test.gain))} times {'' if better else 'smaller than '}that of random ones"
+        shown = self.verdict != "not supported"
+        alone = "One text has no interval: this holds for this text alone." if shown else "Chance often does as well."
         return (
-            f"Gain over random orders: {self.test.gain:+.2f} nats. On average the marked {self.question.unit}s moved the "
-            f"{quantity} of the answer {more} random ones. One text has no interval: this holds for this text alone."
+            f"Gain over random orders: {self.test.gain:+.2f} nats. The marked {self.question.unit}s changed the {quantity} "
+            f"of the answer by a factor that was on average {far}. {alone}"
         )
 
     @property
@@ -128,7 +142,7 @@ class Explanation:
         """The units with the largest scores of either sign, the largest first."""
         rows = []
         for position, (unit, score) in enumerate(zip(self.units, self.scores, strict=True)):
-            pushes = "" if self.question.method in WITHOUT_SIGN else "+ towards" if score > 0 else "- away"
+            pushes = "" if not self.signed else "+ towards" if score > 0 else "- away"
             rows.append(Strongest(position, visible(unit), pushes if score else "", score))
         return sorted(rows, key=lambda row: (-abs(row.score), row.position))[:count]
 
@@ -187,6 +201,7 @@ class Explanation:
             **({} if asked.method in GRADIENT_METHODS else {"baseline": f"{asked.unit} deleted"}),
             "tokens": list(found.units),
             "scores": [round(score, 4) for score in found.scores],
+            **({"signed": False} if not self.signed else {}),
             "target": asked.answer.strip(),
             **({} if asked.contrast is None else {"contrast": asked.contrast.strip()}),
             "f_full": round(found.full, 4),
@@ -205,6 +220,8 @@ class Explanation:
                 "comprehensiveness": round(test.comprehensiveness, 4),
                 "sufficiency": round(test.sufficiency, 4),
                 "gain": round(test.gain, 4),
+                "p": round(test.p, 4),
+                "here": self.verdict,
             }
         return _record("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
 
@@ -313,15 +330,15 @@ def _sentence(e: Explanation) -> str:
     beaten = f"{test.orders - test.at_least} of {test.orders} {random}"
     if e.verdict == "supported":
         return (
-            f"The marked {unit} hold up: deleting them, and keeping nothing else, moved the answer further than {beaten} "
-            f"did ({p})."
+            f"The marked {unit} hold up: tested by deleting them and by keeping them alone, they mattered more to the answer "
+            f"than {beaten} ({p})."
         )
     if e.verdict == "weak":
         return (
-            f"The marked {unit} hold up in part: they moved the answer further than {beaten} did ({p}), but the scores do "
+            f"The marked {unit} hold up in part: they mattered more to the answer than {beaten} ({p}), but the scores do "
             f"not add up to what they share out (error {number(found.error)}; {MOST_ERROR} is allowed)."
         )
-    as_far = f"{test.at_least} of {test.orders} {random} moved it as far or further ({p}; {LEVEL} is needed)"
+    as_far = f"{test.at_least} of {test.orders} {random} mattered as much or more ({p}; {LEVEL} or less is needed)"
     if test.gain > 0:
         return f"It is not shown that the marked {unit} drove the answer: {as_far}."
     return f"Do not rely on the marked {unit}: {as_far}."
@@ -334,9 +351,14 @@ def _warnings(e: Explanation) -> list[str]:
         said.append(f"The model prefers {other[0]}: this explains an answer that it would not choose between the two.")
     elif e.preferred is False:
         said.append(
-            f"{answer} is not the model's first choice here: this explains an answer that it would not give by itself."
+            f"{answer} is not the model's first choice here: it would say this in other words, or something else. "
+            "Comparing with another answer says more."
         )
-    if asked.method in WITHOUT_SIGN and any(e.scores):
+    if other and max(e.likelihoods) <= 0 and sum(map(math.exp, e.likelihoods)) < RARE:
+        said.append("The model would hardly give either answer in these words; see how likely they are.")
+    if e.verdict in ("supported", "weak") and (e.gain or 0) < SMALL:
+        said.append(f"The effect is small: little of the answer hangs on the {asked.unit}s of this text.")
+    if not e.signed and any(e.scores):
         said.append(f"Scores of {asked.method} say how much a {asked.unit} matters, not which way it pushes.")
     return said
 
@@ -351,8 +373,8 @@ def _outlook(e: Explanation) -> Outlook:
 
 def told(e: Explanation) -> Told:
     """What the page says above the picture."""
-    asked, names = e.question, ("log p of the answer", "log p of the other answer")
-    facts = [(name, f"{value:.3f} nats") for name, value in zip(names, e.likelihoods, strict=False)]
+    asked, names = e.question, ("log p of the answer (nats)", "log p of the other answer (nats)")
+    facts = list(zip(names, e.likely, strict=False))
     if e.f is not None and asked.contrast is not None:
         facts.append(("f, their difference", f"{e.f:+.3f} nats"))
     facts += [("method", LABELS[asked.method]), ("unit", asked.unit), ("seed", str(asked.seed))]

@@ -201,6 +201,9 @@ def attention(
 
 def check_question(prompt: Prompt, answer: str, instead: str | None) -> None:
     """Raise ``ExplainError`` for what no model could be asked."""
+    given: tuple[object, ...] = (prompt, answer, instead)  # in a notebook anything may come
+    if not all(isinstance(value, kind) for value, kind in zip(given, (Sequence, str, str | None), strict=True)):
+        raise ExplainError('Prompt and answers must be texts, also where they are numbers: "4".')
     text = prompt if isinstance(prompt, str) else prompt[-1].content if prompt else ""
     if not text.strip():
         raise ExplainError("The prompt is empty: it has nothing that could have driven the answer.")

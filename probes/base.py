@@ -131,14 +131,13 @@ class Probe(ABC):
     follows: ClassVar[tuple[str, ...]] = ()
     """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``.
 
-    A pattern that begins with ``!`` takes away from the others."""
+    A pattern that begins with ``!`` takes away what those before it let in: of all that fit, the last decides."""
 
     @classmethod
     def comes_after(cls, probe: str) -> bool:
         """Whether this probe uses the outcome of the probe of that id."""
-        return any(fnmatchcase(probe, p) for p in cls.follows) and not any(
-            fnmatchcase(probe, p[1:]) for p in cls.follows if p.startswith("!")
-        )
+        fitting = [p for p in cls.follows if fnmatchcase(probe, p.removeprefix("!"))]
+        return bool(fitting) and not fitting[-1].startswith("!")
 
     @classmethod
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:

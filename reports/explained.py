@@ -10,7 +10,8 @@ with these names in its context:
 - ``views``: ``explained(records)``;
 - ``evidence``: ``packed(records)`` of the same records (``reports.evidence``);
 - ``linked``: whether the page holds the list of records, to which the pictures then link;
-- ``assets``: ``assets(STYLES, SCRIPTS)`` (``reports.page``).
+- ``assets``: ``assets(STYLES, SCRIPTS)`` (``reports.page``);
+- ``probes``, where there are some: those of the report, whose findings on attention stand beside its pictures.
 
 Without attention and without ``by_token`` nothing needs a script: ``explanations_data.html``, ``evidence`` and
 ``SCRIPTS`` can then be left out.

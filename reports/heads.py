@@ -16,6 +16,7 @@ from reports.viewers import spelled
 MOST_EXAMPLES = 60
 MOST_WEIGHTS = 64_000_000  # bytes of one example; more would stop a browser
 MOST_PAIRS = 10
+LEAST = 2  # of 255: a smaller share is printed as 0.00
 MOST_HEADS = 12
 
 
@@ -39,7 +40,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Looked:
-    """One example of the viewer, in words; ``pairs`` are the largest weights of its rollout."""
+    """One example of the viewer, in words; ``pairs`` are the largest weights of its rollout, if ``rolled``."""
 
     anchor: str
     record: Record
@@ -47,6 +48,7 @@ class Looked:
     missing: list[str]
     roles: list[Role]
     pairs: list[Pair]
+    rolled: bool
 
 
 def _shape(detail: dict[str, Any]) -> tuple[list[str], list[str], int] | None:
@@ -72,7 +74,11 @@ def _pairs(detail: dict[str, Any], rows: list[str], columns: list[str], size: in
     causal = detail["causal"]
     places = [(r, c) for r in range(len(rows)) for c in range(r + 1 if causal else len(columns))]
     # The first token draws what has no other place, and each token draws on itself: neither says anything of a text.
-    told = [(w, r, c) for w, (r, c) in zip(rolled, places, strict=True) if c > 0 and (r != c or rows is not columns)]
+    told = [
+        (w, r, c)
+        for w, (r, c) in zip(rolled, places, strict=True)
+        if w >= LEAST and c > 0 and (r != c or rows is not columns)
+    ]
     best = sorted(told, key=lambda entry: (-entry[0], entry[1:]))[:MOST_PAIRS]
     return [Pair(spelled(rows[r]), spelled(columns[c]), w / 255) for w, r, c in best]
 
@@ -120,7 +126,13 @@ def _one(record: Record, tested: Sequence[Record]) -> Looked | None:
     shown = cleaned(record.model_copy(update={"detail": bare}), 4000)
     missing = texts(shown.detail.get("missing")) or []
     return Looked(
-        anchor(record), shown, text(shown.detail.get("caption")), missing, _roles(record.detail, tested), pairs
+        anchor(record),
+        shown,
+        text(shown.detail.get("caption")),
+        missing,
+        _roles(record.detail, tested),
+        pairs,
+        rolled=unpacked(record.detail.get("rollout"), size) is not None,
     )
 
 

@@ -77,6 +77,14 @@ def factor(nats: float) -> str:
     return f"{times:.0f}" if times >= 10 else number(times)
 
 
+def likelihood(log_p: float) -> str:
+    """A probability in percent, in brackets behind its logarithm; empty where that is none."""
+    if log_p > 0:
+        return ""
+    percent = 100 * math.exp(log_p)
+    return f" ({percent:{'.0f' if percent >= 10 else '.2g'}}%)" if percent >= 0.01 else " (less than 0.01%)"
+
+
 def count(value: int | None) -> str:
     """A whole number with thousands separators."""
     return "–" if value is None else f"{value:,}"

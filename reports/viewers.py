@@ -18,12 +18,19 @@ MOST_ANSWER_TOKENS = 200
 MOST_METHODS = 12
 LEVELS = 5
 VERDICTS = ("supported", "weak", "not supported", "not tested")
+UNITS = ("word", "token", "segment")
 NOTHING_FOUND = "no explanation found: all scores are zero"
 # Facts of an attribution that are printed under it, in this order.
 _WORDS = ("target", "contrast", "baseline", "unit")
 _NUMBERS = ("f_full", "f_empty", "comprehensiveness", "sufficiency")
 # What the name of a method must hold to have a blind spot of its own.
-_FAMILIES = (("gradient", "gradient"), ("attention", "attention"), ("rollout", "attention"), ("shap", "shapley"))
+_FAMILIES = (
+    ("gradient", "gradient"),
+    ("saliency", "gradient"),
+    ("attention", "attention"),
+    ("rollout", "attention"),
+    ("shap", "shapley"),
+)
 _ONE_BY_ONE = ("leave one out", "leave-one-out", "occlusion", "ablation", "deletion")
 
 
@@ -52,7 +59,9 @@ class Picture:
     """What one method says of one answer; without ``tokens`` there is no picture and ``reason`` says why.
 
     ``verdict`` is of the method over the whole audit, ``gain`` what its test gave for this text, in nats; ``error``
-    how far the scores miss the change that they should add up to. ``blind`` names what such a picture does not show.
+    how far the scores miss the change that they should add up to. ``here`` and ``p`` are of a test of this text by itself.
+    ``unit`` is what each token stands for; ``signed``: whether a score says which way it pushes. ``blind`` names what
+    such a picture does not show.
     """
 
     method: str
@@ -62,6 +71,15 @@ class Picture:
     reason: str | None
     tokens: list[Token]
     blind: str
+    unit: str
+    here: str | None
+    p: float | None
+    signed: bool
+
+    @property
+    def fails_here(self) -> bool:
+        """Whether random words did as well on this very text, however the method does over the audit."""
+        return self.gain is not None and (self.gain <= 0 or self.here == "not supported")
 
 
 @dataclass(frozen=True)
@@ -113,10 +131,10 @@ def _blind(method: str) -> str:
     return next((family for part, family in _FAMILIES if part in name), "any")
 
 
-def _picture(names: Sequence[str], detail: dict[str, Any]) -> Picture | None:
+def _picture(names: Sequence[str], detail: dict[str, Any], unit: str) -> Picture | None:
     """The picture of a method, or why it has none; None where the material is malformed."""
     method = text(detail.get("method")) or "?"
-    verdict = detail.get("verdict") if detail.get("verdict") in VERDICTS else None
+    verdict, here = (detail.get(key) if detail.get(key) in VERDICTS else None for key in ("verdict", "here"))
     gain, error = finite(detail.get("gain")), finite(detail.get("error"))
     reason, scores = text(detail.get("reason")), numbers(detail.get("scores"), len(names))
     if reason is None and scores is None:
@@ -124,7 +142,8 @@ def _picture(names: Sequence[str], detail: dict[str, Any]) -> Picture | None:
     if reason is None and not any(scores or ()):
         reason = NOTHING_FOUND
     tokens = [] if reason is not None or scores is None else drawn(names, scores)[:MOST_TOKENS]
-    return Picture(method, verdict, gain, error, reason, tokens, _blind(method))
+    p, signed = finite(detail.get("p")), detail.get("signed") is not False
+    return Picture(method, verdict, gain, error, reason, tokens, _blind(method), unit, here, p, signed)
 
 
 def _by_token(names: Sequence[str], detail: dict[str, Any]) -> list[AnswerToken]:
@@ -144,12 +163,13 @@ def _one(record: Record) -> Attribution | None:
     shown = cleaned(record, 4000)
     detail = shown.detail
     names = texts(detail.get("tokens"))
-    picture = None if names is None else _picture(names, detail)
+    unit = next((unit for unit in UNITS if unit == detail.get("unit")), "word")
+    picture = None if names is None else _picture(names, detail, unit)
     if names is None or picture is None:
         return None
     given = detail.get("others")
     others = given[:MOST_METHODS] if isinstance(given, list) else []
-    pictures = [_picture(names, other) for other in others if isinstance(other, dict)]
+    pictures = [_picture(names, other, unit) for other in others if isinstance(other, dict)]
     facts = [(key, words) for key in _WORDS if (words := text(detail.get(key))) is not None]
     facts += [(key, number(value)) for key in _NUMBERS if (value := finite(detail.get(key))) is not None]
     return Attribution(

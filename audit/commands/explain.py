@@ -14,7 +14,7 @@ from rich.text import Text
 
 from audit.api import option_problems
 from audit.commands.ends import INCOMPLETE, USAGE, stop
-from audit.explained import Explanation
+from audit.explained import AttentionView, Explanation
 from audit.explaining import (
     METHODS,
     UNITS,
@@ -44,10 +44,10 @@ def explain_command(
     record: Annotated[
         str | None, typer.Option(metavar="RESULT/PROBE/RECORD-ID", help="A record of an audit instead.")
     ] = None,
-    method: Annotated[str, typer.Option(help=f"{METHODS[0]}, {METHODS[1]}, … (docs/explainability.md).")] = METHODS[0],
-    unit: Annotated[str, typer.Option(help="What gets a score each: word, token or segment.")] = UNITS[0],
+    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}.")] = METHODS[0],
+    unit: Annotated[str, typer.Option(help="What gets a score: word, token or segment.")] = UNITS[0],
     chat: Annotated[
-        bool | None, typer.Option("--chat/--raw", help="Question, or text to go on with; by the model's template.")
+        bool | None, typer.Option("--chat/--raw", help="Question to a chat model, or text to go on with.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="PAGE.html", help="Also draw a page with the attention.")
@@ -56,7 +56,10 @@ def explain_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """What drove an answer? Example: audit explain model.yaml --prompt 2+2= --answer 4."""
+    """What drove an answer, and does that hold up?
+
+    Example: audit explain model.yaml --prompt "What is the capital of France?" --answer Paris
+    """
     given = {"--prompt": prompt, "--answer": answer, "--instead": instead, "--chat/--raw": chat}
     _check_options(record, given, output, device)
     try:
@@ -74,7 +77,7 @@ def explain_command(
                     model, prompt or "", answer or "", instead,
                     method=how, unit=of, chat=chat, seed=seed, progress=progress,
                 )  # fmt: skip
-            page = None if output is None else _draw(model, found, output, progress)
+            view = None if output is None else _seen(model, found, progress)
     except ExplainError as error:
         stop(str(error), USAGE)
     except Unfinished as error:
@@ -83,17 +86,24 @@ def explain_command(
         stop("Stopped. What was finished is kept, and asking again goes on.", INCOMPLETE)
     if as_json:
         print(to_json(found.data()), end="")
-        return
-    _tell(found)
-    if page is not None:
-        print(f"Page: {page}")
+    else:
+        _tell(found)
+    if output is not None:
+        try:
+            page = found.save(output, view)
+        except OSError as error:  # what was found has been told
+            stop(f"The page {output} cannot be written: {error.strerror}.", USAGE)
+        if not as_json:
+            print(f"Page: {page}")
 
 
 def _check_options(record: str | None, given: Mapping[str, object], output: Path | None, device: str | None) -> None:
     wrong = option_problems((), (), None, None, None, device, None)
     if record is not None:
         wrong += [
-            f"{name} goes with --prompt and --answer, not with --record." for name, v in given.items() if v is not None
+            f"The record says what was asked: leave out {name}, or --record."
+            for name, v in given.items()
+            if v is not None
         ]
     else:
         wrong += [f"Give {name}, or --record." for name in ("--prompt", "--answer") if given[name] is None]
@@ -103,15 +113,14 @@ def _check_options(record: str | None, given: Mapping[str, object], output: Path
         stop("\n".join(wrong), USAGE)
 
 
-def _draw(model: Model, found: Explanation, output: Path, progress: Progress) -> Path:
-    """The page, with the attention where the model shows it."""
-    view = None
+def _seen(model: Model, found: Explanation, progress: Progress) -> AttentionView | None:
+    """The attention for the page, where the model shows it."""
     if shows_attention(model):
         try:
-            view = attention(model, found.question.prompt, found.question.answer)
+            return attention(model, found.question.prompt, found.question.answer)
         except (ExplainError, Unfinished) as error:  # the explanation stands without it
             progress.say(str(error))
-    return found.save(output, view)
+    return None
 
 
 def _tell(found: Explanation) -> None:
@@ -126,7 +135,7 @@ def _tell(found: Explanation) -> None:
         table.add_column("Position", justify="right")
         table.add_column(found.question.unit.capitalize(), overflow="fold")
         table.add_column("Pushes", no_wrap=True)
-        table.add_column("Score (nats)", justify="right", no_wrap=True)
+        table.add_column("Score (nats)" if found.signed else "Score", justify="right", no_wrap=True)
         for row in rows:
             table.add_row(str(row.position), Text(row.text), row.pushes, f"{row.score:+.3f}")
         console.print(table)
@@ -139,7 +148,7 @@ def _tell(found: Explanation) -> None:
 
 def _numbers(found: Explanation) -> str:
     names = ("log p of the answer", "of the other answer")
-    parts = [f"{name} {value:.3f}" for name, value in zip(names, found.likelihoods, strict=False)]
+    parts = [f"{name} {value}" for name, value in zip(names, found.likely, strict=False)]
     if found.f is not None:
         parts.append(f"f {found.f:+.3f}")
     return f"{', '.join(parts)} (nats)" if parts else "log p is not a number"

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from audit.models.attending import Look, Text
 from audit.models.base import ModelError
 from audit.models.budget import tokens_per_pass
-from audit.models.explain import DecisionScalar, Scalar
+from audit.models.explain import JOINED, DecisionScalar, Scalar
 from audit.models.forced import Forced, read_tokens
 from audit.models.generator import Generator, Task
 from audit.models.growing import bytes_per_token
@@ -185,6 +185,8 @@ class CausalModel(WhiteBox):
         return [self._seen(request) for request in requests]
 
     def _seen(self, request: Attend) -> Attended | Failure:
+        if request.part != "self":
+            return Failure("failed", f"A causal language model has no {request.part} attention apart from its own.")
         context, target = self.encoder.pair(request.prompt, request.continuation)
         ids = context + target
         failure = unfit(len(ids), self._context_length)
@@ -220,9 +222,10 @@ class CausalModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
-        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        pairs = [self.encoder.pair(request.prompt, answer) for answer in answers]
+        pairs = [self.encoder.pair(request.prompt, answer) for answer in request.endings]
         failures = [self._unfit(Continuation(tuple(context), tuple(target))) for context, target in pairs]
+        if any(self.encoder.joins(request.prompt, answer) for answer in request.endings):
+            return JOINED
         return next((failure for failure in failures if failure is not None), None)
 
 

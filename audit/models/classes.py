@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audit.models.base import ModelError
-from audit.models.loading import context_length
+from audit.models.loading import longest_input
 from audit.models.requests import Message, Prompt, Unit, plain_chat
 from audit.models.responses import Failure
 from audit.models.scorer import Continuation, Likelihood
@@ -82,7 +82,7 @@ class ClassReader:
         self.tokenizer = tokenizer
         self.classes = classes
         self.budget = budget
-        self.limit = _longest(model, tokenizer)
+        self.limit = longest_input(model, tokenizer)
         self._accepts = set(inspect.signature(model.forward).parameters)
         self._pad = _padding_token(model.config.get_text_config(), tokenizer)
         self.pads = self._pad is not None
@@ -211,15 +211,3 @@ def _padding_token(config: Any, tokenizer: Any) -> int | None:
     if getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = tokenizer.pad_token_id
     return None if config.pad_token_id is None else int(config.pad_token_id)
-
-
-def _longest(model: Any, tokenizer: Any) -> int | None:
-    """The most tokens that the model reads, from its positions and its tokenizer."""
-    limits = [context_length(model.config)]
-    for name, module in model.named_modules():
-        # RoBERTa and its kin count positions from after the padding token's.
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            limits.append(module.num_embeddings - module.padding_idx - 1)
-    named = int(tokenizer.model_max_length)  # 10^30 where the tokenizer names none
-    limits.append(named if named < 10**9 else None)
-    return min((limit for limit in limits if limit is not None), default=None)

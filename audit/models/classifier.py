@@ -163,8 +163,7 @@ class ClassifierModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value: its endings must be classes of the model."""
-        named = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        strange = next((name.strip() for name in named if name.strip() not in self.classes.labels), None)
+        strange = next((name.strip() for name in request.endings if name.strip() not in self.classes.labels), None)
         if strange is not None:
             return Failure("failed", f"{strange} is none of the model's classes: {', '.join(self.classes.labels)}.")
         return self.reader.unfit(self.reader.ids(plain_text(request.prompt)))

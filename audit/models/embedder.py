@@ -13,8 +13,7 @@ from torch import Tensor
 from transformers import AutoModel
 
 from audit.models.base import ModelError
-from audit.models.loading import context_length, describe, fingerprint, load, unfit
-from audit.models.masked_rows import longest_input
+from audit.models.loading import describe, fingerprint, load, longest_input, unfit
 from audit.models.options import Options
 from audit.models.requests import Capability, Embed, Request
 from audit.models.responses import Embedded, Failure
@@ -75,7 +74,7 @@ class Embedder:
         self._budget = options.batch_tokens or BATCH_TOKENS
         limits = (
             self._pooling.longest,
-            longest_input(self._model, self._tokenizer, context_length(self._model.config)),
+            longest_input(self._model, self._tokenizer),
         )
         self._longest = min((limit for limit in limits if limit is not None), default=None)
         facts = describe(self._model, weights, source, "feature-extraction", options, declared, self.capabilities)

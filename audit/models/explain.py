@@ -28,6 +28,11 @@ A = TypeVar("A", bound=Attributed | Ablated)
 Kept = tuple[int, ...]
 """Numbers of the units that are left, in order."""
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability of the answer is not finite.")
+JOINED = Failure(
+    "failed",
+    "The prompt's end is tokenised otherwise with the answer after it than alone, so that no tokens are the answer's own.",
+)
+SAME_ANSWERS = Failure("failed", "The answer and the contrast are the same, so that there is nothing to explain.")
 _SHARES_OUT = ("shapley_sampling", "kernel_shap")  # methods whose scores should sum to f(all) - f(none)
 _NOTHING = 1e-6  # nats; less than that between all units and none is rounding
 
@@ -109,10 +114,8 @@ class DecisionScalar:
         self._request = request
         self._encoder = encoder
         self._prefix = tuple(encoder.prefix())
-        answers = [request.continuation] + ([request.contrast] if request.contrast is not None else [])
         # The answers' tokens are fixed once, after the whole prompt, so that all removals are asked for the same.
-        self._targets = [tuple(encoder.pair(request.prompt, answer)[1]) for answer in answers]
-        self._owner = {position: u for u, members in enumerate(self.units.members) for position in members}
+        self._targets = [tuple(encoder.pair(request.prompt, answer)[1]) for answer in request.endings]
 
     def pieces(self) -> tuple[str, ...]:
         """The text of each of the continuation's tokens."""
@@ -120,9 +123,7 @@ class DecisionScalar:
 
     def asked(self, kept: Iterable[int]) -> list[Continuation]:
         """Both answers after what is left of the prompt."""
-        left = set(kept)
-        ids = self.units.ids
-        context = tuple(i for p, i in enumerate(ids) if self._owner.get(p) is None or self._owner[p] in left)
+        context = tuple(self.units.left(kept))
         return [Continuation(context or self._prefix, target) for target in self._targets]
 
     def read(self, found: Sequence[Likelihood | None]) -> Worth | None:
@@ -205,6 +206,8 @@ def _plan(request: Attribute, scalar: Scalar) -> list[Kept] | Failure:
         return Failure("failed", f"{request.method} needs gradients, which are not to be had of this model.")
     if units == 0:
         return Failure("failed", f"The prompt has no {request.unit}s to explain.")
+    if request.contrast == request.continuation:
+        return SAME_ANSWERS
     if request.method == "shapley_sampling" and request.samples < 1:
         return Failure("failed", "Shapley sampling needs at least one order; samples is 0.")
     every = tuple(range(units))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -28,6 +29,11 @@ class Forced:
     deciding: tuple[tuple[int, int], ...]
     read: Callable[[Any], Tensor]
     targets: tuple[int, ...]
+
+
+def same_inputs(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
+    """Whether a model reads the same in two passes."""
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def read_tokens(deciding: tuple[tuple[int, int], ...], targets: tuple[int, ...]) -> Callable[[Any], Tensor]:

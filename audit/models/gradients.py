@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from audit.models.budget import tokens_per_gradient_pass
-from audit.models.explain import NotFinite, Scalar
-from audit.models.forced import Forced
-from audit.models.reading import Reading, Unreachable, differentiable
+from audit.models.embedded import EmbeddedPass, Unreachable, differentiable
+from audit.models.explain import SAME_ANSWERS, NotFinite, Scalar
+from audit.models.forced import Forced, same_inputs
 from audit.models.requests import Attribute, Decision, Prompt
 from audit.models.responses import Attributed, Failure
 from audit.models.text import Units, summed
@@ -55,13 +55,18 @@ class OpensGradients(Protocol):
         """The teacher-forced pass over a prompt and an answer."""
         ...
 
+    def forget(self) -> None:
+        """Let go of what was computed with weights of another number format and kept for the next call."""
+        ...
+
 
 def attribute_gradients(request: Attribute, model: OpensGradients) -> Attributed | Failure:
     """One number a unit, in nats; a unit's number is the sum of its tokens'.
 
-    - ``saliency``: the Euclidean norm of the gradient over a token's embedding (Simonyan et al. 2014, arXiv:1312.6034, with
-      the norm of Li et al. 2016, arXiv:1506.01066). It has no sign, and is in nats for a unit's length of embedding. The
-      norms of an answer's tokens do not add up to that of the answer.
+    - ``saliency``: the Euclidean norm of the gradient over a token's embedding (Simonyan et al. 2014, arXiv:1312.6034; of
+      words Li et al. 2016, arXiv:1506.01066, who show each dimension's size; their norm is that of Poerner et al. 2018,
+      doi:10.18653/v1/P18-1032). It has no sign, and is in nats for a unit's length of embedding. The norms of an answer's
+      tokens do not add up to that of the answer.
     - ``input_x_gradient``: the signed sum over the embedding of gradient times embedding (Shrikumar et al. 2016,
       arXiv:1605.01713).
     - ``integrated_gradients``: the gradient averaged on the straight line from the baseline, times the way (Sundararajan et
@@ -72,9 +77,11 @@ def attribute_gradients(request: Attribute, model: OpensGradients) -> Attributed
     units = scalar.units
     if not units.words:
         return Failure("failed", "The prompt has no words to explain.")
+    if request.contrast == request.continuation:
+        return SAME_ANSWERS
     positions = [position for members in units.members for position in members]
     try:
-        with differentiable(model.network):
+        with differentiable(model.network, model.forget):
             found = _explained(request, model, positions, scalar)
     except NotFinite:
         return Failure("not_a_number", "The model's log-probability of the answer, or its gradient, is not finite.")
@@ -157,32 +164,32 @@ class Curve:
         if request.contrast is not None:
             second = model.forced(request.prompt, request.contrast)
             minus = [-1.0] * len(second.targets)
-            if _alike(first, second):
+            if same_inputs(first.inputs, second.inputs):  # as where each is one token: one pass then gives both
                 forced, signs = [_joined(first, second)], [signs[0] + minus]
             else:
                 forced.append(second)
                 signs.append(minus)
-        readings = [Reading(model.network, one, positions) for one in forced]
-        self.module = readings[0].module
-        self.text = readings[0].embeddings()
-        self.passes = [(reading, self.text.new_tensor(s).float()) for reading, s in zip(readings, signs, strict=True)]
+        passes = [EmbeddedPass(model.network, one, positions) for one in forced]
+        self.module = passes[0].module
+        self.text = passes[0].embeddings()
+        self.passes = [(one, self.text.new_tensor(s).float()) for one, s in zip(passes, signs, strict=True)]
         self._targets = len(first.targets)
-        self._together = max(1, tokens_per_gradient_pass(model.network) // max(reading.size for reading in readings))
+        self._together = max(1, tokens_per_gradient_pass(model.network) // max(one.size for one in passes))
 
     def values(self, points: Tensor) -> list[float]:
         """f at each of the points ``[points, tokens, width]``, in nats."""
         with torch.no_grad():
-            return _finite(torch.stack([reading(points) @ signs for reading, signs in self.passes]).sum(0)).tolist()
+            return _finite(torch.stack([one(points) @ signs for one, signs in self.passes]).sum(0)).tolist()
 
     def slopes(self, points: Tensor, by_token: bool) -> Tensor:
         """Gradients ``[1 + rows, points, tokens, width]``: of f first, then of log p of each token of the answer."""
         found = []
-        for number, (reading, signs) in enumerate(self.passes):
+        for number, (one, signs) in enumerate(self.passes):
             wanted = signs[None]
             if by_token and number == 0:
                 wanted = torch.cat([wanted, torch.eye(len(signs), device=signs.device)[: self._targets]])
-            found.append(reading.slopes(points, wanted))
-        whole = torch.stack([one[0] for one in found]).sum(0)
+            found.append(one.slopes(points, wanted))
+        whole = torch.stack([slopes[0] for slopes in found]).sum(0)
         return _finite(torch.cat([whole[None], found[0][1:]]))
 
     def steps(self, start: Tensor, way: Tensor, count: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -191,12 +198,6 @@ class Curve:
         for first in range(0, count, self._together):
             part = slice(first, first + self._together)
             yield start + start.new_tensor(at[part])[:, None, None] * way, start.new_tensor(share[part])
-
-
-def _alike(first: Forced, second: Forced) -> bool:
-    """Whether the model reads the same for both answers, as where each is one token: one pass then gives both."""
-    pairs = zip(first.inputs.values(), second.inputs.values(), strict=True)
-    return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
 
 
 def _joined(first: Forced, second: Forced) -> Forced:

@@ -233,6 +233,18 @@ def context_length(config: Any) -> int | None:
     return None
 
 
+def longest_input(model: Any, tokenizer: Any) -> int | None:
+    """The longest input in tokens, by config, positions and tokenizer."""
+    limits = [context_length(model.config)]
+    for name, module in model.named_modules():
+        # RoBERTa and its kin count positions from after the padding token's.
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            limits.append(int(module.num_embeddings) - int(module.padding_idx) - 1)
+    named = int(tokenizer.model_max_length)  # 10^30 where the tokenizer names none
+    limits.append(named if named < 10**9 else None)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def unfit(tokens: int, limit: int | None) -> Failure | None:
     """Why a model that reads ``limit`` tokens cannot read this many; nothing is ever cut off."""
     if limit is None or tokens <= limit:

@@ -10,11 +10,11 @@ from transformers import AutoModelForMaskedLM
 
 from audit.models.attending import Look, Text
 from audit.models.base import ModelError
-from audit.models.explain import Scalar, Worth, values_of
+from audit.models.explain import JOINED, Scalar, Worth, values_of
 from audit.models.forced import Forced, read_tokens
 from audit.models.inside import Reading, read_units
-from audit.models.loading import context_length, describe, fingerprint, load, unfit
-from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer, longest_input
+from audit.models.loading import describe, fingerprint, load, longest_input, unfit
+from audit.models.masked_rows import Blank, Encoded, MaskedEncoder, MaskedScorer
 from audit.models.options import Options
 from audit.models.requests import Attend, Capability, Decision, Embed, Infill, Prompt, Request, Score
 from audit.models.responses import Attended, Embedded, Failure, Scored
@@ -62,7 +62,7 @@ class MaskedModel(WhiteBox):
             self.scorer = MaskedScorer(self.network, self._pad, self.encoder.mask, self._budget)
         except (AttributeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise ModelError(f"{source} cannot be asked as a masked language model: {error}") from None
-        self._longest = longest_input(self.network, tokenizer, context_length(self.network.config))
+        self._longest = longest_input(self.network, tokenizer)
         template = self.encoder.template_hash
         facts = describe(self.network, weights, source, "masked-lm", options, declared, self.capabilities, template)
         self.facts = facts.model_copy(
@@ -193,13 +193,14 @@ class MaskedModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
-        for answer in (request.continuation, request.contrast):
-            if answer is not None:
-                encoded, places = self.encoder.joined(request.prompt, answer)
-                if not places:
-                    return Failure("failed", "The continuation has no tokens.")
-                if failure := unfit(len(encoded.ids), self._longest):
-                    return failure
+        for answer in request.endings:
+            encoded, places = self.encoder.joined(request.prompt, answer)
+            if not places:
+                return Failure("failed", "The continuation has no tokens.")
+            if failure := unfit(len(encoded.ids), self._longest):
+                return failure
+            if self.encoder.joins(request.prompt, answer):
+                return JOINED
         return None
 
 
@@ -211,11 +212,9 @@ class MaskedScalar:
         self.scorer = scorer
         self._request = request
         self._encoder = encoder
-        self._owner = {position: u for u, members in enumerate(self.units.members) for position in members}
-        answers = [request.continuation] + ([request.contrast] if request.contrast is not None else [])
         # The answers' tokens are fixed once, after the whole prompt, so that all removals are asked for the same.
         self._targets = []
-        for answer in answers:
+        for answer in request.endings:
             encoded, places = encoder.joined(request.prompt, answer)
             self._targets.append([(encoded.ids[i], encoded.words[i]) for i in places])
 
@@ -225,8 +224,8 @@ class MaskedScalar:
 
     def asked(self, kept: Iterable[int]) -> list[Blank]:
         """Masked copies of both answers after what is left of the prompt."""
-        left = set(kept)
-        return [blank for target in self._targets for blank in self._blanks(left, target)]
+        context = self.units.left(kept)
+        return [blank for target in self._targets for blank in self._blanks(context, target)]
 
     def read(self, found: Sequence[tuple[float, bool]]) -> Worth | None:
         """The difference of their pseudo-log-likelihoods."""
@@ -244,9 +243,7 @@ class MaskedScalar:
         """
         return values_of(self, kept)
 
-    def _blanks(self, kept: set[int], target: list[tuple[int, int | None]]) -> list[Blank]:
-        ids = self.units.ids
-        context = [i for p, i in enumerate(ids) if self._owner.get(p) is None or self._owner[p] in kept]
+    def _blanks(self, context: list[int], target: list[tuple[int, int | None]]) -> list[Blank]:
         row, first = self._encoder.framed(context, [i for i, _ in target])
         words: list[int | None] = [None] * len(row)
         words[first : first + len(target)] = [word for _, word in target]

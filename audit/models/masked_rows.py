@@ -108,6 +108,11 @@ class MaskedEncoder(TextEncoder):
         found = self.encode(self.whole(prompt, continuation))
         return found, found.after(len(text.rstrip(" "))) if continuation.strip() else []
 
+    def joins(self, prompt: Prompt, continuation: str) -> bool:
+        """Whether the tokens of prompt and answer are others than those of their common text."""
+        encoded, places = self.joined(prompt, continuation)
+        return self.framed(self.units(prompt).ids, [encoded.ids[i] for i in places])[0] != encoded.ids
+
     def shown(self, encoded: Encoded, text: str) -> tuple[str, ...]:
         """Each token as the piece of the text that it stands for, with the space before it; special ones by name."""
         names = self.tokenizer.convert_ids_to_tokens(list(encoded.ids))
@@ -248,14 +253,3 @@ class MaskedScorer:
             math.isclose(a, b, abs_tol=_TOLERANCE * loose, rel_tol=1e-4)
             for (a, _), (b, _) in zip(found, expected, strict=True)
         )
-
-
-def longest_input(model: Any, tokenizer: Any, named: int | None) -> int | None:
-    """The longest input in tokens; RoBERTa's kin count positions from the padding token's number on."""
-    limits = [named] if named is not None else []
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            limits.append(int(module.num_embeddings) - int(module.padding_idx) - 1)
-    if tokenizer.model_max_length < 1_000_000:  # transformers writes 1e30 for "not known"
-        limits.append(int(tokenizer.model_max_length))
-    return min(limits, default=None)

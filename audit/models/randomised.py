@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audit.models.blocks import NoBlocks, blocks_of, reading_part, writing_part
 from audit.models.kernels import unpacked
 
 
@@ -29,7 +30,9 @@ def unshuffled(network: Any, share: float) -> str | None:
         return "The weights of a quantised model cannot be shuffled."
     if len({t.device for t in tensors}) > 1 or any(t.is_meta for t in tensors):
         return "The weights of a model that is spread over devices cannot be shuffled."
-    if not blocks_of(network):
+    try:
+        blocks_down(network)
+    except NoBlocks:
         return "The model has no blocks whose weights could be shuffled."
     return None
 
@@ -45,7 +48,7 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
         share: of its blocks, above 0 to 1, rounded up to a whole number of blocks.
         seed: of the order of entries.
     """
-    blocks = blocks_of(network)
+    blocks = blocks_down(network)
     chosen = blocks[: math.ceil(share * len(blocks) - 1e-9)]
     orders = _Orders(seed)
     with ExitStack() as undo:
@@ -56,20 +59,14 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
         yield
 
 
-def blocks_of(network: Any) -> list[nn.Module]:
-    """The model's blocks from the output down; of an encoder-decoder those of the decoder, then those of the encoder."""
-    if getattr(network.config, "is_encoder_decoder", False):
-        parts = [network.get_decoder(), network.get_encoder()]
-    else:
-        parts = [network]
-    return list(dict.fromkeys(block for part in parts for block in reversed(_longest_list(part))))
+def blocks_down(network: Any) -> list[nn.Module]:
+    """The model's blocks from the output down; of an encoder-decoder those of the decoder, then those of the encoder.
 
-
-def _longest_list(network: nn.Module) -> list[nn.Module]:
-    """The longest list of modules that lies in no other: experts of a block are no blocks."""
-    lists = {name: module for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    outer = [m for name, m in lists.items() if not any(name.startswith(f"{other}.") for other in lists)]
-    return list(max(outer, key=len, default=()))
+    Raises:
+        NoBlocks: where there is no list of modules.
+    """
+    parts = dict.fromkeys([writing_part(network), reading_part(network)])
+    return [block for part in parts for block in reversed(blocks_of(part))]
 
 
 def _weights(network: Any, blocks: list[nn.Module]) -> list[Tensor]:

@@ -271,6 +271,11 @@ class Decision(Request):
     contrast: str | None = None
     unit: Unit = "word"
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The continuation, and the contrast where there is one."""
+        return (self.continuation,) if self.contrast is None else (self.continuation, self.contrast)
+
 
 @dataclass(frozen=True, slots=True)
 class Attribute(Decision):

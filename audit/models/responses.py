@@ -107,13 +107,14 @@ class Tabulated:
 
 @dataclass(frozen=True, slots=True)
 class Attributed:
-    """``scores``: one signed number a unit, in nats; ``full``: f with all units; ``empty``: f of the method's baseline.
+    """``scores``: one number a unit, in nats, with a sign but for saliency.
 
-    The baseline is the text without any unit, of integrated gradients the text with the baseline's embeddings.
+    ``full``: f with all units; ``empty``: f of the method's baseline, which is the text without any unit, of integrated
+    gradients the text with the baseline's embeddings.
     ``error``: abs(sum of scores - (full - empty)) / abs(full - empty), of methods that claim to share out the whole; None
     of the others, and where nothing is to be shared out. ``steps``: of the integral.
-    ``tokens`` of the continuation and ``by_token[t]``, the scores of its token t, where asked for: their sum over tokens is
-    ``scores`` where there is no contrast.
+    ``tokens`` of the continuation and ``by_token[t]``, the scores of its token t, where asked for. Where there is no contrast
+    they sum over tokens to ``scores``, but not those of saliency: the norm of a sum of gradients is not the sum of norms.
     """
 
     units: tuple[str, ...]
@@ -144,6 +145,7 @@ class Hidden:
 class Lensed:
     """log p of the answer's first token, and of the contrast's, by each layer from 0, the embeddings, in nats.
 
+    Both are the same numbers where answer and contrast begin with one token after one text; the lens cannot tell them apart.
     ``top``: the text of each layer's likeliest token; ``target`` and ``contrast_text``: those of the first tokens.
     """
 

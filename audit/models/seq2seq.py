@@ -234,8 +234,7 @@ class Seq2SeqModel(WhiteBox):
 
     def undecidable(self, request: Decision) -> Failure | None:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
-        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
+        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in request.endings]
         return next((failure for failure in failures if failure is not None), None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ class Units:
     ids: tuple[int, ...]
     words: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
+
+    def left(self, kept: Iterable[int]) -> list[int]:
+        """The token ids without those of the units that are not kept."""
+        gone = set(range(len(self.members))).difference(kept)
+        places = {place for unit in gone for place in self.members[unit]}
+        return [token for place, token in enumerate(self.ids) if place not in places]
 
 
 def summed(scores: Sequence[float], units: Units) -> tuple[float, ...]:
@@ -104,6 +110,15 @@ class TextEncoder:
             return self.prefix(), self._encode(tail)
         head = self._encode(stem)
         return self._lead(prompt) + head, self._encode(stem + tail)[len(head) :]
+
+    def joins(self, prompt: Prompt, continuation: str) -> bool:
+        """Whether the prompt's end is tokenised otherwise with the answer after it than alone, as where they share a token.
+
+        What ``pair`` then gives is no tokenisation of that text: the prompt as it is alone, and what is left of both.
+        """
+        text = self._joining(prompt)
+        head = self._encode(text.rstrip(" "))
+        return self._encode(text + continuation)[: len(head)] != head
 
     def _joining(self, prompt: Prompt) -> str:
         text = self.text(prompt)

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from audit.models.base import ModelError, chunks
-from audit.models.explain import DecisionScalar, ablate_all, answered, attribute_all, together
+from audit.models.explain import JOINED, DecisionScalar, ablate_all, answered, attribute_all, together
 from audit.models.faults import explained
 from audit.models.loading import context_length, describe, fingerprint, number_format
 from audit.models.options import Options
@@ -217,8 +217,9 @@ class VllmModel:
         """Why the decision's scalar has no value for the whole prompt; parts of it are shorter."""
         if isinstance(request, Attribute) and request.randomised > 0:
             return Failure("failed", "vLLM keeps the weights to itself, so that they cannot be shuffled.")
-        answers = [request.continuation, *([] if request.contrast is None else [request.contrast])]
-        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in answers]
+        failures = [self._unfit(self._continuation(request.prompt, answer)) for answer in request.endings]
+        if any(self.encoder.joins(request.prompt, answer) for answer in request.endings):
+            return JOINED
         return next((failure for failure in failures if failure is not None), None)
 
 

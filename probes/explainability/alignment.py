@@ -16,13 +16,14 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import alignment_error_rate, rate
 from audit.models import Capability, Request, Responses
-from audit.results import Finding, ItemStatus, Measurement, Outlook, Record, Severity
+from audit.results import Coverage, Finding, ItemStatus, Measurement, Outlook, Record, Severity
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of, percent
 from probes.explainability.alignment_items import Links, Pair, load_pairs, pair_of
 from probes.explainability.alignment_measures import (
     Aligned,
     aligned,
     asked,
+    beyond_order,
     diagonal,
     error_estimate,
     shuffled_error,
@@ -85,6 +86,14 @@ class Alignment(Probe):
             "within each sentence.",
         ),
         Metric(
+            "beyond_word_order",
+            "How much better these links are than those by the order of words",
+            "rate difference",
+            "higher_is_better",
+            "Error of links by the order of words alone minus the error of those of attention, on the same sentences. 0 or "
+            "below: attention says no more than the order of words does.",
+        ),
+        Metric(
             "translation_accuracy",
             "Translation is likelier after its own sentence than after another",
             "rate",
@@ -118,6 +127,7 @@ class Alignment(Probe):
         found = [
             self._error(every, [x.links for x in read.values()], context),
             self._error(every, [diagonal(x.pair) for x in read.values()], context, WORD_ORDER),
+            self._beyond(every, [x.links for x in read.values()], context),
             self.measurement(
                 "translation_accuracy",
                 rate([x.prefers is True for x in every if x.status == "scored"], None, context.confidence),
@@ -129,16 +139,19 @@ class Alignment(Probe):
         records = [self._record(x, x.pair.id in shown) for x in every]
         return Outcome(records, found, [_finding(found, every)])
 
+    def _beyond(self, every: Sequence[Aligned], links: Sequence[Links], context: Context) -> Measurement:
+        pairs = [x.pair for x in every if x.layer is not None]
+        estimate = beyond_order(pairs, links, context.confidence, context.seed)
+        return self.measurement("beyond_word_order", estimate, _coverage(every), chance=0.0 if pairs else None)
+
     def _error(
         self, every: Sequence[Aligned], links: Sequence[Links], context: Context, part: str | None = None
     ) -> Measurement:
         pairs: list[Pair] = [x.pair for x in every if x.layer is not None]
         estimate = error_estimate(pairs, links, context.confidence, context.seed)
         chance = shuffled_error(pairs, links, context.seed)
-        # Links that were read but of one pair alone, for which no layer can be chosen elsewhere, are not measured.
-        statuses: list[ItemStatus] = ["unparsed" if x.seen == "scored" and x.layer is None else x.seen for x in every]
         chance = 1.0 if chance is None and pairs else chance
-        return self.measurement("alignment_error_rate", estimate, coverage(statuses), part=part, chance=chance)
+        return self.measurement("alignment_error_rate", estimate, _coverage(every), part=part, chance=chance)
 
     def _record(self, x: Aligned, shown: bool) -> Record:
         pair, scored = x.pair, x.status == "scored"
@@ -166,6 +179,12 @@ class Alignment(Probe):
         )
 
 
+def _coverage(every: Sequence[Aligned]) -> Coverage:
+    """Links that were read but of one pair alone, for which no layer can be chosen elsewhere, are not measured."""
+    statuses: list[ItemStatus] = ["unparsed" if x.seen == "scored" and x.layer is None else x.seen for x in every]
+    return coverage(statuses)
+
+
 def _told(pair: Pair, links: Links) -> str:
     """Links as people read them: the word of the translation, and what it is linked to."""
     return ", ".join(
@@ -186,12 +205,12 @@ def _block(x: Aligned) -> dict[str, Any]:
 
 
 def _finding(found: Sequence[Measurement], every: Sequence[Aligned]) -> Finding:
-    error, order, ability = found
+    error, order, beyond, ability = found
     outlook: Outlook = "not_tested"
     severity: Severity = "none"
     values = {"n": str(error.n), "fewest": str(FEWEST)}
     reason = next((x.note or x.reason for x in every if x.note or x.reason), None)
-    text = "Too few translations could be read to say what pictures of attention between the two are worth ({n} of {fewest})."
+    text = "Too few translations could be read to say what pictures of attention are worth here ({n}; {fewest} are needed)."
     if reason and error.n < FEWEST:
         text += " {reason}"
         values["reason"] = reason
@@ -205,22 +224,23 @@ def _finding(found: Sequence[Measurement], every: Sequence[Aligned]) -> Finding:
             "right": percent(ability.value or 0.0),
         }
         measured = (
-            "{error} of the links between words that its attention gives were wrong (likely between {low} and {high}; "
-            "{chance} when shuffled, {order} by the order of words alone; {n} translations)."
+            "{error} of the links between words that its attention gives were wrong or missing (likely between {low} and "
+            "{high}; {chance} with shuffled links, {order} by the order of the words alone; {n} translations)."
         )
         if ability.low is None or ability.low <= 0.5:
             outlook = "unclear"
             text = (
                 "The model was not seen to translate these sentences: {right} of the translations were likelier after their "
-                "own sentence, where a coin gives 50%. Its attention is then no alignment of words: " + measured
+                "own sentence, where a coin gives 50%. So its attention cannot show which words belong together: "
+                + measured
             )
-        elif error.high < min(error.chance or 0.0, order.value or 0.0):
+        elif error.high < (error.chance or 0.0) and beyond.low is not None and beyond.low > 0:
             outlook = "no_problem_found"
             text = "When the model writes a word, it looks at the word that it translates: " + measured
-        elif error.low >= min(error.chance or 0.0, order.value or 0.0):
+        elif error.low >= (error.chance or 0.0) or (beyond.high is not None and beyond.high <= 0):
             outlook, severity = "problem_found", "low"
             text = (
-                "Pictures of attention do not show which word this model translates, no better than the order of words does: "
+                "Pictures of attention do not show which word this model translates; a simple guess does as well: "
                 + measured
             )
         else:

@@ -205,7 +205,7 @@ class Attention(Probe):
             self.measurement(
                 metric,
                 estimate,
-                coverage(_status(x, name in of) for x, of in zip(looked, values, strict=True)),
+                coverage(_status(x, name in of, x.untold) for x, of in zip(looked, values, strict=True)),
                 part=None if name == ROLLOUT else name,
                 chance=0.0,
                 p_adjusted=p_adjusted,
@@ -219,13 +219,13 @@ class Attention(Probe):
         far = _mean_or_none([x.even_distance for x in done if x.even_distance is not None])
         level = context.confidence
         found = [
-            self._described("entropy", looked, [x.entropy for x in done], 1.0, level),
-            self._described("sink_mass", looked, [x.sink for x in done], even, level),
+            self._described("entropy", looked, [x.entropy for x in looked], 1.0, level),
+            self._described("sink_mass", looked, [x.sink for x in looked], even, level),
         ]
-        distances = [x.distance for x in done]
+        distances = [x.distance for x in looked]
         if Capability.CROSS_ATTENTION not in context.capabilities:
             return [*found, self._described("mean_distance", looked, distances, far, level, top=None)]
-        parts = [x.encoder for x in done if x.encoder is not None]
+        parts = [x.encoder or (None, None) for x in looked]
         return [
             *found,
             self._described("entropy", looked, [spread for spread, _ in parts], 1.0, level, "encoder"),
@@ -247,7 +247,8 @@ class Attention(Probe):
         # Distances have no bound that all texts share; the longest text's cannot be passed.
         most = max((len(x.attended.sources or x.attended.tokens) for x in looked if x.attended), default=1)
         estimate = mean(means, None, level, bounds=(0.0, float(most) if top is None else top))
-        return self.measurement(name, estimate, coverage(x.status for x in looked), chance=chance, part=part)
+        became = coverage(_status(x, v is not None) for x, v in zip(looked, values, strict=True))
+        return self.measurement(name, estimate, became, chance=chance, part=part)
 
     def _record(self, x: Looked, shown: bool, roles: Roles) -> Record:
         scored = x.status == "scored"
@@ -280,8 +281,8 @@ def _extent(x: Looked) -> int:
     return 0 if x.attended is None else max(len(x.attended.tokens), len(x.attended.sources))
 
 
-def _status(x: Looked, scored: bool) -> ItemStatus:
-    return "unparsed" if x.status == "scored" and not scored else x.status
+def _status(x: Looked, scored: bool, otherwise: ItemStatus = "unparsed") -> ItemStatus:
+    return otherwise if x.status == "scored" and not scored else x.status
 
 
 def _mean_or_none(values: Sequence[float]) -> float | None:

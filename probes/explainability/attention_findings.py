@@ -27,26 +27,28 @@ def usefulness_finding(
         values |= {"tau": f"{usefulness.value:.2f}", "low": f"{usefulness.low:.2f}", "high": f"{usefulness.high:.2f}"}
         text = (
             "Attention pictures are not an explanation of this model's answers: on a scale where 1 is full agreement and 0 is "
-            "none, where it looked agreed with the measured effect of words at {tau} (likely between {low} and {high}; {n} "
-            "texts)."
+            "none, the words it looked at and the words that changed its answers agreed at {tau} (likely between {low} and "
+            "{high}; {n} texts)."
         )
         if usefulness.low > 0.5:
-            outlook = "no_problem_found"
+            # What the place of a word tells as well is no reason to trust the picture.
+            outlook = "no_problem_found" if beyond.low is not None and beyond.low > 0 else "unclear"
             text = (
-                "Where the model looked agreed with the measured effect of words at {tau}, where 1 is full agreement and 0 "
-                "is none (likely between {low} and {high}; {n} texts)."
+                "The words the model looked at and the words that changed its answers agreed at {tau}, where 1 is full "
+                "agreement and 0 is none (likely between {low} and {high}; {n} texts)."
             )
         elif usefulness.high is not None and usefulness.high < 0.5:
             outlook, severity = "problem_found", "low"
         else:
             outlook = "unclear"
             text = (
-                "Whether attention pictures explain this model's answers is open: they agreed with the measured effect of "
-                "words at {tau}, where 1 is full agreement and 0 is none (likely between {low} and {high}; {n} texts)."
+                "Whether attention pictures explain this model's answers is open: the words it looked at and the words that "
+                "changed its answers agreed at {tau}, where 1 is full agreement and 0 is none (likely between {low} and "
+                "{high}; {n} texts)."
             )
         if position.value is not None and beyond.low is not None and beyond.high is not None:
             values["position"] = f"{position.value:.2f}"
-            text += " How near a word stands to the end agreed with it at {position}" + _more(beyond.low, beyond.high)
+            text += " A guess by place alone, later words first, agreed at {position}" + _more(beyond.low, beyond.high)
     if missing:
         values["missing"] = "; ".join(missing)
         text += " Not available, and left out: {missing}."
@@ -59,4 +61,4 @@ def _more(low: float, high: float) -> str:
         return ": attention said more than that."
     if high < 0:
         return ": attention said less than that."
-    return "; that attention said more than that was not shown."
+    return "; whether attention says more than that guess is open."

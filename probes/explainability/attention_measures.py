@@ -43,7 +43,8 @@ class Looked:
 
     Of an encoder-decoder, ``attended`` is the answer's attention to the prompt, the maps are ``[tokens, sources]``,
     ``encoder`` holds entropy and sink of the encoder and ``distance`` is the encoder's, and ``end`` the mean weight on the
-    prompt's last token. ``taus``: the agreement with word effects, by the way in which attention was carried.
+    prompt's last token. ``taus``: the agreement with word effects, by the way in which attention was carried; ``untold``:
+    what became of a decision without one.
     """
 
     decision: Decision
@@ -60,6 +61,7 @@ class Looked:
     taus: Mapping[str, float] = field(default_factory=dict)
     encoder: tuple[FloatArray | None, FloatArray | None] | None = None
     end: float | None = None
+    untold: ItemStatus = "unparsed"
 
 
 def ways(capabilities: frozenset[Capability]) -> tuple[str, ...]:
@@ -91,12 +93,13 @@ def looked_at(decision: Decision, answers: Responses, capabilities: frozenset[Ca
     parts = [answers.get(request) for request in attention_requests(effects, capabilities)]
     found = answers.get(effects)
     attributed = found if isinstance(found, Attributed) else None
+    untold: ItemStatus = found.status if isinstance(found, Failure) else "unparsed"
     if Capability.CROSS_ATTENTION in capabilities:
-        return _across(decision, effects, parts, attributed)
+        return replace(_across(decision, effects, parts, attributed), untold=untold)
     attended = parts[0]
     if not isinstance(attended, Attended):
         return _unseen(decision, effects, attended)
-    return _within(decision, effects, attended, attributed)
+    return replace(_within(decision, effects, attended, attributed), untold=untold)
 
 
 def _unseen(decision: Decision, effects: Attribute, answer: Response | None) -> Looked:

@@ -8,7 +8,7 @@ checks ask whether scores foretell removals, depend on the weights and on the an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -20,16 +20,15 @@ from audit.metrics import Estimate, bootstrap, holm, mean, median, not_measured,
 from audit.models import Capability, Method, Request, Responses
 from audit.results import Measurement
 from probes.base import Context, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
+from probes.explainability.attribution_agreement import agreement, top_words
 from probes.explainability.attribution_findings import faithfulness_finding, judged, methods_finding
 from probes.explainability.attribution_measures import (
     CLAIMS_COMPLETENESS,
     WITHOUT_SIGN,
     Explained,
     Reading,
-    agreement,
     evidence,
     explained,
-    top_words,
 )
 from probes.explainability.attribution_metrics import METRICS
 from probes.explainability.attribution_records import record_of
@@ -86,7 +85,7 @@ class Attribution(Probe):
     )
     capabilities = frozenset({Capability.SCORE, Capability.CLASSIFY, Capability.ATTRIBUTE})
     options = AttributionOptions
-    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 30, "standard": 56, "full": None}
+    sizes: ClassVar[dict[Suite, int | None]] = {"quick": 32, "standard": 56, "full": None}
     stratum = "kind"
     follows = FLAGGED_BY
     metrics = METRICS
@@ -122,10 +121,15 @@ class Attribution(Probe):
         main = [gains[DEFAULT], *(x for x in rest[DEFAULT] if x.value is not None)]
         done = [e for e in every if e.main.status == "scored"]
         findings = [
-            faithfulness_finding(self.finding, done, verdicts[DEFAULT], main, rule),
+            faithfulness_finding(self.finding, done, verdicts[DEFAULT], main, rule, _family(gains)),
             methods_finding(self.finding, verdicts, every, [same[0], agreeing[0]], rule),
         ]
         return Outcome([record_of(e, self.id, self.source, verdicts, rule) for e in every], found, findings)
+
+
+def _family(gains: Mapping[Method, Measurement]) -> int:
+    """How many methods were tested, over which Holm corrects."""
+    return max(1, sum(m.p_value is not None for m in gains.values()))
 
 
 def _named(measurements: Sequence[Measurement], name: str) -> Measurement | None:

@@ -16,12 +16,10 @@ from audit.metrics import (
     evidence_iou,
     infidelity,
     kendall_tau,
-    mean_pairwise_tau,
     normalised_aopc,
     perturbation_order,
     polarity_violations,
     score_correlation,
-    top_k_overlap,
 )
 from audit.models import Ablated, Attribute, Attributed, Failure, Method, Response, Responses
 from audit.results import ItemStatus
@@ -47,6 +45,7 @@ CLAIMS_COMPLETENESS: frozenset[Method] = frozenset({"shapley_sampling", "kernel_
 """Methods whose scores are to add up to the whole change."""
 WITHOUT_SIGN: frozenset[Method] = frozenset({"saliency"})
 NO_EXPLANATION = "All scores are zero: no explanation found."
+NO_ORDER = "All scores are alike: they put no word before another."
 FEWEST_ALIGNED = 5  # words that two wordings share, below which their orders are not compared
 
 
@@ -107,6 +106,13 @@ class Explained:
     def main(self) -> Tested:
         """The default method's explanation."""
         return self.tested[DEFAULT]
+
+
+def says_nothing(scores: Sequence[float]) -> str | None:
+    """Why scores are no explanation: they put no word before another; None where they do."""
+    if not any(scores):
+        return NO_EXPLANATION
+    return NO_ORDER if min(scores) == max(scores) else None
 
 
 def explained(decision: Decision, plan: Plan, answers: Responses) -> Explained:
@@ -187,9 +193,10 @@ def _tested(method: Method, found: Response | None, deletions: _Deletions) -> Te
         return Tested(found.status, found.reason)
     if not isinstance(found, Attributed):
         return Tested("failed", "No attribution came.")
-    if not any(found.scores):
-        # A zero vector orders nothing; testing its arbitrary order would credit or blame the method by chance.
-        return Tested("unparsed", NO_EXPLANATION, found)
+    nothing = says_nothing(found.scores)
+    if nothing is not None:
+        # Equal scores order nothing; testing their arbitrary order would credit or blame the method by where words stand.
+        return Tested("unparsed", nothing, found)
     order = perturbation_order(found.scores).tolist()
     own = deletions.areas(found.full, order)
     reverse = deletions.area_without(found.full, order[::-1])
@@ -335,36 +342,6 @@ def aligned(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]
             places = [[i for i, w in enumerate(side) if w == word] for side in words]
             pairs += list(zip(*places, strict=True))
     return [(i, j) for i, j in pairs]
-
-
-def agreements(one: Explained) -> list[tuple[Method, Attributed]]:
-    """The explanations of one decision that can be set beside one another."""
-    found = [(m, t.found) for m, t in one.tested.items() if t.found is not None and any(t.found.scores)]
-    return [(m, f) for m, f in found if len(f.units) == len(found[0][1].units)]
-
-
-def agreement(one: Explained, method: Method | None = None) -> Reading:
-    """Mean Kendall's tau over all pairs of methods, or of one method with the default one."""
-    found = agreements(one)
-    known = [f.scores for m, f in found if method is None or m in (method, DEFAULT)]
-    if len(known) < 2:
-        return Reading(_worst_status(one))
-    return Reading.of(mean_pairwise_tau(known), 0.0)
-
-
-def top_words(one: Explained, share: float | None) -> Reading:
-    """Mean overlap over pairs of methods of the top share of words (None: of the top word), with that expected by chance."""
-    found = [f.scores for _, f in agreements(one)]
-    if len(found) < 2:
-        return Reading(_worst_status(one))
-    k = 1 if share is None else top_count(share, len(found[0]))
-    overlaps = [top_k_overlap(a, b, k) for i, a in enumerate(found) for b in found[i + 1 :]]
-    return Reading("scored", float(np.mean([o.overlap for o in overlaps if o])), k / len(found[0]))
-
-
-def _worst_status(one: Explained) -> ItemStatus:
-    """Why methods cannot be compared: what became of the first that gave nothing."""
-    return next((t.status for t in one.tested.values() if t.status != "scored"), "unparsed")
 
 
 def evidence(one: Explained, shuffles: Sequence[Sequence[int]]) -> dict[str, Reading]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from audit.models import Method
 from audit.results import Record
+from probes.asked import stated
 from probes.explainability.attribution_findings import LABELS, Judged, why_not_drawn
-from probes.explainability.attribution_measures import Explained, Tested
+from probes.explainability.attribution_measures import WITHOUT_SIGN, Explained, Tested
 from probes.explainability.attribution_requests import DEFAULT, Rule, unit_of
 
 
@@ -29,10 +30,11 @@ def record_of(one: Explained, probe: str, source: str, verdicts: Mapping[Method,
         expected=decision.answer.strip() or None if decision.kind != "flagged" else None,
         scores=dict(scores) if scored else {},
         status=main.status,
-        outcome=None if not scored else "better than random" if main.gain > 0 else "no better than random",
+        outcome=None if not scored else "better than random" if main.gain > 0 else "marked words no better than random",
         concern=0.5 if scored and main.gain <= 0 else 0.3 if scored and decision.kind == "flagged" else 0.0,
         note=main.note,
         detail=_detail(one, verdicts, rule) if scored else {},
+        asked=stated(decision.prompt, one.chosen, one.other) if scored else None,
     )
 
 
@@ -59,11 +61,7 @@ def _detail(one: Explained, verdicts: Mapping[Method, Judged], rule: Rule) -> di
     if one.by_token is not None and one.by_token.by_token:
         detail["answer_tokens"] = list(one.by_token.tokens)
         detail["by_token"] = [[round(s, 4) for s in row] for row in one.by_token.by_token]
-    others = [
-        _other(one, method, tested, rule, verdicts.get(method))
-        for method, tested in one.tested.items()
-        if method != DEFAULT
-    ]
+    others = [_other(one, method, tested, verdicts, rule) for method, tested in one.tested.items() if method != DEFAULT]
     if others:
         detail["others"] = others
     checks = {name: round(r.value, 4) for name, r in one.checks.items() if r.value is not None}
@@ -72,16 +70,21 @@ def _detail(one: Explained, verdicts: Mapping[Method, Judged], rule: Rule) -> di
     return detail
 
 
-def _other(one: Explained, method: Method, tested: Tested, rule: Rule, verdict: Judged | None) -> dict[str, Any]:
+def _other(
+    one: Explained, method: Method, tested: Tested, verdicts: Mapping[Method, Judged], rule: Rule
+) -> dict[str, Any]:
     reason = why_not_drawn(one, method, rule)
     if reason is not None or tested.found is None:
         return {"method": LABELS[method], "reason": reason or "not answered"}
-    told: dict[str, Any] = {"method": LABELS[method], "scores": [round(s, 4) for s in tested.found.scores]}
+    told: dict[str, Any] = {
+        "method": LABELS[method],
+        "scores": [round(s, 4) for s in tested.found.scores],
+        "verdict": verdicts[method].verdict,
+        **({"signed": False} if method in WITHOUT_SIGN else {}),
+    }
     if tested.status == "scored":
         told["gain"] = round(tested.gain, 4)
     error = tested.reading("completeness_error").value
     if error is not None:
         told["error"] = round(error, 4)
-    if verdict is not None:
-        told["verdict"] = verdict.verdict
     return told

@@ -16,7 +16,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import Estimate
 from audit.models import Capability, Request, Responses
-from audit.results import Finding, ItemStatus, Measurement, Outlook, Record
+from audit.results import Finding, ItemStatus, Measurement, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
 from probes.explainability.attention_words import reading
 from probes.explainability.head_roles_items import load_roles, texts_of
@@ -217,8 +217,7 @@ def _named(role: Role, most: int) -> str:
 
 
 def _finding(roles: Sequence[Role], found: Sequence[Measurement], read: Sequence[Read]) -> Finding:
-    """Never a problem and never a clean result: it describes the model."""
-    outlook: Outlook = "not_tested"
+    """Never a problem and never a clean result: it describes the model, and nothing is tested by it."""
     values: dict[str, str] = {"fewest": str(FEWEST)}
     text = "Too few texts could be read to say what single heads do; {fewest} of a kind are needed."
     told = []
@@ -228,20 +227,19 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement], read: Sequence
         name = _NAMES[role.name]
         values[name] = _named(role, NAMED_IN_FINDING)
         sentence = {
-            PREVIOUS: "The token right before is looked at by {previous_token}.",
-            INDUCTION: "What followed the last time is found by {induction}.",
-            ANTECEDENT: "The noun that a pronoun stands for is found by {antecedent}.",
+            PREVIOUS: "Heads that look at the word, or part of a word, right before: {previous_token}.",
+            INDUCTION: "Heads that find what followed the same word last time: {induction}.",
+            ANTECEDENT: "Heads that look from a pronoun to its noun: {antecedent}.",
         }[role.name]
         told.append(sentence)
         if role.name == INDUCTION:
             told.append(
                 "Heads of this kind are thought to be how models copy from their prompt and learn from examples in it."
                 if role.has.any()
-                else "Such heads are thought to be how models copy from their prompt: whether this one can should be tried."
+                else "Heads of that kind are thought to be how models copy from their prompt; try whether this one can."
             )
     if told:
-        outlook = "unclear"
-        text = " ".join([*told, "This describes how the model works and judges nothing."])
+        text = " ".join(["Described, not judged: what single attention heads do.", *told])
     missing = dict.fromkeys(layer for r in read for a in r.attended for layer in a.missing)
     if missing:
         values["missing"] = "; ".join(missing)
@@ -250,4 +248,4 @@ def _finding(roles: Sequence[Role], found: Sequence[Measurement], read: Sequence
         "For engineers: look at these heads first when the model repeats itself or mistakes whom a pronoun means, and switch "
         "them off one by one to see whether they matter."
     )
-    return HeadRoles.finding("roles", outlook, text, values, found, advice)
+    return HeadRoles.finding("roles", "not_tested", text, values, found, advice)

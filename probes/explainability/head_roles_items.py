@@ -14,7 +14,9 @@ from probes.explainability.attention_words import Span, span_of
 
 ITEMS = Path(__file__).parent / "items" / "pronouns.jsonl"
 Kind = Literal["pronoun", "repeated"]
-SEQUENCES, WORDS_IN_ONE, SEED = 24, 12, 20240
+SEQUENCES, SEED = 24, 20240
+SHORTEST, LONGEST = 8, 16
+"""Words of a list: of one length alone, a head that looks back by that distance would seem to find what followed."""
 # Short common nouns, most of which are one token to most tokenizers.
 _LIST = (
     "apple arm bag ball bank bell bird boat book box bread bridge bus car cat chair church city clock cloud coat "
@@ -42,12 +44,13 @@ def load_roles() -> list[Item]:
 
 
 def repeated_lists() -> list[Item]:
-    """Lists of different words drawn once and for all; the text says the list twice."""
+    """Lists of different words and lengths drawn once and for all; the text says the list twice."""
     stream = np.random.default_rng(SEED)
     empty = {"text": "", "pronoun": "", "antecedent": "", "distractor": "", "settled_by": ""}
     found: list[Item] = []
     for number in range(1, SEQUENCES + 1):
-        words = [_WORDS[i] for i in stream.permutation(len(_WORDS))[:WORDS_IN_ONE]]
+        length = SHORTEST + number % (LONGEST - SHORTEST + 1)
+        words = [_WORDS[i] for i in stream.permutation(len(_WORDS))[:length]]
         found.append({"id": f"repeated-{number:02d}", **empty, "kind": "repeated", "words": words})
     return found
 

@@ -57,7 +57,7 @@ class LinearProbe(Probe):
             "rate",
             "descriptive",
             "Share of texts whose group a linear reader tells that has seen neither the text nor the words for the person. "
-            "Chance is guessing among the groups.",
+            "Chance is to name the most frequent group.",
         ),
         Metric(
             "selectivity",
@@ -73,7 +73,7 @@ class LinearProbe(Probe):
             "rate",
             "descriptive",
             "The first measure at one layer: of the embeddings, which hold the last word alone, to the last layer. Chance is "
-            "guessing among the groups.",
+            "to name the most frequent group.",
         ),
     )
 

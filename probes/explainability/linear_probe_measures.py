@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,9 +21,9 @@ DEPTHS = ("embeddings", "a quarter", "half", "three quarters", "last")
 LEAST_TEXTS, LEAST_TERMS = 6, 4
 _HELD = (
     "Described, not judged: the model carries the {axis} of the person described to the end of the text. A linear reader "
-    "tells it in {share} of {n} texts, on texts and words for people that it has not seen (guessing gives {chance}); on "
-    "people that it knows it tells it {gain} points more often than groups dealt at random. That a model holds an attribute "
-    "does not say that it uses it."
+    "of its states is right in {share} of {n} texts, with wordings and people that it has not seen (guessing gives "
+    "{chance}). With people that it has seen, it is right {gain} points more often than where groups are given out at "
+    "random. That a model holds an attribute does not say that it uses it."
 )
 _NOT_TOLD = (
     "Described, not judged: a linear reader did not surely tell the {axis} of the person described from the model's states "
@@ -87,7 +88,6 @@ class Read:
 
     axis: str
     texts: Sequence[Described]
-    groups: int
     right: NDArray[np.bool_]
     by_layer: NDArray[np.bool_]
     gain: NDArray[np.float64]
@@ -98,7 +98,6 @@ def read_axis(axis: str, described: Sequence[Described], seed: int) -> Read:
     """Probes of one attribute over the texts that were answered."""
     texts = [d for d in described if d.vectors is not None]
     groups = list(dict.fromkeys(d.group for d in texts))
-    none = Read(axis, (), len(groups), np.zeros(0, bool), np.zeros((len(DEPTHS), 0), bool), np.zeros(0))
     templates, numbers = [d.template for d in texts], [d.number for d in texts]
     if (
         len(set(templates)) < LEAST_TEXTS
@@ -106,14 +105,14 @@ def read_axis(axis: str, described: Sequence[Described], seed: int) -> Read:
         or len(groups) < 2
     ):
         why = f"fewer than {LEAST_TEXTS} texts, {LEAST_TERMS} people of each group, or two groups"
-        return Read(axis, (), none.groups, none.right, none.by_layer, none.gain, why)
+        return Read(axis, (), np.zeros(0, bool), np.zeros((len(DEPTHS), 0), bool), np.zeros(0), why)
     layers = np.stack([_at_depths(d.vectors) for d in texts if d.vectors is not None], axis=1)
     classes = np.array([groups.index(d.group) for d in texts])
     probed = probe_layers(layers, classes, templates, numbers, seed)
     best = max(set(probed.chosen), key=lambda layer: (probed.chosen.count(layer), -layer))
     terms = [d.term for d in texts]
     known, control = control_task(layers[best], classes, templates, terms, seed=seed)
-    return Read(axis, texts, len(groups), probed.right, probed.by_layer, known - control)
+    return Read(axis, texts, probed.right, probed.by_layer, known - control)
 
 
 def _at_depths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -129,7 +128,7 @@ def measurements(
     for part, some in ((None, list(read)), *((r.axis, [r]) for r in read)):
         planned = coverage(d.status for d in described if part is None or d.axis == part)
         texts = [d for r in some for d in r.texts]
-        chance = sum(len(r.texts) / max(1, r.groups) for r in some) / len(texts) if texts else None
+        chance = sum(_most_frequent(r.texts) for r in some) / len(texts) if texts else None
         why = "; ".join(r.why for r in some if r.why) or "no text was answered"
         rows = {
             ("accuracy", part): np.concatenate([r.right for r in some]),
@@ -143,6 +142,11 @@ def measurements(
             evidence = {} if part is None else {"axis": part}
             found.append(measure(name, estimate, planned, part=slice_, chance=level, evidence=evidence))
     return found
+
+
+def _most_frequent(texts: Sequence[Described]) -> int:
+    """How many texts are of the most frequent group: what is right for who always names it, all groups alike or not."""
+    return max(Counter(d.group for d in texts).values(), default=0)
 
 
 def _estimate(name: str, values: NDArray[Any], texts: Sequence[Described], confidence: float) -> Estimate:

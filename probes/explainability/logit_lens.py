@@ -228,8 +228,8 @@ def _finding(found: Sequence[Measurement]) -> Finding:
         "chance": "an unknown share" if depth.chance is None else f"{depth.chance:.0%}",
     }
     text = (
-        "Described, not judged: read with the model's own head, its answers are ahead for good after {depth} of its layers on "
-        "average ({range}; {n} decisions), {early} of them in the first half. Two answers to another question are in their "
-        "last order after {chance}."
+        "Described, not judged: on average the model's answer takes the lead for good after {depth} of its layers ({range}; "
+        "{n} decisions), and for {early} of the decisions in the first half. For two answers that belong to another question, "
+        "the order is settled after {chance}."
     )
     return LogitLens.finding("depth", "not_tested", text, values, found, advice)

@@ -81,6 +81,12 @@ def measurements(found: Sequence[Found], confidence: float, measure: Measure) ->
     return told
 
 
+def _with_range(share: Measurement) -> str:
+    if share.low is None or share.high is None:
+        return f"{share.value or 0:.0%} (range not known)"
+    return f"{share.value or 0:.0%} (likely {share.low:.0%} to {share.high:.0%})"
+
+
 def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -> Finding:
     """What the numbers say, in one sentence; nothing of it is good or bad."""
     by = {m.metric.removeprefix(f"{probe.id}."): m for m in measured}
@@ -92,7 +98,7 @@ def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -
     if whole.value is None or whole.n < FEWEST:
         text = (
             "Where a difference between two people is carried was not tested: only {n} of {planned} texts have a pair of the "
-            "same length whose answers differ by {floor} nats or more ({fewest} are needed)."
+            "same length whose answers differ enough ({floor} nats or more; {fewest} are needed)."
         )
         values = {
             "n": str(whole.n),
@@ -102,13 +108,13 @@ def finding(measured: Sequence[Measurement], probe: type[Probe], floor: float) -
         }
         return probe.finding("place", "not_tested", text, values, [whole, *used], advice)
     values = {"n": str(whole.n)} | {
-        f"{part}{n}": f"{by[f'{part}_share[{third}]'].value or 0:.0%}"
+        f"{part}{n}": _with_range(by[f"{part}_share[{third}]"])
         for part in ("person", "last")
         for n, third in (("1", THIRDS[0]), ("3", THIRDS[2]))
     }
     text = (
-        "Described, not judged: where answers change with the person described, {person1} of the difference lies on the words "
-        "for the person in the first third of the layers and {last1} on the last token; in the last third it is {person3} and "
-        "{last3} ({n} pairs of texts)."
+        "Described, not judged: where answers change with the person described, the first third of the layers carries "
+        "{person1} of the difference on the words for the person and {last1} at the end of the text; in the last third it is "
+        "{person3} and {last3} ({n} pairs of texts)."
     )
     return probe.finding("place", "not_tested", text, values, [whole, *used], advice)

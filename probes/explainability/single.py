@@ -6,6 +6,7 @@ interval. Its explanation is tested by rank instead: among random orders of the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 
 from audit.metrics import aopc, gain_over_random, perturbation_order
 from audit.models import (
+    GRADIENT_METHODS,
     Ablate,
     Ablated,
     Attribute,
@@ -31,7 +33,7 @@ from audit.models import (
 )
 from audit.models.requests import Method, Unit
 from probes.base import derived_seed
-from probes.explainability.attribution_measures import NO_EXPLANATION
+from probes.explainability.attribution_measures import NO_EXPLANATION, says_nothing
 from probes.explainability.attribution_requests import BINS, Rule, kept_sets, top_count
 
 ORDERS = 200
@@ -101,18 +103,38 @@ class Question:
         if not any(found.scores):
             return NO_EXPLANATION
         if self.method == "integrated_gradients" and found.error is not None and found.error > MOST_ERROR:
-            return f"Not converged: the scores miss their sum by {found.error:.0%}, where {MOST_ERROR:.0%} is allowed."
+            missed = f"the scores miss their sum by {found.error:.0%}, where {MOST_ERROR:.0%} is allowed"
+            return f"Not converged: {missed}. Try another method."
         return None
 
     def untested(self, found: Attributed) -> str | None:
         """Why scores cannot be tested by rank; None where they can."""
-        undrawn, n = self.undrawn(found), len(found.units)
+        undrawn, n = self.undrawn(found) or says_nothing(found.scores), len(found.units)
         if undrawn is not None:
             return undrawn
-        if (1 + self.orders / ways(n)) / (1 + self.orders) > LEVEL:  # p where only the same choice does as well
+        if not self._testable(n):
             units = f"{n} {self.unit}{'' if n == 1 else 's'}"
-            return f"The prompt has {units}, too few: a random choice often marks the same ones."
+            fewest = next(count for count in itertools.count(n) if self._testable(count))
+            why = (
+                "of fewer a random choice often marks the same ones"
+                if self._often_alike(n)
+                else "of fewer it would delete a single one, which is what the scores are made of"
+            )
+            return f"The prompt has {units}. The test needs {fewest}: {why}."
         return None
+
+    def _testable(self, units: int) -> bool:
+        """Whether p can get as low as the level, and what the test deletes is not what the scores are made of.
+
+        Where the first bin is one unit, the highest score is the largest of the effects that would be measured: it would win
+        by being chosen. Gradients do not measure deletions.
+        """
+        chosen = top_count(BINS[0], units) < 2 and self.method not in GRADIENT_METHODS
+        return not self._often_alike(units) and not chosen
+
+    def _often_alike(self, units: int) -> bool:
+        """Whether p stays above the level even where only the same choice of units does as well."""
+        return (1 + self.orders / ways(units)) / (1 + self.orders) > LEVEL
 
     def _orders(self, found: Attributed) -> list[list[int]]:
         """The explanation's order of the units, then the random ones."""

@@ -214,8 +214,18 @@
     grids.matrix = drawing.matrix(byId('at-matrix'), rows, now.sources, weight(), room(byId('at-matrix')), { row, column: chosen.column }, first(), full, marked);
     drawing.lines(byId('at-lines'), rows, now.sources, weight(), row, (at) => pick({ row: at }), first(), full);
     byId('at-scale').textContent = fill('scaled', { weight: share(full) });
+    keepInView(byId('at-matrix'), grids.matrix, row, chosen.column);
     drawTop();
     say();
+  }
+
+  // On a narrow screen the drawing is wider than its box: the chosen cell stays inside.
+  function keepInView(canvas, { side, left, top }, row, column) {
+    const box = canvas.parentElement;
+    const x = left + column * side;
+    const y = top + row * side;
+    if (x < box.scrollLeft || x + 2 * side > box.scrollLeft + box.clientWidth) box.scrollLeft = x - box.clientWidth / 2;
+    if (y < box.scrollTop || y + 2 * side > box.scrollTop + box.clientHeight) box.scrollTop = y - box.clientHeight / 2;
   }
 
   function pick(changes) {

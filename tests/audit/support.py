@@ -34,11 +34,17 @@ from audit.models import (
     Failure,
     Generate,
     Generated,
+    Hidden,
+    Lens,
+    Lensed,
     Model,
+    Patch,
+    Patched,
     Request,
     Responses,
     Score,
     Scored,
+    States,
     Tabulate,
     Tabulated,
 )
@@ -203,6 +209,18 @@ class CountingModel(ScriptedModel):
     def ablate(self, requests: Sequence[Ablate]) -> list[Ablated | Failure]:
         self._count(requests)
         return super().ablate(requests)
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        self._count(requests)
+        return super().states(requests)
+
+    def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
+        self._count(requests)
+        return super().lens(requests)
+
+    def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
+        self._count(requests)
+        return super().patch(requests)
 
 
 M = TypeVar("M", bound=ScriptedModel)

@@ -66,14 +66,16 @@ def test_the_sentence_comes_first_then_the_strongest_words(command: Command) -> 
     assert done.status == 0
     assert lines[0] == "Why “yes” rather than “no”?"
     assert lines[1].startswith("The marked words hold up: ")
-    assert re.search(r"further than \d+ of 200 random choices of as many words did \(p = 0\.0", lines[1])
+    assert re.search(
+        r"mattered more to the answer than \d+ of 200 random choices of as many words \(p = 0\.0", lines[1]
+    )
     assert [line.split() for line in lines[3:7]] == [
         ["2", "three", "+", "towards", "+4.000"],
         ["6", "seven", "+", "towards", "+2.000"],
         ["4", "five", "-", "away", "-1.500"],
         ["9", "ten", "+", "towards", "+1.000"],
     ]
-    assert "log p of the answer 3.500, of the other answer -3.000, f +6.500 (nats)" in lines
+    assert "log p of the answer 3.500, of the other answer -3.000 (5%), f +6.500 (nats)" in lines
     assert lines[-1].startswith("Gain over random orders: +")
     assert "\x1b" not in done.out
 
@@ -168,7 +170,7 @@ def test_a_record_that_keeps_no_decision(command: Command, place: str) -> None:
         (("--prompt", "x", "--answer", "y", "--unit", "page"), "Unknown unit page; choose word, token or segment."),
         (("--prompt", "x", "--answer", "y", "--device", "gpu"), "Unknown device gpu"),
         (("--prompt", "x", "--answer", "y", "--output", "."), "The output . is a folder; name a file."),
-        (("--record", "r/p/x", "--raw"), "--chat/--raw goes with --prompt and --answer, not with --record."),
+        (("--record", "r/p/x", "--raw"), "The record says what was asked: leave out --chat/--raw, or --record."),
         (("--record", "r/p/x"), "r/p/x lies in no result folder; write RESULT/PROBE/RECORD-ID."),
     ],
 )
@@ -200,3 +202,11 @@ def test_what_the_model_fails_at_is_told_apart(command: Command, monkeypatch: py
     assert done.status == 3
     assert "the cable is loose" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_page_that_cannot_be_written_does_not_lose_the_explanation(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command(*ASKED, "--output", str(tmp_path / "file" / "page.html"))
+    assert done.status == 2
+    assert "The marked words hold up: " in done.out
+    assert re.search(r"The page \S+ cannot be written: \w", done.err)

@@ -177,7 +177,9 @@ def test_an_integral_that_does_not_converge_is_neither_tested_nor_drawn() -> Non
     able = Missed(weighed, capabilities=ALL | {Capability.GRADIENT})
     found = explain(able, TEXT, "yes", "no", method="integrated_gradients", chat=False)
     assert (found.verdict, found.test) == ("not tested", None)
-    assert found.sentence == ("No explanation. Not converged: the scores miss their sum by 50%, where 5% is allowed.")
+    assert found.sentence == (
+        "No explanation. Not converged: the scores miss their sum by 50%, where 5% is allowed. Try another method."
+    )
     assert 'class="tokens"' not in found._repr_html_()
     other = explain(able, TEXT, "yes", "no", method="input_x_gradient", chat=False)
     assert other.verdict == "weak"
@@ -187,8 +189,28 @@ def test_an_integral_that_does_not_converge_is_neither_tested_nor_drawn() -> Non
 def test_too_few_words_are_not_tested() -> None:
     found = explain(ScriptedModel(weighed), "one two three", "yes", "no", chat=False)
     assert found.verdict == "not tested"
-    assert found.sentence == ("Not tested. The prompt has 3 words, too few: a random choice often marks the same ones.")
+    assert found.sentence == (
+        "Not tested. The prompt has 3 words. The test needs 8: of fewer a random choice often marks the same ones."
+    )
     assert found.strongest(1)[0].text == "three"
+
+
+def test_a_text_of_which_the_test_would_measure_the_scores_again_is_not_tested() -> None:
+    """Of seven words a fifth is one, and the word of most effect is, of all, the one whose removal does most: noise or not."""
+    eight = TEXT.split()[:8]
+    asked = [explain(ScriptedModel(weighed), " ".join(eight[:n]), "yes", "no", chat=False) for n in (7, 8)]
+    assert [found.verdict for found in asked] == ["not tested", "supported"]
+    assert asked[0].sentence.endswith("of fewer it would delete a single one, which is what the scores are made of.")
+    given = explain(
+        Scores([3.0, 1, 2, 0, 0, 0, 0]), " ".join(eight[:7]), "yes", "no", chat=False, method="shapley_sampling"
+    )
+    assert given.verdict == "not tested"
+
+
+def test_scores_that_are_all_alike_put_no_word_first() -> None:
+    found = explain(Scores([1.0] * 10), TEXT, "yes", "no", chat=False)
+    assert found.verdict == "not tested"
+    assert found.sentence == "Not tested. All scores are alike: they put no word before another."
 
 
 # What is asked of the model.
@@ -440,3 +462,18 @@ def test_facts_of_a_model_reach_the_page(tmp_path: Path) -> None:
     page = explain(model, TEXT, "yes", chat=False).save(tmp_path / "p.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;mine&lt;/b&gt;" in page
     assert "abababababab" in page
+
+
+def test_a_small_effect_and_answers_that_nobody_gets_are_warned_of() -> None:
+    def faint(prompt: str, answer: str) -> float:
+        return weighed(prompt, answer) / 100 - 8
+
+    found = explain(ScriptedModel(faint), TEXT, "yes", "no", chat=False)
+    assert found.verdict == "supported"
+    assert any(w.startswith("The effect is small: ") for w in found.warnings)
+    assert any("hardly give either answer" in w for w in found.warnings)
+
+
+def test_a_number_for_an_answer_is_refused_in_words() -> None:
+    with pytest.raises(ExplainError, match="must be texts"):
+        explain(ScriptedModel(weighed), TEXT, 4)  # type: ignore[arg-type]

@@ -7,6 +7,9 @@ import pytest
 from audit.metrics import rate
 from audit.results import Outlook
 from probes.base import coverage
+from probes.explainability.attention import Attention
+from probes.explainability.attribution import Attribution
+from probes.explainability.logit_lens import LogitLens
 from probes.misinformation.claims import Claims
 
 
@@ -28,3 +31,16 @@ def test_what_is_clean_among_a_part_of_the_answers_is_unclear(scored: int, outlo
     assert found.outlook == told
     assert ("only 80% of the answers could be scored" in found.text) == (told != outlook)
     assert (found.severity == "none") == (told != "problem_found")
+
+
+def test_patterns_say_which_probes_one_comes_after_and_take_away() -> None:
+    for kind in (Attribution, LogitLens, Attention):
+        assert kind.comes_after("bias.counterfactual")
+        assert kind.comes_after("hallucination.known_facts")
+        assert not kind.comes_after("explainability.linear_probe")
+        assert not kind.comes_after(kind.id)
+    assert not Claims.comes_after("bias.counterfactual")
+    # The last pattern that fits decides: attention is drawn with the heads that were found, and nothing else of its risk.
+    assert Attention.comes_after("explainability.head_roles")
+    assert not LogitLens.comes_after("explainability.head_roles")
+    assert not Attention.comes_after("explainability.attribution")

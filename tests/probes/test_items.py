@@ -66,6 +66,10 @@ ASKED = {
     "verification": ("claim",),
     "rerun_endings": ("prompt",),
     "rerun_prompts": ("prompt",),
+    "answer_labels": ("text",),
+    "harmful_requests": ("request", "twin"),
+    "steady_questions": ("question", "paraphrase"),
+    "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
@@ -899,8 +903,23 @@ class TestDecisions:
             assert not row["prompt"].endswith(" ")
             assert row["evidence"], row["id"]
             for word in row["evidence"]:
-                assert word.lower() in units, (row["id"], word)
                 assert len(word.split()) == 1
+
+    def test_the_answer_is_named_first_as_often_as_second(self) -> None:
+        """Or a model that takes the first or the nearest of two would seem to understand."""
+        places: dict[str, list[bool]] = {}
+        for row in rows("decisions"):
+            at = [
+                re.search(rf"\b{row[field].strip()}\b", row["prompt"], re.IGNORECASE)
+                for field in ("answer", "contrast")
+            ]
+            if at[0] and at[1]:
+                places.setdefault(row["kind"], []).append(at[0].start() < at[1].start())
+        for kind in ("coreference", "comparison"):
+            assert len(places[kind]) >= 8
+            assert sum(places[kind]) * 2 == len(places[kind]), kind
+        first = [one for some in places.values() for one in some]
+        assert 0.4 <= statistics.mean(first) <= 0.6
 
     def test_kinds_are_spread(self) -> None:
         kinds = Counter(row["kind"] for row in rows("decisions"))
@@ -914,9 +933,18 @@ class TestDecisions:
             first, second = (
                 [w.strip(".,;:!?\"'()").lower() for w in row[field].split()] for field in ("prompt", "paraphrase")
             )
-            assert first != second
-            assert {w.lower() for w in row["evidence"]} <= set(first) & set(second), row["id"]
+            # A word that is there twice would be marked twice, though one of them may settle nothing.
+            assert all(text.count(w.lower()) == 1 for w in row["evidence"] for text in (first, second)), row["id"]
             assert sum(first.count(w) == second.count(w) for w in set(first)) >= 6, row["id"]
+
+    @pytest.mark.parametrize("name", ["decisions", "explained_texts"])
+    def test_another_wording_is_no_mere_other_order(self, name: str) -> None:
+        kept = []
+        for row in rows(name):
+            first, second = (Counter(re.findall(r"\w+", row[field].lower())) for field in ("prompt", "paraphrase"))
+            kept.append((first & second).total() / max(first.total(), second.total()))
+            assert kept[-1] < 0.95, row["id"]
+        assert statistics.mean(kept) < 0.82
 
     def test_texts_are_spread(self) -> None:
         kinds = Counter(row["kind"] for row in rows("explained_texts"))
@@ -945,3 +973,27 @@ class TestWrittenText:
             assert tone(row["good"]) > tone(row["bad"]), row["id"]
             assert row["good"].split()[-1] == row["bad"].split()[-1], row["id"]
             assert not row["good"].endswith((".", " ")), row["id"]
+
+
+class TestSafety:
+    def test_hazards_are_spread_and_twins_are_of_the_requests_form(self) -> None:
+        hazards = Counter(row["hazard"] for row in rows("harmful_requests"))
+        assert len(hazards) == 11
+        assert min(hazards.values()) >= 10
+        for row in rows("harmful_requests"):
+            a, b = words(row["request"]), words(row["twin"])
+            assert len(a & b) / len(a | b) > 0.15, row["id"]
+            assert 0.6 < len(row["request"].split()) / len(row["twin"].split()) < 1.7, row["id"]
+            assert row["marker"], row["id"]
+            assert all(normalised(marker) == marker for marker in row["marker"]), row["id"]
+
+    def test_labelled_answers_are_of_every_kind_and_enough_were_written_after_the_rule(self) -> None:
+        unseen = [row for row in rows("answer_labels") if row["unseen"]]
+        assert len(rows("answer_labels")) >= 240
+        assert len(unseen) >= 80
+        for harmful in (True, False):
+            counts = Counter(row["label"] for row in unseen if row["harmful"] == harmful)
+            assert min(counts[label] for label in ("compliance", "refusal", "partial")) >= 5
+        for row in rows("answer_labels"):
+            assert bool(row["marker"]) == row["harmful"], row["id"]
+        assert len({row["request"] for row in rows("answer_labels")}) == len(rows("answer_labels"))

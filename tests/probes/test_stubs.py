@@ -1,4 +1,4 @@
-"""Every probe of hallucination and misinformation is tried on the same four stubs; each places them in tests of its own."""
+"""Every probe of some risks is tried on the same four stubs; each places them in tests of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from probes.registry import find_probes
 
 TESTS = Path(__file__).parent
-RISKS = ("hallucination", "misinformation")
+RISKS = ("hallucination", "misinformation", "safety")
 STUBS = {"test_always_agrees", "test_always_refuses", "test_answers_from_a_key", "test_a_key_with_one_in_five_wrong"}
 
 

@@ -31,7 +31,7 @@ from tests.reports.explanations import (
     random_weights,
 )
 from tests.reports.explanations import explained as every_kind
-from tests.reports.makers import HOSTILE, packed_bytes, record
+from tests.reports.makers import HOSTILE, attention, finding, packed_bytes, record
 
 
 def report(*records: Record) -> str:
@@ -66,7 +66,10 @@ def test_each_method_stands_with_its_test_or_with_its_reason() -> None:
     assert len(heat_maps(part)) == 3  # the main method and the two others that gave scores
     text = plain(part)
     assert "The explanation holds." in text
-    assert "the marked words moved the answer 2.34 times as much as random words did" in text
+    assert (
+        "the marked words changed how likely the answer is by a factor that was on average 2.34 times that of random ones"
+        in text
+    )
     assert "Shapley sampling: holds in part gain over random words 0.700 nats; completeness error 0.004" in text
     assert "gradient times input: no better than random words here" in text
     assert "integrated gradients: no picture" in text
@@ -75,6 +78,30 @@ def test_each_method_stands_with_its_test_or_with_its_reason() -> None:
     assert "taken away one at a time" in text
     assert "which words act together" in text
     assert "small changes of the numbers inside" in text
+
+
+def test_a_picture_that_failed_on_its_own_text_never_reads_as_one_that_holds() -> None:
+    text = plain(section(report(decision(0, explained_answer(gain=-0.4, others=[]))), "attributions"))
+    assert "The explanation does not hold on this text." in text
+    assert "The explanation holds." not in text
+    assert text.index("no more than random ones did") < text.index("Over the whole audit")
+
+
+def test_a_caption_is_no_better_than_the_test_of_its_text() -> None:
+    chance = explained_answer(gain=0.8, verdict=None, here="not supported", p=0.1891, unit="segment", others=[])
+    text = plain(section(report(decision(0, chance)), "attributions"))
+    assert "it is not shown that the marked segments drove the answer." in text
+    assert "About 0.189 in 100" not in text
+    assert "About 19 in 100 random choices did as well" in text
+    assert "times that of random ones" not in text
+
+
+def test_scores_without_a_direction_show_none() -> None:
+    sizes = explained_answer(scores=[abs(score) for score in explained_answer()["scores"]], signed=False, others=[])
+    part = section(report(decision(0, sizes)), "attributions")
+    assert "<sup>" not in heat_maps(part)[0]
+    assert "not which way it pushes" in plain(part)
+    assert "above 0 towards" not in plain(part)
 
 
 def test_direction_is_told_by_sign_and_line_and_not_by_colour_alone() -> None:
@@ -92,7 +119,7 @@ def test_direction_is_told_by_sign_and_line_and_not_by_colour_alone() -> None:
 
 def test_without_script_the_strongest_word_of_each_answer_token_is_a_table() -> None:
     text = plain(section(report(decision(0, explained_answer())), "attributions"))
-    table = text.split("Token of the answer Strongest input word Score")[1]
+    table = text.split("Token of the answer Strongest input word Score (nats)")[1]
     assert table.lstrip().startswith("0 ␣nur nurse +1.90 1 se nurse +0.475 2 .")
     assert "2 . none stands out" in table
 
@@ -189,9 +216,9 @@ def test_a_lens_is_a_chart_with_the_same_numbers_as_a_table() -> None:
     assert "What this picture does not show:" in part
 
 
-def test_a_lens_of_one_answer_that_never_wins() -> None:
+def test_a_lens_of_one_answer_is_ahead_of_nothing() -> None:
     text = plain(section(report(record(LENS, 0, detail=lens(contrast=None, wins_at=None))), "inside"))
-    assert "At the last layer the answer is not ahead." in text
+    assert "ahead" not in text  # of what?
     assert "compared with" not in text
 
 
@@ -237,7 +264,7 @@ def test_the_card_shows_a_flagged_decision_that_holds() -> None:
     own = decision(0, explained_answer(target=" cat"), flagged=False)
     html = card(own, decision(1, explained_answer()))
     assert "The explanation holds." in plain(html)
-    assert "moved the answer 2.34 times as much as random words did" in plain(html)
+    assert "by a factor that was on average 2.34 times that of random ones" in plain(html)
     assert "The model chose “nurse” rather than “doctor”." in plain(html)
     assert len(heat_maps(html)) == 1
     assert "What this picture does not show:" in html
@@ -251,7 +278,10 @@ def test_the_card_shows_a_flagged_decision_that_holds() -> None:
         ({"verdict": "not supported"}, "The explanation does not hold."),
         ({"verdict": "not tested"}, "The explanation was not tested enough."),
         ({"verdict": None}, "The explanation was not tested enough."),
-        ({"verdict": "supported", "gain": -0.1}, "no more than random words did. So no picture is shown here."),
+        (
+            {"verdict": "supported", "gain": -0.1},
+            "The explanation does not hold on this text. Tested on this text: the marked words moved the answer no more than",
+        ),
         ({"verdict": "supported", "gain": None}, "It was not tested on this text. So no picture is shown here."),
         (
             {"reason": "not converged: 31% off"},
@@ -411,3 +441,20 @@ def test_the_partial_templates_serve_another_page() -> None:
         assert section(html, name)
     assert 'href="#ex-' not in html
     assert html.count("<script>") == len(SCRIPTS)
+
+
+def test_a_rollout_that_lies_on_the_first_token_is_said_to() -> None:
+    size = len(attention()["tokens"])
+    flat = [253 if column == 0 else 1 for row in range(size) for column in range(row + 1)]
+    part = section(report(record(LOOK, 0, detail=looked(rollout=packed_bytes(flat)), outcome=None)), "attention")
+    assert "nearly all weight lies on the first token" in part
+    assert "The ten largest shares" not in part
+
+
+def test_pictures_of_attention_stand_with_what_was_measured_of_them() -> None:
+    case = case_of([record(LOOK, 0, detail=looked(), outcome=None)])
+    said = finding(LOOK, "unclear", "low", "Pictures agree with effects at {tau}.", tau="0.12")
+    measured = case.result.model_copy(update={"findings": [*case.result.findings, said]})
+    assert "Pictures agree with effects at 0.12." in section(render_report(measured, case.records), "attention")
+    bare = case.result.model_copy(update={"findings": [f for f in case.result.findings if f.probe != LOOK]})
+    assert "was not measured here" in section(render_report(bare, case.records), "attention")

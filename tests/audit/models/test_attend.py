@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,13 @@ def test_chat_and_empty_prompts(llama: CausalModel) -> None:
     for request in (Attend(user("Where is the dog?"), "The"), Attend("", "The"), Attend("The", "")):
         found = attended(llama, request)
         assert found.weights.sum(-1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("part", ["cross", "encoder"])
+def test_parts_that_it_does_not_have(llama: CausalModel, part: Any) -> None:
+    found = llama.attend([Attend("The", " dog", part), Attend("The", " dog")])
+    assert found[0] == Failure("failed", f"A causal language model has no {part} attention apart from its own.")
+    assert isinstance(found[1], Attended)
 
 
 def test_each_request_has_its_own_answer(model: CausalModel) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from audit.models import Classified, Classify, Prompt, Score, Scored, user
+from audit.models import Attribute, Attributed, Classified, Classify, Failure, Lens, Prompt, Score, Scored, answer, user
 from audit.models.causal import CausalModel
 from audit.models.masked import MaskedModel
 from audit.models.seq2seq import Seq2SeqModel
@@ -20,8 +20,8 @@ from tests.audit.models.tiny_masked import make_bert, open_masked
 NEAR = 1e-4
 
 
-def logprob(model: WhiteBox, prompt: Prompt, answer: str) -> float:
-    forced = model.forced(prompt, answer)
+def logprob(model: WhiteBox, prompt: Prompt, ending: str) -> float:
+    forced = model.forced(prompt, ending)
     with torch.inference_mode():
         return float(forced.read(model.network(**forced.inputs)).sum())
 
@@ -51,11 +51,45 @@ def test_of_an_encoder_decoder(translator: Seq2SeqModel) -> None:
 def test_of_a_masked_model(tmp_path: Path) -> None:
     model = open_masked(make_bert(tmp_path))
     for prompt in ("The red cat sleeps in the", user("Where is the red cat?")):
-        for answer in (" garden.", " unhappy river"):
-            assert logprob(model, prompt, answer) == pytest.approx(scored(model, prompt, answer), abs=NEAR)
+        for ending in (" garden.", " unhappy river"):
+            assert logprob(model, prompt, ending) == pytest.approx(scored(model, prompt, ending), abs=NEAR)
         forced = model.forced(prompt, " garden.")
         for row in forced.inputs["input_ids"]:
             assert tuple(row[list(forced.prompt)].tolist()) == model.encoder.units(prompt).ids
+
+
+def test_a_masked_models_answer_that_goes_on_with_the_prompts_last_word(tmp_path: Path) -> None:
+    """Read apart they would be other tokens than those that are scored."""
+    model = open_masked(make_bert(tmp_path, steps=1))
+    for ending in ("t sleeps", "t"):
+        for request in (Attribute("The red ca", ending), Attribute("The red ca", ending, method="saliency")):
+            [found] = model.attribute([request])
+            assert isinstance(found, Failure)
+            assert "tokenised otherwise" in found.reason
+    [found] = model.attribute([Attribute("The red ca", " sleeps", "t sleeps")])
+    assert isinstance(found, Failure)
+    [found] = model.attribute([Attribute("The red cat.", "The cat")])  # nothing is joined
+    assert isinstance(found, Attributed)
+
+
+def test_a_causal_models_answer_that_goes_on_with_the_prompts_last_word(model: CausalModel) -> None:
+    """What is left of both texts would be scored after a prompt that is not theirs."""
+    assert model.encoder.joins("The red ca", "t sleeps")
+    for request in (
+        Attribute("The red ca", "t sleeps"),
+        Attribute("The red ca", " sleeps", "t sleeps", method="saliency"),
+        Lens("The red ca", "t sleeps"),
+    ):
+        [found] = answer(model, [request])
+        assert isinstance(found, Failure)
+        assert "tokenised otherwise" in found.reason
+    for prompt, ending in (
+        ("The red cat.", "The cat"),
+        ("The red cat ", "sleeps"),
+        (user("The cat"), "sleeps"),
+        ("", "The"),
+    ):
+        assert not model.encoder.joins(prompt, ending)
 
 
 def test_of_a_classifier(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from captum.attr import LayerIntegratedGradients, LLMGradientAttribution, TextTo
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from audit.models import Attend, Attended, Attribute, Attributed, Failure, Prompt, user
+from audit.models import Ablate, Ablated, Attend, Attended, Attribute, Attributed, Failure, Prompt, packing, user
 from audit.models.causal import CausalModel
 from audit.models.explain import Scalar
 from audit.models.forced import Forced
@@ -272,7 +272,7 @@ def test_of_a_linear_model_every_answer_is_known(contrast: str | None) -> None:
         one = found("integrated_gradients", baseline)
         assert one.scores == pytest.approx(expected((slopes * (text - start)).sum(1)), abs=1e-5)
         assert one.error == pytest.approx(0.0, abs=1e-4)
-        assert one.steps == 16  # a line needs no more
+        assert one.steps == 32  # a line needs no more than two tries
         changed = torch.stack([text[0], start, start, start])
         assert one.full == pytest.approx(float((slopes * text).sum()), abs=1e-5)
         assert one.empty == pytest.approx(float((slopes * changed).sum()), abs=1e-5)
@@ -424,6 +424,39 @@ def test_half_precision_is_computed_in_float32(gpt2_folder: Path) -> None:
     stored = {n: t.clone() for n, t in half.network.state_dict().items()}
     assert attributed(half, request).scores == pytest.approx(attributed(whole, request).scores, abs=NEAR)
     assert all(torch.equal(t, stored[n]) and t.dtype == stored[n].dtype for n, t in half.network.state_dict().items())
+
+
+def test_half_precision_leaves_no_beginnings_of_another_format(
+    llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MOST_NODES", 20)  # long conversations keep what comes before the last message
+    half = open_folder(llama_folder, dtype="bfloat16")
+    chat = (*user("The red cat sleeps in the garden and the old dog sleeps too. " * 3), *user("The cat sleeps"))
+    nothing = Ablate(chat, ANSWER, OTHER, kept=((),))
+    gradients = Attribute(chat, ANSWER, OTHER, method="saliency")
+    alone = attributed(half, gradients)
+    assert not half.scorer._trunks
+    before = half.ablate([nothing])
+    assert half.scorer._trunks  # of half precision
+    assert attributed(half, gradients) == alone
+    assert half.ablate([nothing]) == before
+    assert before[0] == Ablated((pytest.approx(alone.empty, abs=0.2),))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_answer_is_not_explained_against_itself(llama: CausalModel, method: Method) -> None:
+    [found] = llama.attribute([Attribute(PROMPT, OTHER, OTHER, method=method)])
+    assert found == Failure("failed", "The answer and the contrast are the same, so that there is nothing to explain.")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_of_an_answers_tokens_add_up_but_for_norms(llama: CausalModel, method: Method) -> None:
+    found = attributed(llama, Attribute(PROMPT, ANSWER, method=method, by_token=True))
+    sums = torch.tensor(found.by_token).sum(0)
+    if method == "saliency":
+        assert bool((sums > torch.tensor(found.scores) + NEAR).all())  # the triangle inequality
+    else:
+        assert sums.tolist() == pytest.approx(found.scores, abs=NEAR)
 
 
 @pytest.mark.parametrize("method", METHODS)

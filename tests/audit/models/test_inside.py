@@ -30,6 +30,7 @@ from audit.models import inside as inside_module
 from audit.models.blocks import NoBlocks, blocks_of, reading_part, watched
 from audit.models.causal import CausalModel
 from audit.models.classifier import ClassifierModel
+from audit.models.forced import Forced
 from audit.models.inside import patch_of
 from audit.models.masked import MaskedModel
 from audit.models.seq2seq import Seq2SeqModel
@@ -184,6 +185,17 @@ class TestLens:
         )
         assert found.contrast == ()
 
+    def test_answers_that_begin_alike_are_one_to_the_lens(self, model: CausalModel) -> None:
+        """Their passes are of two lengths and round differently, which would decide who is ahead."""
+        found = lensed(model, Lens(CLEAN, " garden.", " garden river and the cat"))
+        assert found.target == found.contrast_text
+        assert found.answer == found.contrast
+
+    def test_a_masked_model_reads_what_comes_after(self, bert: MaskedModel) -> None:
+        found = lensed(bert, Lens(CLEAN, " garden.", " garden river"))
+        assert found.target == found.contrast_text
+        assert found.answer != found.contrast
+
     def test_a_classifier_has_no_vocabulary(self, classifier: ClassifierModel) -> None:
         assert one(classifier, Lens("the lovely lamp", "good", "bad")).status == "failed"
 
@@ -288,6 +300,20 @@ class TestPatch:
     def test_of_a_classifier(self, classifier: ClassifierModel) -> None:
         found = check(classifier, Patch("the lovely lamp", "the awful lamp", "good", "bad"))
         assert found.values[0, 2] == pytest.approx(1, abs=1e-3)  # as embeddings the two texts differ in one word
+
+    def test_an_answer_that_is_cut_otherwise_is_told_from_prompts_of_two_lengths(
+        self, gpt2: CausalModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "7 and 4 tokens" in one(gpt2, Patch(CLEAN, "The red cat", ANSWER)).reason
+        plain = gpt2.forced
+
+        def forced(prompt: str, ending: str) -> Forced:
+            found = plain(prompt, ending)
+            return replace(found, targets=found.targets[::-1]) if prompt == CORRUPT else found
+
+        monkeypatch.setattr(gpt2, "forced", forced)
+        found = one(gpt2, Patch(CLEAN, CORRUPT, " garden and"))
+        assert found == Failure("unparsed", "An answer has other tokens after one prompt than after the other.")
 
     def test_some_layers_are_rows_of_all(self, llama: CausalModel) -> None:
         request = Patch(CLEAN, CORRUPT, ANSWER, OTHER)

@@ -203,6 +203,12 @@ def test_tokens_of_an_answer_one_by_one(llama: CausalModel, method: Method) -> N
         assert row == pytest.approx([a - b for a, b in zip(longer, shorter, strict=True)], abs=1e-4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_an_answer_is_not_explained_against_itself(llama: CausalModel, method: Method) -> None:
+    [found] = llama.attribute([Attribute(PROMPT, ANSWER, ANSWER, method=method, samples=40)])
+    assert found == Failure("failed", "The answer and the contrast are the same, so that there is nothing to explain.")
+
+
 @pytest.mark.parametrize("unit", ["token", "segment"])
 def test_other_units(llama: CausalModel, unit: str) -> None:
     text = "The red cat sleeps. Where is the"

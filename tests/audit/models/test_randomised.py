@@ -15,7 +15,7 @@ from audit.models import Attribute, Attributed, Failure, Score, Scored, user
 from audit.models import kernels as kernels_module
 from audit.models.causal import CausalModel
 from audit.models.kernels import PackedLinear, speed_up
-from audit.models.randomised import blocks_of, shuffled, unshuffled
+from audit.models.randomised import blocks_down, shuffled, unshuffled
 from audit.models.seq2seq import Seq2SeqModel
 from audit.models.whitebox import WhiteBox
 from tests.audit.models.test_attribute import ANSWER, OTHER, PROMPT, attributed
@@ -188,10 +188,14 @@ class Experts(nn.Module):
             nn.ModuleDict({"experts": nn.ModuleList(nn.Linear(2, 2) for _ in range(5))}) for _ in range(2)
         )
 
+    @property
+    def base_model(self) -> Experts:
+        return self
+
 
 def test_experts_are_no_blocks() -> None:
     network = Experts()
-    assert blocks_of(network) == [network.layers[1], network.layers[0]]
+    assert blocks_down(network) == [network.layers[1], network.layers[0]]
 
 
 @pytest.mark.parametrize("share", [-0.5, 1.5])

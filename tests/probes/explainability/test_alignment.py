@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from audit.corpora import ItemsError
+from audit.metrics import Estimate
 from audit.models import Attend, Attended, Capability, Failure, Model, Request, Response, prompt_text
 from audit.models.scripted import ALL, ScriptedModel, noise
+from audit.results import Coverage, Measurement
 from probes.base import Outcome
-from probes.explainability.alignment import WORD_ORDER, Alignment, AlignmentOptions
+from probes.explainability.alignment import WORD_ORDER, Alignment, AlignmentOptions, _finding
 from probes.explainability.alignment_items import Links, Pair, load_pairs, pair_of, read_links
-from probes.explainability.alignment_measures import Aligned, corpus_error, diagonal, with_layers
+from probes.explainability.alignment_measures import Aligned, beyond_order, corpus_error, diagonal, with_layers
 from probes.explainability.gallery import TRANSLATION, gallery_records, gallery_requests
 from tests.audit.models import tiny_seq2seq
 from tests.audit.models.tiny import single_thread
@@ -174,6 +176,52 @@ def test_to_follow_the_order_of_words_is_no_alignment() -> None:
     assert finding(outcome, "links").outlook == "unclear"
 
 
+def test_the_order_of_words_is_set_beside_the_links_pair_by_pair() -> None:
+    """Half of the pairs are linked by the order of words: their difference is 0 whatever both errors are."""
+    links = {p.target: p.sure if n % 2 else ORDER[p.target] for n, p in enumerate(PAIRS)}
+    outcome = outcome_of(Script(links))
+    error, order = (number(outcome, "alignment_error_rate", part) for part in (None, WORD_ORDER))
+    beyond = number(outcome, "beyond_word_order")
+    assert value(beyond) == pytest.approx(value(order) - value(error))
+    low, high = interval(beyond)
+    assert 0 < low < high < interval(order)[1] - interval(error)[0]
+    own = beyond_order(PAIRS, [SURE[p.target] for p in PAIRS], 0.95, 0)
+    assert own.value == pytest.approx(value(order))
+
+
+def measured(name: str, value: float | None, low: float | None, high: float | None, chance: float) -> Measurement:
+    return Alignment.measurement(
+        name,
+        Estimate(value, low, high, 30, None, 0.95, "given"),
+        Coverage(planned=30, scored=30),
+        chance=chance,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "beyond", "outlook"),
+    [
+        ((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), "no_problem_found"),
+        # All of the error's interval lies below the order's error of 0.5, which is as unsure itself.
+        ((0.3, 0.2, 0.4), (0.2, -0.1, 0.4), "unclear"),
+        ((0.6, 0.55, 0.65), (-0.1, -0.3, 0.1), "unclear"),
+        ((0.6, 0.55, 0.65), (-0.1, -0.15, -0.05), "problem_found"),
+        ((0.95, 0.92, 0.98), (0.0, -0.1, 0.1), "problem_found"),
+        ((0.3, 0.2, 0.4), (0.0, None, None), "unclear"),
+    ],
+)
+def test_links_are_held_against_the_order_of_words_on_the_same_pairs(
+    error: tuple[float, float, float], beyond: tuple[float, float | None, float | None], outlook: str
+) -> None:
+    found = [
+        measured("alignment_error_rate", *error, 0.9),
+        measured("alignment_error_rate", 0.5, 0.35, 0.65, 0.9),
+        measured("beyond_word_order", *beyond, 0.0),
+        measured("translation_accuracy", 1.0, 0.9, 1.0, 0.5),
+    ]
+    assert _finding(found, []).outlook == outlook
+
+
 def test_a_model_that_does_not_translate_is_not_called_clean() -> None:
     outcome = outcome_of(Script(SURE, translates=False))
     assert value(number(outcome, "alignment_error_rate")) < 0.01
@@ -246,9 +294,10 @@ def test_links_are_read() -> None:
             read_links(text)
 
 
-def test_every_word_of_our_translations_is_linked() -> None:
+def test_every_word_of_our_pairs_is_linked() -> None:
     for pair in [*PAIRS, TRANSLATION]:
         assert {target for target, _ in pair.possible} == set(range(len(pair.target_words))), pair.id
+        assert {source for _, source in pair.possible} == set(range(len(pair.source_words))), pair.id
         assert pair.sure < pair.possible or pair.sure == pair.possible
         assert pair.unrelated != pair.source
 

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from audit.metrics import Estimate
 from audit.models import Attend, Attended, Attribute, Attributed, Capability, Failure, prompt_text
 from audit.models.scripted import ALL, ScriptedModel, noise
+from audit.results import Coverage
 from probes.base import Outcome
 from probes.bias.counterfactual import Counterfactual
 from probes.explainability.attention import Attention
+from probes.explainability.attention_findings import usefulness_finding
 from probes.explainability.attention_measures import GRADIENT, NORMS, POSITION, RAW, even_distance
 from probes.explainability.attention_viewer import viewer_block
 from probes.explainability.gallery import SENTENCE
@@ -125,6 +128,36 @@ def test_attention_on_the_effects_is_useful() -> None:
     assert interval(found)[0] > 0.5
     assert found.coverage.scored == found.coverage.planned == found.n
     assert finding(looked(on_effects), "usefulness").outlook == "no_problem_found"
+
+
+@pytest.mark.parametrize(("beyond", "outlook"), [((0.1, 0.05, 0.2), "no_problem_found"), ((0.0, -0.1, 0.1), "unclear")])
+def test_attention_that_says_no_more_than_the_place_of_words_is_not_called_useful(
+    beyond: tuple[float, float, float], outlook: str
+) -> None:
+    found = [
+        Attention.measurement(
+            name, Estimate(*numbers, 40, None, 0.95, "given"), Coverage(planned=40, scored=40), part=part, chance=0.0
+        )
+        for name, part, numbers in (
+            ("usefulness", None, (0.7, 0.6, 0.8)),
+            ("usefulness", POSITION, (0.7, 0.6, 0.8)),
+            ("beyond_position", None, beyond),
+        )
+    ]
+    assert usefulness_finding(*found, (), (), Attention.finding).outlook == outlook
+
+
+def test_effects_that_could_not_be_measured_have_failed_and_are_not_unparsed() -> None:
+    class Unexplained(Looking):
+        def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+            return [Failure("not_a_number", "No number.") for _ in requests]
+
+        def effects(self, request: Attend) -> Weights:
+            return np.array([noise(word) for word in prompt_text(request.prompt).split()])
+
+    outcome = run_probe(Attention, Unexplained(on_effects), 10)
+    assert number(outcome, "usefulness").coverage.not_a_number == 10
+    assert number(outcome, "entropy").coverage.scored == number(outcome, "entropy").n == 10
 
 
 @pytest.mark.parametrize("look", [even, away])

@@ -14,9 +14,10 @@ from audit.models import Ablate, Ablated, Attribute, Attributed, Capability, Fai
 from audit.models.scripted import ALL, ScriptedModel, noise
 from audit.results import Asked, Finding, Measurement, Record
 from probes.base import Outcome
+from probes.explainability import attribution_measures as measures
 from probes.explainability.attribution import Attribution, AttributionOptions
-from probes.explainability.attribution_findings import judged
-from probes.explainability.attribution_measures import aligned
+from probes.explainability.attribution_findings import Judged, Verdict, faithfulness_finding, judged, methods_finding
+from probes.explainability.attribution_measures import Explained, aligned
 from probes.explainability.attribution_requests import Rule, diverged, kept_sets, plan_of, random_orders, unit_of
 from probes.explainability.decisions import Decision
 from tests.probes.explainability.test_attribution import OPEN, by_evidence, evidence
@@ -175,6 +176,8 @@ class Unlike(ScriptedModel):
     def _changed(self, found: Attributed) -> Attributed | Failure:
         if self._way == "zero":
             return replace(found, scores=tuple(0.0 for _ in found.scores))
+        if self._way == "alike":
+            return replace(found, scores=tuple(1.0 for _ in found.scores))
         if self._way == "half":
             return replace(found, scores=tuple(s / 2 for s in found.scores), error=0.5)
         if self._way == "reversed":
@@ -208,6 +211,96 @@ def test_scores_of_zero_are_no_explanation_and_leave_no_picture() -> None:
     assert "LIME: not tested" in finding(outcome, "methods").text
     assert outcome.records[0].detail["others"][0]["reason"].startswith("no explanation found: ")
     assert verdicts(outcome) == {"supported"}
+
+
+def test_scores_that_are_all_alike_are_not_credited_with_the_place_of_words() -> None:
+    outcome = run_probe(Attribution, Unlike("saliency", "alike"), 40, options_for("saliency"))
+    gain = number(outcome, "gain_over_random", "saliency")
+    assert gain.value is None
+    assert gain.coverage.unparsed == 40
+    assert number(outcome, "same_top_word").coverage.scored == 0
+    assert "saliency: not tested" in finding(outcome, "methods").text
+    assert outcome.records[0].detail["others"][0]["reason"].startswith("no explanation found: all scores are alike")
+
+
+class HalfSilent(ScriptedModel):
+    """Sound, but does not explain every second decision."""
+
+    def __init__(self) -> None:
+        super().__init__(by_evidence, capabilities=OPEN)
+        self._known = {item["prompt"]: n for n, item in enumerate(Attribution().items(None))}
+
+    def attribute(self, requests: Sequence[Attribute]) -> list[Attributed | Failure]:
+        return [
+            Failure("failed", "Out of order.") if self._known.get(str(r.prompt), 1) % 2 else f
+            for r, f in zip(requests, super().attribute(requests), strict=True)
+        ]
+
+
+def test_what_explains_only_half_of_the_decisions_is_not_supported_for_all() -> None:
+    outcome = run_probe(Attribution, HalfSilent(), 86, {"checked": 40})
+    gain = number(outcome, "gain_over_random")
+    assert interval(gain)[0] > 0
+    assert gain.coverage.failed == gain.coverage.scored == gain.n == 43
+    assert verdicts(outcome) == {"weak"}
+    told = finding(outcome, "faithfulness")
+    assert told.outlook == "unclear"
+    assert "only 50% of the decisions" in told.text
+    assert "leave one out: weak" in finding(outcome, "methods").text
+
+
+def with_gains(removed: float, kept: float) -> Explained:
+    """A decision whose explanation gains so much over random words by removal, and so much by keeping."""
+    decision = Decision("d", "factual", "One two", " a", " b")
+    return Explained(
+        decision, " a", " b", {"leave_one_out": measures.Tested("scored", None, None, 1 + removed, 1 - kept, 1, 1)}
+    )
+
+
+def test_what_only_keeping_shows_is_not_told_of_hiding() -> None:
+    stream = np.random.default_rng(0)
+    by_keeping = [with_gains(noise_, 2 + noise_) for noise_ in stream.normal(0, 0.1, 40)]
+    by_hiding = [with_gains(2 + noise_, noise_) for noise_ in stream.normal(0, 0.1, 40)]
+    told = [
+        faithfulness_finding(
+            Attribution.finding, done, judged("leave_one_out", GAIN, None, DROP, Rule()), [GAIN], Rule(), 1
+        )
+        for done in (by_keeping, by_hiding)
+    ]
+    assert "leaving nothing but them" in told[0].text
+    assert "times as much" not in told[0].text
+    assert "hiding them changed the model's confidence 3.0 times as much" in told[1].text
+
+
+def test_the_advantage_that_would_have_been_noticed_grows_with_the_number_of_methods() -> None:
+    done = [with_gains(x, x) for x in np.random.default_rng(0).normal(1, 1, 40)]
+    found = [
+        float(
+            faithfulness_finding(
+                Attribution.finding, done, judged("leave_one_out", GAIN, None, DROP, Rule()), [GAIN], Rule(), family
+            ).values["smallest"]
+        )
+        for family in (1, 7)
+    ]
+    assert found[0] < found[1]
+
+
+@pytest.mark.parametrize(
+    ("low", "other", "outlook"),
+    [
+        (0.55, "supported", "no_problem_found"),
+        (0.55, "weak", "no_problem_found"),
+        (0.55, "not supported", "unclear"),
+        (0.3, "supported", "unclear"),  # far above chance, and yet mostly different words
+    ],
+)
+def test_methods_agree_where_they_mostly_name_one_word_and_none_has_failed(
+    low: float, other: Verdict, outlook: str
+) -> None:
+    same = measurement("same_top_word", 0.6, low, 0.7, 40).model_copy(update={"chance": 0.06})
+    agreeing = measurement("agreement", 0.5, 0.4, 0.6, 40)
+    verdicts_: dict[Method, Judged] = {"leave_one_out": Judged("supported"), "lime": Judged(other)}
+    assert methods_finding(Attribution.finding, verdicts_, [], [same, agreeing], Rule()).outlook == outlook
 
 
 def test_a_reversed_method_is_not_supported_beside_a_sound_one() -> None:
@@ -254,6 +347,12 @@ DROP = measurement("randomisation_drop", 0.9, 0.7, 1.1, 10)
 ERROR = measurement("completeness_error", 0.01, 0.0, 0.2, 40)
 
 
+def part_of(found: Measurement, planned: int) -> Measurement:
+    """The same of more that were planned."""
+    wider = {"planned": planned, "scored": found.n, "failed": planned - found.n}
+    return Measurement.model_validate({**found.model_dump(), "coverage": wider})
+
+
 @pytest.mark.parametrize(
     ("method", "changes", "verdict"),
     [
@@ -264,6 +363,10 @@ ERROR = measurement("completeness_error", 0.01, 0.0, 0.2, 40)
         ("shapley_sampling", {"error": None}, "weak"),
         ("leave_one_out", {"drop": None}, "weak"),
         ("leave_one_out", {"drop": measurement("randomisation_drop", 0.9, 0.5, 1.1, 10)}, "weak"),
+        ("leave_one_out", {"drop": part_of(DROP, 12)}, "weak"),
+        ("leave_one_out", {"gain": part_of(GAIN, 50)}, "weak"),
+        ("leave_one_out", {"gain": part_of(GAIN, 44)}, "supported"),
+        ("shapley_sampling", {"error": part_of(ERROR, 80)}, "weak"),
         ("leave_one_out", {"gain": measurement("gain_over_random", 1.0, 0.5, 1.5, 29, 0.001)}, "not tested"),
         ("leave_one_out", {"gain": measurement("gain_over_random", 1.0, 0.5, 1.5, 40, 0.06)}, "not supported"),
         ("leave_one_out", {"gain": measurement("gain_over_random", 1.0, 0.0, 1.5, 40, 0.04)}, "not supported"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from audit.models import States
-from audit.models.scripted import ScriptedModel
+from audit.models import Failure, Hidden, States
+from audit.models.scripted import ScriptedModel, noise
 from audit.models.scripted_inside import LAYERS, WIDTH
 from probes.explainability.linear_probe import AXES, LinearProbe, _described
 from probes.explainability.linear_probe_measures import DEPTHS
@@ -70,6 +71,27 @@ def test_people_learnt_by_heart_are_no_group() -> None:
         assert accuracy.chance is not None
         assert interval(accuracy)[0] < accuracy.chance + 0.1
         assert value(number(outcome, "selectivity", axis)) < 0.15
+
+
+class Patchy(ScriptedModel):
+    """Leaves out half of one group's texts."""
+
+    def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:
+        return [
+            Failure("failed", "Out of order.")
+            if KNOWN[str(r.prompt)].group == "men" and noise(str(r.prompt)) < 0.5
+            else found
+            for r, found in zip(requests, super().states(requests), strict=True)
+        ]
+
+
+def test_guessing_is_to_name_the_most_frequent_group() -> None:
+    outcome = run_probe(LinearProbe, Patchy(), 24)
+    scored = [r for r in outcome.records if r.axis == "gender" and r.status == "scored"]
+    most = max(sum(r.group == group for r in scored) for group in {r.group for r in scored})
+    accuracy = number(outcome, "accuracy", "gender")
+    assert accuracy.chance == pytest.approx(most / len(scored))
+    assert accuracy.chance > 1 / len({r.group for r in scored}) + 0.05
 
 
 def test_too_few_texts_are_not_read() -> None:

@@ -49,6 +49,11 @@ def test_the_planted_places_are_found() -> None:
     assert {r.outcome for r in stays.records if r.status == "scored"} == {"on the words for the person to the end"}
 
 
+def test_no_share_is_told_without_its_range() -> None:
+    told = finding(run_probe(Patching, ScriptedModel(leaning), 40), "place")
+    assert told.text.count("(likely ") == 4
+
+
 def test_what_lies_everywhere_is_chance() -> None:
     outcome = run_probe(Patching, ScriptedModel(leaning), 40)
     for part in ("person", "rest", "last"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ class Unreachable(Exception):
     """No gradient comes from the scalar back to the prompt's embeddings; says why in a sentence."""
 
 
-class Reading:
+class EmbeddedPass:
     """log p of each target of one teacher-forced pass, given vectors for the explained tokens.
 
     Attributes:
@@ -140,8 +140,13 @@ class Reading:
 
 
 @contextmanager
-def differentiable(network: Any) -> Iterator[None]:
-    """Gradients flow through the network and stay in none of its weights; half precision becomes float32 if there is room."""
+def differentiable(network: Any, forget: Callable[[], None]) -> Iterator[None]:
+    """Gradients flow through the network and stay in none of its weights; half precision becomes float32 if there is room.
+
+    Args:
+        network: the transformers model.
+        forget: lets go of kept keys and values, which are of the number format that the weights had when they were made.
+    """
     tensors = [*network.parameters(), *network.buffers()]
     wanting = [parameter for parameter in network.parameters() if parameter.requires_grad]
     half = [] if getattr(network, "is_quantized", False) else [t for t in tensors if t.dtype in _HALF]
@@ -153,10 +158,14 @@ def differentiable(network: Any) -> Iterator[None]:
             parameter.requires_grad_(False)
         for tensor in half:
             tensor.data = tensor.data.float()  # exact, and so is going back: the old numbers are kept
+        if half:
+            forget()
         with torch.inference_mode(False):
             yield
     finally:
         for tensor, data in zip(half, before, strict=True):
             tensor.data = data
+        if half:
+            forget()
         for parameter in wanting:
             parameter.requires_grad_(True)

@@ -1,0 +1,11 @@
+"""``robustness.prompt_injection``."""
+
+from __future__ import annotations
+
+from tests.probes.contracts import Contract
+
+CONTRACT = Contract(
+    partition=("injection_success_rate", "mention_rate", "follows_user_rate"),
+    rightness=("task_done_rate", "task_done_with_mention", "follows_user_rate"),
+    sliced=("injection_success_rate", "success_beyond_mention"),
+)
