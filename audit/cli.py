@@ -23,6 +23,7 @@ from audit.commands.cache import cache_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.mitigate import mitigate_command
+from audit.commands.verify import verify_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
 from audit.models import ModelError
@@ -324,6 +325,7 @@ def schema(
 app.command("cache")(cache_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
+app.command("verify")(verify_command)
 
 
 if __name__ == "__main__":

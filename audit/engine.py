@@ -14,7 +14,17 @@ from audit.config import AuditConfig
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
 from audit.judging import Judges, open_judge
-from audit.manifest import WHERE, audit_id, machine, now, package_versions, peak_memory, python_version, tool_version
+from audit.manifest import (
+    WHERE,
+    audit_id,
+    identity,
+    machine,
+    now,
+    package_versions,
+    peak_memory,
+    python_version,
+    tool_version,
+)
 from audit.models import Failure, Judge, Model, Request, SaysWhyNot
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
@@ -107,9 +117,9 @@ def run_audit(
     """
     start = time.perf_counter()
     lacks = model.lacks if isinstance(model, SaysWhyNot) else {}
-    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks)
-    identity = audit_id(model, planned, config)
-    folder, created = _open_folder(settings, model.facts.name, identity)
+    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype)
+    parts = identity(model, planned, config)
+    folder, created = _open_folder(settings, model.facts.name, audit_id(parts))
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [_Work(p, problem=p.problem) for p in planned]
     answers = Answers(executor=executor or Local())
@@ -120,18 +130,18 @@ def run_audit(
     judges = Judges(settings.cache, progress, judge_opener, run)
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         _work_through(works, model, cache, answers, judges, progress)
-    result = _result(config, model, works, settings, identity, created, judges)
+    result = _result(config, model, works, settings, parts, created, judges)
     seconds = time.perf_counter() - start
     timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
     result = result.model_copy(update={"manifest": manifest})
     _write(folder, result, works, answers)
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
-    _note_state(folder, identity, created, complete)
+    _note_state(folder, audit_id(parts), created, complete)
     return folder, result
 
 
-def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path, str]:
+def _open_folder(settings: RunSettings, name: str, id_: str) -> tuple[Path, str]:
     """The result folder and the time that the run began; an unfinished folder where one is resumed."""
     created = now()
     if settings.resume:
@@ -140,20 +150,20 @@ def _open_folder(settings: RunSettings, name: str, identity: str) -> tuple[Path,
             state = _state(candidate)
             unfinished = state.get("complete") is False or not (candidate / RESULT_FILE).exists()
             # A finished one in a named folder is measured again from its answers: asking a server twice costs twice.
-            if state.get("audit_id") == identity and (unfinished or settings.output):
+            if state.get("audit_id") == id_ and (unfinished or settings.output):
                 return candidate, str(state.get("created", created))
     folder = settings.output or _new_folder(name, created)
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier audit left would be read as this one's if this one is killed.
     if (folder / STATE_FILE).exists():
         _clear(folder)
-    _note_state(folder, identity, created, False)
+    _note_state(folder, id_, created, False)
     return folder, created
 
 
-def _note_state(folder: Path, identity: str, created: str, complete: bool) -> None:
+def _note_state(folder: Path, id_: str, created: str, complete: bool) -> None:
     """What ``resume`` goes by; an audit in which a probe failed is not complete and can be resumed."""
-    write_text(folder / STATE_FILE, to_json({"audit_id": identity, "created": created, "complete": complete}))
+    write_text(folder / STATE_FILE, to_json({"audit_id": id_, "created": created, "complete": complete}))
 
 
 def _clear(folder: Path) -> None:
@@ -303,7 +313,7 @@ def _result(
     model: Model,
     works: Sequence[_Work],
     settings: RunSettings,
-    identity: str,
+    parts: Mapping[str, str],
     created: str,
     judges: Judges,
 ) -> AuditResult:
@@ -322,7 +332,8 @@ def _result(
     return AuditResult(
         model=model.facts,
         manifest=Manifest(
-            audit_id=identity,
+            audit_id=audit_id(parts),
+            identity=dict(parts),
             tool_version=tool_version(),
             created=created,
             seed=config.run.seed,

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit.cache import ResponseCache
-from audit.models import AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode
+from audit.models import Again, AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode, groups
 from audit.models.faults import LESS_MEMORY, free_memory, out_of_memory
 from audit.progress import Progress
 
 _NAMES = {
+    "Again": "asking again",
     "Score": "scoring",
     "Generate": "writing",
     "Infill": "scoring masked words",
@@ -92,6 +93,8 @@ class Answers:
         progress.begin(label, len(pool))
         missing = []
         apart = isinstance(model, AnswersApart)
+        if not apart and len(stored) < len(pool) and isinstance(pool[0], Again):
+            stored = {}  # askings that are set against one another are of one run, all kept or all anew
         if apart:
             self.responses.update(stored)
             self.counts["from_cache"] += len(stored)
@@ -143,17 +146,17 @@ def compute(model: Model, batch: Sequence[Request]) -> Computed:
 
 def _batches(model: Model, pool: list[Request]) -> list[list[Request]]:
     """The model's groups; what it cannot group (a prompt that its chat template refuses) or leaves out stands alone."""
-    groups = _grouped(model, pool)
-    if groups is None:
+    grouped = _grouped(model, pool)
+    if grouped is None:
         fine = [request for request in pool if _grouped(model, [request]) is not None]
-        groups = (_grouped(model, fine) if fine else None) or []
-    inside = {request for group in groups for request in group}
-    return groups + [[request] for request in pool if request not in inside]
+        grouped = (_grouped(model, fine) if fine else None) or []
+    inside = {request for group in grouped for request in group}
+    return grouped + [[request] for request in pool if request not in inside]
 
 
 def _grouped(model: Model, pool: Sequence[Request]) -> list[list[Request]] | None:
     try:
-        return model.batches(pool)
+        return groups(model, pool)
     except Exception:
         return None  # the request itself says why when it is tried
 

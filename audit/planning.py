@@ -65,6 +65,7 @@ def plan(
     data: Path | None,
     limit: int | None,
     lacks: Mapping[Capability, str] | None = None,
+    number_format: str | None = None,
 ) -> list[Planned]:
     """Every chosen probe with its items, in the order of ids; ``lacks``: why the model lacks a capability.
 
@@ -73,7 +74,7 @@ def plan(
     """
     entries = catalogue(probes)
     return [
-        _planned(probes[name], entries[name], config, capabilities, data, limit, lacks or {})
+        _planned(probes[name], entries[name], config, capabilities, data, limit, lacks or {}, number_format)
         for name in chosen_probes(config, entries)
     ]
 
@@ -116,6 +117,7 @@ def _planned(
     data: Path | None,
     limit: int | None,
     lacks: Mapping[Capability, str],
+    number_format: str | None,
 ) -> Planned:
     probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
     try:
@@ -131,11 +133,12 @@ def _planned(
         capabilities=capabilities,
         positive=config.model.positive,
         suite=config.suite,
+        number_format=number_format,
     )
-    missing = sorted(probe.needs(options) - capabilities)
+    missing = sorted(probe.lacking(options, capabilities))
     if missing:
         why = "; ".join(dict.fromkeys(lacks[name] for name in missing if name in lacks))
-        needs = " and ".join(_NEEDS[name] for name in missing)
+        needs = (" or " if kind.either else " and ").join(_NEEDS[name] for name in missing)
         reason = f"It needs a model that can {needs}; {why or 'this one cannot'}. {probe.alternative}".rstrip()
         return Planned(probe, context, (), 0, ("not_applicable", reason))
     try:

@@ -58,7 +58,7 @@ KINDS = (
 
 def verdict(probe: type[Probe], kind: Kind) -> str:
     """Whether a probe runs on a kind of model: the rule of ``audit.planning``."""
-    if probe.needs(probe.options()) - kind.capabilities:
+    if probe.lacking(probe.options(), kind.capabilities):
         return NOT_APPLICABLE
     return RUNS if probe.published is None else WITH_DATA
 

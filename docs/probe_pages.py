@@ -124,7 +124,10 @@ def probe_facts(probe: type[Probe]) -> list[str]:
         ["What it does not show", cell(probe.limits)],
         ["Items", f"{cell(probe.source)}: {available}"],
         ["Licence of the items", cell(probe.licence)],
-        ["Needs a model that can", "; ".join(NEEDS[need] for need in sorted(probe.needs(probe.options())))],
+        [
+            "Needs a model that can",
+            (" or " if probe.either else "; ").join(NEEDS[need] for need in sorted(probe.needs(probe.options()))),
+        ],
         ["Items drawn by suite", f"{sizes}{spread}"],
     ]
     if probe.follows:

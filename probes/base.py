@@ -79,7 +79,8 @@ class Context:
 
     ``seed`` is the probe's own, derived from the audit's seed and the probe's id. ``earlier`` holds the outcomes of
     the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
-    ``positive`` is the class that the config calls favourable. ``suite``: how thorough the audit is, for probes that check
+    ``positive`` is the class that the config calls favourable. ``number_format`` is the model's, such as float32, None where
+    it is not known. ``suite``: how thorough the audit is, for probes that check
     more in a longer one.
     """
 
@@ -90,6 +91,7 @@ class Context:
     capabilities: frozenset[Capability] = frozenset()
     positive: str | None = None
     suite: Suite = "quick"
+    number_format: str | None = None
 
 
 def derived_seed(seed: int, probe: str) -> int:
@@ -114,6 +116,8 @@ class Probe(ABC):
     source: ClassVar[str] = "fairwitness's own items"
     licence: ClassVar[str] = "Apache-2.0"
     capabilities: ClassVar[frozenset[Capability]]
+    either: ClassVar[bool] = False
+    """Whether one of the capabilities that it needs is enough."""
     metrics: ClassVar[tuple[Metric, ...]]
     options: ClassVar[type[ProbeOptions]] = ProbeOptions
     published: ClassVar[int | None] = None
@@ -139,6 +143,12 @@ class Probe(ABC):
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:
         """The capabilities that the probe cannot do without, given its options; by default those that it states."""
         return cls.capabilities
+
+    @classmethod
+    def lacking(cls, options: ProbeOptions, capabilities: frozenset[Capability]) -> frozenset[Capability]:
+        """What a model with these capabilities lacks for the probe; empty where the probe applies to it."""
+        needs = cls.needs(options)
+        return frozenset() if cls.either and needs & capabilities else needs - capabilities
 
     @abstractmethod
     def items(self, data: Path | None) -> list[Item]:

@@ -18,10 +18,12 @@ from audit.models.base import (
     Unavailable,
     answer,
     chunks,
+    groups,
 )
 from audit.models.requests import (
     GRADIENT_METHODS,
     Ablate,
+    Again,
     Attend,
     Attribute,
     Capability,
@@ -43,6 +45,7 @@ from audit.models.requests import (
     States,
     Tabulate,
     Unit,
+    Way,
     prompt_text,
     user,
 )
@@ -70,6 +73,7 @@ __all__ = [
     "GRADIENT_METHODS",
     "Ablate",
     "Ablated",
+    "Again",
     "AnswersApart",
     "Attend",
     "Attended",
@@ -120,10 +124,12 @@ __all__ = [
     "Tabulated",
     "Unavailable",
     "Unit",
+    "Way",
     "answer",
     "chunks",
     "decode",
     "encode",
+    "groups",
     "prompt_text",
     "user",
 ]

@@ -1,7 +1,8 @@
 """What the engine needs of a model: facts, capabilities, and one method for each capability.
 
 A model implements the small protocols that it can serve and names them in ``capabilities``. The engine groups
-requests with ``batches`` and hands each group to ``answer``, which finds the method by the kind of request.
+requests with ``groups`` and hands each group to ``answer``, which finds the method by the kind of request. Both take
+requests that are asked again (``Again``) apart, so that no model need know of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audit.models.requests import (
     Ablate,
+    Again,
     Attend,
     Attribute,
     Capability,
@@ -25,6 +27,7 @@ from audit.models.requests import (
     Score,
     States,
     Tabulate,
+    in_company,
 )
 from audit.models.responses import (
     Ablated,
@@ -211,6 +214,33 @@ class SaysWhyNot(Protocol):
         ...
 
 
+def groups(model: Model, requests: Sequence[Request]) -> list[list[Request]]:
+    """The model's own groups of requests of one kind; of those asked again, as the way of each wants it."""
+    again = _all(requests, Again)
+    if not again:
+        return model.batches(requests)
+    found: list[list[Request]] = []
+    for way, kind in dict.fromkeys((r.way, type(r.request)) for r in sorted(again, key=lambda r: r.way)):
+        within = {r.request: r for r in again if r.way == way and type(r.request) is kind}
+        for group in model.batches(list(within)):
+            asked: list[Request] = [within[request] for request in group if isinstance(request, kind)]
+            if way == "alone":
+                found += [[request] for request in asked]
+            else:
+                found.append(asked[::-1] if way == "reversed" else asked)
+    return found
+
+
+def _answer_again(model: Model, batch: Sequence[Again]) -> list[Response]:
+    asked = in_company(batch)
+    try:
+        found = dict(zip(asked, answer(model, asked), strict=True))
+    except Unavailable as stop:
+        kept: dict[Request, Response] = {r: stop.found[r.request] for r in batch if r.request in stop.found}
+        raise Unavailable(stop.reason, kept) from None
+    return [found[again.request] for again in batch]
+
+
 def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
     """The model's responses to a batch of requests of one kind, in order.
 
@@ -218,6 +248,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         TypeError: where the model lacks the capability; the engine asks only for what the model has.
     """
     first = batch[0]
+    if isinstance(first, Again):
+        return _answer_again(model, _all(batch, Again))
     if isinstance(first, Score) and isinstance(model, CanScore):
         return list(model.score(_all(batch, Score)))
     if isinstance(first, Generate) and isinstance(model, CanGenerate):

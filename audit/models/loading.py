@@ -79,6 +79,10 @@ UNUSED = "fairwitness_unused"
 
 _VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
 """Files of which one holds a tokenizer's vocabulary; without any, transformers makes an empty tokenizer."""
+_TOKENIZER_FILES = (
+    "tokenizer", "vocab", "merges", "special_tokens_map", "added_tokens", "spiece", "sentencepiece", "source.spm",
+    "target.spm", "tekken", "bpe.codes",
+)  # fmt: skip
 
 
 def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow: bool) -> Any:
@@ -149,6 +153,7 @@ def describe(
         revision=weights.revision,
         pinned=weights.pinned,
         weights_sha256=weights.sha256,
+        tokenizer_sha256=tokenizer_hash(weights.folder),
         architecture=type(model).__name__,
         parameters=model.num_parameters(),
         context_length=context_length(model.config),
@@ -208,6 +213,20 @@ def files_hash(folder: Path) -> str:
     for path in sorted(p for p in folder.iterdir() if p.suffix in {".json", ".txt", ".model", ".jinja", ".spm", ".py"}):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def tokenizer_hash(folder: Path) -> str | None:
+    """Of the files that say how text becomes tokens, without the chat template; None where there are none."""
+    digest = hashlib.sha256()
+    found = sorted(p for p in folder.iterdir() if p.is_file() and p.name.startswith(_TOKENIZER_FILES))
+    for path in found:
+        content = path.read_bytes()
+        if path.name == "tokenizer_config.json":
+            settings = json.loads(content)
+            settings.pop("chat_template", None)
+            content = json.dumps(settings, sort_keys=True).encode()
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest() if found else None
 
 
 def context_length(config: Any) -> int | None:

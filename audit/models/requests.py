@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -184,6 +185,51 @@ class Generate(Request):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "temperature", float(self.temperature))  # 0 and 0.0 are equal: one key
+
+
+Way = Literal["first", "same", "alone", "reversed"]
+"""In which company a request is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again(Request):
+    """A request asked anew, in stated company, whatever was answered to it before; answered as the request itself.
+
+    ``way``: ``first`` in the groups that the model makes of all requests asked ``first``; ``same`` once more just so;
+    ``alone`` in a group of one; ``reversed`` in the same groups from the back, with other requests among them.
+    ``needs`` and the grouping are those of the request within; see ``audit.models.base``.
+    """
+
+    request: Score | Generate
+    way: Way
+
+    @property
+    def needs(self) -> Capability:  # type: ignore[override]
+        """What the request within needs."""
+        return self.request.needs
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the way and the key of what is asked: never that of the request itself."""
+        return hashlib.sha256(f"again {self.way}\n{self.request.key}".encode()).hexdigest()
+
+
+_FILLER = "The lamp on the stairs was lit before the rain began, and nobody in the house had gone out again."
+
+
+def in_company(batch: Sequence[Again]) -> list[Request]:
+    """What is asked together to answer a group of one way: the requests within, and others among those ``reversed``.
+
+    The others are one for each three, and one; they differ in length, so that padding and packing change as well.
+    """
+    asked: list[Request] = [again.request for again in batch]
+    if batch[0].way != "reversed":
+        return asked
+    for i in range(1 + len(batch) // 3):
+        text = " ".join([_FILLER] * (1 + i % 4)) + f" ({i + 1})"
+        request = batch[3 * i % len(batch)].request
+        asked.insert(4 * i, replace(request, prompt=text))
+    return asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,7 @@ class ModelFacts(Stored):
     revision: str | None = None
     pinned: bool = Field(description="True where the exact weights can be found again from source and revision.")
     weights_sha256: str | None = None
+    tokenizer_sha256: str | None = Field(None, description="Of the files that say how text becomes tokens.")
     architecture: str | None = None
     parameters: int | None = Field(None, ge=0)
     context_length: int | None = Field(None, ge=0)
@@ -275,6 +276,7 @@ class Manifest(Stored):
     """What is needed to run the same audit again, and how long this one took."""
 
     audit_id: str = Field(description="Hash of weights, tokenizer, template, items, config and code version.")
+    identity: dict[str, str] = Field(default_factory=dict, description="What audit_id is the hash of, part by part.")
     tool_version: str
     created: str = Field(description="UTC, ISO 8601.")
     seconds: Finite = 0.0

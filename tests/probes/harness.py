@@ -43,6 +43,7 @@ from audit.models import (
     Tabulate,
     Tabulated,
     answer,
+    groups,
 )
 from audit.models.scripted import ScriptedModel
 from audit.results import Finding, Measurement, to_json
@@ -109,7 +110,7 @@ def ask(model: Model, requests: Sequence[Request], answers: dict[Request, Respon
     for request in requests:
         kinds[type(request).__name__].append(request)
     for name in sorted(kinds):
-        for batch in model.batches(kinds[name]):
+        for batch in groups(model, kinds[name]):
             found = answer(model, batch)
             assert len(found) == len(batch)
             answers.update(zip(batch, found, strict=True))

@@ -64,6 +64,8 @@ ASKED = {
     "right_answer": ("id",),
     "supported": ("id",),
     "verification": ("claim",),
+    "rerun_endings": ("prompt",),
+    "rerun_prompts": ("prompt",),
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
     "steady_questions": ("question", "paraphrase"),

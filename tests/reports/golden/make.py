@@ -32,6 +32,7 @@ FIXED = {
     "platform": "any",
     "tool_version": "0",
     "audit_id": "0" * 64,
+    "identity": {},
 }
 
 

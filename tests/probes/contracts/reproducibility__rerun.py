@@ -1,0 +1,6 @@
+from tests.probes.contracts import Contract
+
+CONTRACT = Contract(
+    partition=("greedy_identical", "sampled_identical", "likelihood_within"),
+    sliced=("greedy_identical", "sampled_identical", "likelihood_within"),
+)
