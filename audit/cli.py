@@ -249,7 +249,7 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
     lang: Annotated[str, typer.Option(help="Languages, separated by commas.")] = "en",
 ) -> None:
-    """Draw card and report of a result folder again. Example: audit report audits/model-20260101T000000Z."""
+    """Draw the pages of a result folder again. Example: audit report audits/my-model."""
     unknown = [name for name in lang.split(",") if name.strip() not in LANGUAGES]
     if unknown:
         stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)

@@ -29,7 +29,7 @@ def verify_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Compute a sample of RESULT again; 0: it holds, 1: it does not. Example: audit verify audits/my-model."""
+    """Compute a sample of RESULT again: does it hold? Example: audit verify audits/old."""
     opened = load(result)
     wrong = option_problems((), (), None, None, None, device, None)
     file = config or Path(opened.data.manifest.config_file)

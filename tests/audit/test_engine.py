@@ -689,6 +689,7 @@ def test_progress_tells_every_request(tmp_path: Path) -> None:
         "reading states",
         "reading layers",
         "exchanging states",
+        "reading the model's files",
     }
     assert told.lines == [f"Auditing scripted with {len(QUICK)} probes into {tmp_path / 'result'}"]
 

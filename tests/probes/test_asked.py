@@ -28,6 +28,7 @@ NO_SINGLE_DECISION = {
     "bias.winobias",
     "bias.winogender",
     "misinformation.provenance",
+    "poisoning.weights_file",
 }
 DECIDING = sorted(name for name in PROBES if not name.startswith("explainability.") and name not in NO_SINGLE_DECISION)
 
