@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,32 +22,29 @@ import audit.api
 import audit.cli
 import audit.models.source
 import audit.opening
-from audit.cli import app, main
+from audit.cli import app
 from audit.models.scripted import ScriptedModel
 from audit.results import Finding, write_result
 from probes.base import Probe
 from probes.registry import ProbeError, find_probes
+from tests.audit.shell import Command, Done, entry_point
 from tests.audit.support import Tiny, catalogue_of, measurement, result_of, tiny
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "validate", "probes", "report", "compare", "init", "schema", "cache", "sweep", "explain", "mitigate")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: object
-    out: str
-    err: str
-
-    @property
-    def told(self) -> list[str]:
-        """Lines of standard error that say something."""
-        return [line for line in self.err.splitlines() if line.strip()]
-
-
-Command = Callable[..., Done]
+COMMANDS = (
+    "run",
+    "validate",
+    "probes",
+    "report",
+    "compare",
+    "init",
+    "schema",
+    "cache",
+    "sweep",
+    "explain",
+    "mitigate",
+    "verify",
+)
 
 
 @pytest.fixture
@@ -65,15 +61,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def command(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """The entry point itself, as the shell calls it, but in this process."""
 
-    def called(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["audit", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capfd.readouterr()
-        return Done(stop.value.code, out, err)
-
-    return called
+    return entry_point(monkeypatch, capfd)
 
 
 def planted(monkeypatch: pytest.MonkeyPatch, *probes: type[Probe]) -> None:

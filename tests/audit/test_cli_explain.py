@@ -6,8 +6,6 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,22 +17,11 @@ from audit.models import Capability
 from audit.models.scripted import ALL, ScriptedModel
 from audit.results import Record, write_records, write_result
 from probes.asked import stated
+from tests.audit.shell import Command, entry_point
 from tests.audit.support import measurement, result_of
 from tests.audit.test_explaining import TEXT, weighed
 
 ASKED = ("explain", "model.yaml", "--prompt", TEXT, "--answer", "yes", "--raw")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How the command ended."""
-
-    status: object
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
 
 
 @pytest.fixture
@@ -46,18 +33,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel(weighed))
     (tmp_path / "model.yaml").write_text(yaml.safe_dump({"model": {"source": "script"}}))
 
-    def called(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["audit", *arguments])
-        capfd.readouterr()
-        try:
-            main()
-            status: object = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out, err = capfd.readouterr()
-        return Done(status, out, err)
-
-    return called
+    return entry_point(monkeypatch, capfd)
 
 
 def test_the_sentence_comes_first_then_the_strongest_words(command: Command) -> None:

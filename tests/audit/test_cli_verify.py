@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,13 @@ import pytest
 import yaml
 
 import audit.opening
-from audit.cli import main
 from audit.manifest import code_identity
 from audit.models import Capability, Failure, Model, Score, Scored, Unavailable
 from audit.models.scripted import ScriptedModel, noise
 from audit.results import Record, Turn, read_result, write_records, write_result
 from audit.verifying import compared, requests_of
 from probes.asked import stated
+from tests.audit.shell import Command, entry_point
 from tests.audit.support import measurement, record, result_of
 
 HASH = "5" * 64
@@ -52,18 +50,6 @@ def decided(prompt: str, **changes: Any) -> Record:
     return record(prompt[3:-10], **{**fields, **changes})
 
 
-@dataclass(frozen=True)
-class Done:
-    """How the command ended."""
-
-    status: object
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
-
-
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], None]:
     """Says which model is opened."""
@@ -81,18 +67,7 @@ def command(
     (tmp_path / "model.yaml").write_text(yaml.safe_dump({"model": {"source": "script"}}))
     kept(tmp_path / "r", [decided(p) for p in PROMPTS])
 
-    def called(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["audit", "verify", *arguments])
-        capfd.readouterr()
-        try:
-            main()
-            status: object = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out, err = capfd.readouterr()
-        return Done(status, out, err)
-
-    return called
+    return entry_point(monkeypatch, capfd, "verify")
 
 
 def kept(folder: Path, records: Sequence[Record]) -> None:
