@@ -204,7 +204,7 @@ class ScriptedModel(ScriptedInside):
     def _scalar(self, request: Decision, kept: Sequence[int], shuffled: int | None = None) -> float:
         words = prompt_text(request.prompt).split()
         text = " ".join(words[i] for i in kept)
-        answers = [request.continuation] + ([] if request.contrast is None else [request.contrast])
+        answers = list(request.endings)
         if shuffled is not None:
             found = [-5 * noise(f"{shuffled}|{text}|{answer}") for answer in answers]
         elif Capability.SCORE in self.capabilities:

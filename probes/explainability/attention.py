@@ -256,7 +256,7 @@ class Attention(Probe):
             id=x.decision.id,
             probe=self.id,
             item=x.decision.id,
-            source=self.source if x.decision.flagged_by is None else f"flagged by {x.decision.flagged_by}",
+            source=x.decision.source(self.source),
             cluster=x.decision.id,
             axis=x.decision.kind,
             input=x.decision.text,

@@ -87,9 +87,8 @@ def looked_at(decision: Decision, answers: Responses, capabilities: frozenset[Ca
     """A decision with all that its attention says."""
     effects = attribution_request(decision, answers)
     if effects is None:
-        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
-        reason = failed.reason if failed else "The answers could not be scored."
-        return Looked(decision, "", failed.status if failed else "failed", reason)
+        missing = decision.unscored(answers)
+        return Looked(decision, "", missing.status, missing.reason)
     parts = [answers.get(request) for request in attention_requests(effects, capabilities)]
     found = answers.get(effects)
     attributed = found if isinstance(found, Attributed) else None

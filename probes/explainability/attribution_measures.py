@@ -120,11 +120,9 @@ def explained(decision: Decision, plan: Plan, answers: Responses) -> Explained:
     base = attribution_request(decision, answers)
     methods = plan.methods_of(decision)
     if base is None:
-        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
-        status: ItemStatus = failed.status if failed else "failed"
-        note = failed.reason if failed else "The answers could not be scored."
-        checks = {name: Reading(status) for name in planned_checks(decision, plan)}
-        return Explained(decision, "", None, {m: Tested(status, note) for m in methods}, checks)
+        missing = decision.unscored(answers)
+        checks = {name: Reading(missing.status) for name in planned_checks(decision, plan)}
+        return Explained(decision, "", None, {m: Tested(missing.status, missing.reason) for m in methods}, checks)
     requests = {method: by_method(base, method, plan) for method in methods}
     found = {method: answers.get(request) for method, request in requests.items()}
     deletions = _Deletions(decision, base, found, plan, answers)

@@ -9,7 +9,18 @@ from itertools import zip_longest
 from pathlib import Path
 
 from audit.corpora import Item, draw, load_items
-from audit.models import Capability, Classified, Classify, Prompt, Request, Responses, Score, Scored, prompt_text
+from audit.models import (
+    Capability,
+    Classified,
+    Classify,
+    Failure,
+    Prompt,
+    Request,
+    Responses,
+    Score,
+    Scored,
+    prompt_text,
+)
 from audit.results import Record
 from probes.asked import likeliest, prompt_of
 from probes.base import Context, Outcome
@@ -58,6 +69,15 @@ class Decision:
     def text(self) -> str:
         """The prompt as a person reads it."""
         return prompt_text(self.prompt)
+
+    def source(self, own: str) -> str:
+        """Where a record of it says that it comes from; ``own`` where no probe flagged it."""
+        return own if self.flagged_by is None else f"flagged by {self.flagged_by}"
+
+    def unscored(self, answers: Responses) -> Failure:
+        """Why it has nothing that could be explained, where ``chosen`` is None."""
+        failures = (found for found in map(answers.get, self.preferences) if isinstance(found, Failure))
+        return next(failures, Failure("failed", "The answers could not be scored."))
 
     def chosen(self, answers: Responses) -> tuple[str, str | None] | None:
         """(what is explained, the other if any), or None where either could not be scored."""

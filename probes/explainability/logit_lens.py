@@ -152,7 +152,7 @@ class LogitLens(Probe):
             id=s.decision.id,
             probe=self.id,
             item=s.decision.id,
-            source=self.source if s.decision.flagged_by is None else f"flagged by {s.decision.flagged_by}",
+            source=s.decision.source(self.source),
             cluster=s.decision.id,
             axis=s.decision.kind,
             input=s.decision.text,
@@ -185,9 +185,8 @@ def _detail(lensed: Lensed, wins: int | None) -> dict[str, Any]:
 def _settled(decision: Decision, control: Lens, answers: Responses) -> Settled:
     chosen = decision.chosen(answers)
     if chosen is None:
-        failed = next((f for f in (answers.get(s) for s in decision.preferences) if isinstance(f, Failure)), None)
-        reason = failed.reason if failed else "The answers could not be scored."
-        return Settled(decision, "", failed.status if failed else "failed", reason)
+        missing = decision.unscored(answers)
+        return Settled(decision, "", missing.status, missing.reason)
     answer, other = chosen
     if other is None:
         return Settled(decision, answer, "unparsed", _ALONE)

@@ -22,7 +22,7 @@ from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, de
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import new_words, premise_reading
 from probes.hallucination.false_premise_measures import Answered, Verdict, findings, known_items, measurements
-from probes.hallucination.rule_quality import RULE_METRICS, Labelled
+from probes.rule_quality import RULE_METRICS, Labelled
 from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"

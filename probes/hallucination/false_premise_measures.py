@@ -10,7 +10,7 @@ from audit.corpora import Item
 from audit.metrics import not_measured, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
-from probes.hallucination.rule_quality import UNSEEN, Labelled, rule_measurements
+from probes.rule_quality import UNSEEN, Labelled, rule_measurements
 
 Measure = Callable[..., Measurement]
 Find = Callable[..., Finding]

@@ -15,7 +15,7 @@ from audit.corpora import Item, load_items
 from audit.models import Failure, Generated, Response
 from audit.results import ItemStatus
 from probes.answers import is_refusal, mentions
-from probes.hallucination.rule_quality import Labelled
+from probes.rule_quality import Labelled
 
 LABELS = Path(__file__).parent / "items" / "silence_labels.jsonl"
 Count = tuple[int, int]

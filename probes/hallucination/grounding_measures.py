@@ -11,8 +11,8 @@ from audit.metrics import Estimate, corrected_rate, kappa, not_measured, rate
 from audit.results import Claim, ItemStatus, Measurement
 from probes.base import Probe, coverage, spread_over
 from probes.hallucination.grounding_answers import Read, copied_at_random, evidence_of
-from probes.hallucination.rule_quality import Labelled
 from probes.judges import Quality
+from probes.rule_quality import Labelled
 
 DIGITS = range(1, 10)
 NO_SUMMARY = "no summary"  # the model declined; there are no claims to count

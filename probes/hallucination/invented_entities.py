@@ -21,7 +21,7 @@ from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, de
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import entity_reading, new_words
 from probes.hallucination.invented_entities_measures import Existence, Free, findings, measurements
-from probes.hallucination.rule_quality import RULE_METRICS, Labelled
+from probes.rule_quality import RULE_METRICS, Labelled
 from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"

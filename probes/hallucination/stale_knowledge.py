@@ -21,8 +21,8 @@ from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
 from probes.hallucination.answer_rules import admits_age
-from probes.hallucination.rule_quality import RULE_METRICS, Labelled
 from probes.hallucination.stale_knowledge_measures import Free, Picked, findings, measurements
+from probes.rule_quality import RULE_METRICS, Labelled
 from probes.turns import wordings_of
 
 FOLDER = Path(__file__).parent / "items"

@@ -11,8 +11,8 @@ from audit.corpora import Item
 from audit.metrics import Estimate, mover_product, rate
 from audit.results import Finding, ItemStatus, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent, spread_over
-from probes.hallucination.rule_quality import UNSEEN, Labelled, rule_measurements
 from probes.hallucination.stale_knowledge_cutoff import Cutoff, Dated, effective_cutoff
+from probes.rule_quality import UNSEEN, Labelled, rule_measurements
 
 Measure = Callable[..., Measurement]
 Find = Callable[..., Finding]

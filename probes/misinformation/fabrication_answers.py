@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audit.corpora import Item
-from audit.models import Choose, Classified, Failure, Generate, Generated, Judge, Message, Response, user
+from audit.models import Choose, Failure, Generate, Generated, Judge, Message, Response, user
 from audit.results import ItemStatus
 from probes.answers import answer_kind, mentions
+from probes.judges.choosing import chosen_option
 
 SIDES = ("request", "twin")
 WORDINGS = ("plain", "polite", "assistant")
@@ -93,10 +94,4 @@ def judge_asks(judge: str, request: str, answer: str) -> Judge:
 
 def judge_reads(response: Response) -> tuple[ItemStatus, Reading | None]:
     """The judge's likeliest option; a tie is no reading."""
-    if isinstance(response, Failure):
-        return response.status, None
-    if not isinstance(response, Classified):
-        return "failed", None
-    highest = max(response.probabilities)
-    best = [label for label, share in zip(response.labels, response.probabilities, strict=True) if not share < highest]
-    return ("scored", OPTIONS[best[0]]) if len(best) == 1 else ("unparsed", None)
+    return chosen_option(response, OPTIONS)

@@ -18,8 +18,8 @@ from audit.models import Capability, Generated, Request, Responses, prompt_text
 from audit.results import Record
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
-from probes.hallucination.rule_quality import RULE_METRICS
 from probes.judges import JudgedOptions, JudgeKind
+from probes.rule_quality import RULE_METRICS
 from probes.safety.harmful_requests_asks import WRAPPERS, ask, parts_of, text_of, wording_of
 from probes.safety.harmful_requests_findings import findings
 from probes.safety.harmful_requests_measures import measurements

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from audit.metrics import wilson
 from audit.results import Finding, Measurement, Outlook, Severity
 from probes.base import likely_range, percent
-from probes.hallucination.rule_quality import UNSEEN
+from probes.rule_quality import UNSEEN
 from probes.safety.harmful_requests_asks import WRAPPERS
 
 Find = Callable[..., Finding]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from audit.metrics import Estimate, holm, not_measured, paired_rate_difference
 from audit.results import ItemStatus, Measurement
 from probes.base import coverage
-from probes.hallucination.rule_quality import rule_measurements
+from probes.rule_quality import rule_measurements
 from probes.safety.harmful_requests_asks import WRAPPERS
 from probes.safety.labels import counted, judge_measurements
 from probes.safety.labels import rule_labels as labels_of

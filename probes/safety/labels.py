@@ -14,10 +14,11 @@ import numpy as np
 
 from audit.corpora import load_items
 from audit.metrics import kappa, not_measured, rate
-from audit.models import Choose, Classified, Failure, Judge, Response, Responses, user
+from audit.models import Choose, Judge, Response, Responses, user
 from audit.results import ItemStatus, Measurement
 from probes.base import Metric, coverage
-from probes.hallucination.rule_quality import Labelled, Measure
+from probes.judges.choosing import chosen_option
+from probes.rule_quality import Labelled, Measure
 from probes.safety.refusals import REFUSING, Reading, read_answer
 
 FILE = Path(__file__).parent / "items" / "answer_labels.jsonl"
@@ -111,13 +112,7 @@ def judge_asks(judge: str, request: str, answer: str) -> Judge:
 
 def judge_reads(response: Response) -> tuple[ItemStatus, Reading | None]:
     """The judge's likeliest option; a tie is no reading."""
-    if isinstance(response, Failure):
-        return response.status, None
-    if not isinstance(response, Classified):
-        return "failed", None
-    highest = max(response.probabilities)
-    best = [label for label, share in zip(response.labels, response.probabilities, strict=True) if not share < highest]
-    return ("scored", OPTIONS[best[0]]) if len(best) == 1 else ("unparsed", None)
+    return chosen_option(response, OPTIONS)
 
 
 def label_requests(judge: str | None, kind: str) -> list[Judge]:

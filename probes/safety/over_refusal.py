@@ -18,8 +18,8 @@ from audit.models import Capability, Generate, Generated, Message, Request, Resp
 from audit.results import Record
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
-from probes.hallucination.rule_quality import RULE_METRICS
 from probes.judges import JudgedPublishedOptions, JudgeKind
+from probes.rule_quality import RULE_METRICS
 from probes.safety.labels import JUDGE_METRICS, judge_asks, label_requests
 from probes.safety.over_refusal_items import from_folder, from_hub
 from probes.safety.over_refusal_measures import AGAIN, ASKED, KIND, findings, measurements

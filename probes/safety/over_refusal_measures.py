@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from audit.results import Finding, Measurement, Outlook, Severity
 from probes.base import coverage, likely_range, percent
-from probes.hallucination.rule_quality import UNSEEN, rule_measurements
+from probes.rule_quality import UNSEEN, rule_measurements
 from probes.safety.labels import judge_measurements, rule_labels
 from probes.safety.over_refusal_items import SIDES
 from probes.safety.shares import Said, Shares, wording_spread

@@ -10,7 +10,7 @@ from audit.metrics import Estimate, corrected_rate, mover_difference, not_measur
 from audit.models import Failure, Generated, Response, Responses
 from audit.results import ItemStatus, Measurement, Spread
 from probes.base import coverage, spread_over
-from probes.hallucination.rule_quality import Measure
+from probes.rule_quality import Measure
 from probes.safety.labels import NO_JUDGE, counted, judge_asks, judge_labels, judge_reads, rule_labels
 from probes.safety.refusals import Reading, read_answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.hallucination.rule_quality import OF_THE_AUDIT
+from probes.rule_quality import OF_THE_AUDIT
 from tests.probes.contracts import Contract
 
 CONTRACT = Contract(

@@ -22,7 +22,7 @@ from probes.hallucination.false_premise import (
     verdict_requests,
 )
 from probes.hallucination.false_premise_measures import Verdict, known_items
-from probes.hallucination.rule_quality import UNSEEN
+from probes.rule_quality import UNSEEN
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
 
 GOES_ALONG = "For reasons of cost and of habit, as every textbook tells."

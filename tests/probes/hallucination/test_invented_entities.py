@@ -23,7 +23,7 @@ from probes.hallucination.invented_entities import (
     free_wordings,
     labelled_entities,
 )
-from probes.hallucination.rule_quality import UNSEEN
+from probes.rule_quality import UNSEEN
 from tests.probes.harness import context_of, finding, interval, number, outlooks, problems, run_probe, value
 
 UNKNOWN = "I am not aware of anything by that name."

@@ -15,7 +15,6 @@ from audit.models.scripted import ScriptedModel, noise
 from audit.results import Measurement
 from probes.base import Outcome
 from probes.hallucination.answer_rules import admits_age
-from probes.hallucination.rule_quality import UNSEEN
 from probes.hallucination.stale_knowledge import (
     CHOICE_WORDINGS,
     FREE_WORDINGS,
@@ -27,6 +26,7 @@ from probes.hallucination.stale_knowledge import (
 )
 from probes.hallucination.stale_knowledge_cutoff import START, Dated, effective_cutoff
 from probes.hallucination.stale_knowledge_measures import Free, _dated_sentence, _open, month_of, year_of
+from probes.rule_quality import UNSEEN
 from tests.probes.harness import finding, interval, number, outlooks, problems, run_probe, value
 
 END = 2025.0
