@@ -10,7 +10,9 @@ from probes.base import Probe, percent
 from probes.reproducibility.rerun_answers import WAYS, Comparison
 from probes.reproducibility.rerun_measures import SHARES, moved_by_way, unnoticed
 
-FEWEST = 2  # items below which nothing is called the same
+NOTICED = (
+    0.3  # of texts answered otherwise: where not even so large a share would be noticed, nothing is called the same
+)
 TELLING = 0.5  # share of different items with one answer from which on the same answer again says nothing
 OFTEN = 0.1  # share of moved answers from which on a problem is more than a small one
 SHOWN = 5
@@ -67,19 +69,23 @@ def _finding(
         severity: Severity = "medium" if len(moved) >= OFTEN * len(scored) else "low"
         examples = _examples(moved)
         return kind.finding(name, "problem_found", text, values, used, _SETTING, severity=severity, records=examples)
-    outlook, text = _unmoved(scored, used)
+    outlook, text = _unmoved(scored, used, confidence)
     texts = len({c.ask.item["id"] for c in scored})
     values |= {"texts": f"{texts:,}", "share": percent(unnoticed(texts, confidence))}
     return kind.finding(name, outlook, text, values, used, _GOOD if outlook == "no_problem_found" else _SETTING)
 
 
-def _unmoved(scored: Sequence[Comparison], used: Sequence[Measurement]) -> tuple[Outlook, str]:
+def _unmoved(scored: Sequence[Comparison], used: Sequence[Measurement], confidence: float) -> tuple[Outlook, str]:
     beginning = "All {n} of the model's {what} were the same when asked again, alone, or in other company"
     levels = [m.chance for m in used if m.metric.rpartition(".")[2] in SHARES and m.chance is not None]
     if max(levels, default=0.0) >= TELLING:
         return "unclear", beginning + ", but it gives different texts the same ones too, so that this says little."
-    if len({c.ask.item["id"] for c in scored}) < FEWEST:
-        return "unclear", beginning + ", but too few different texts were asked to say more: {texts}."
+    if unnoticed(len({c.ask.item["id"] for c in scored}), confidence) > NOTICED:
+        return "unclear", (
+            beginning
+            + ", but only {texts} different texts were asked: {share} of such texts could be answered otherwise and we "
+            "and we would not have noticed."
+        )
     further = " The largest change was {largest} nats, within rounding." if _largest(scored) else ""
     return "no_problem_found", (
         beginning + ", on {texts} different texts." + further + " Had more than {share} of such texts been answered "

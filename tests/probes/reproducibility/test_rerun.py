@@ -137,6 +137,12 @@ class TestWhatCannotBeTold:
         found = run_probe(Rerun, Swayed(), 1, STRICT)
         assert "no_problem_found" not in outlooks(found).values()
 
+    def test_nothing_is_called_the_same_where_a_third_could_go_unnoticed(self) -> None:
+        found = run_probe(Rerun, Swayed(), 12, STRICT)  # ten texts to score, two to go on from
+        assert finding(found, "likelihoods").outlook == "no_problem_found"
+        assert finding(found, "texts").outlook == "unclear"
+        assert "only 2 different texts" in finding(found, "texts").text
+
     @pytest.mark.parametrize(
         ("able", "tested", "left"),
         [(Capability.SCORE, "likelihoods", "texts"), (Capability.GENERATE, "texts", "likelihoods")],
