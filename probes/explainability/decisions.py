@@ -148,8 +148,7 @@ def flagged_decisions(context: Context, limit: int) -> list[Decision]:
 
     One of each cluster, because the records of several groups share most of their words.
     """
-    others = {probe: found for probe, found in context.earlier.items() if not probe.startswith("explainability.")}
-    outcomes = sorted(others.items(), key=lambda entry: (not _found_problem(entry[1]), entry[0]))
+    outcomes = sorted(context.earlier.items(), key=lambda entry: (not _found_problem(entry[1]), entry[0]))
     turns = zip_longest(*(_worst(outcome) for _, outcome in outcomes))
     records = [record for turn in turns for record in turn if record is not None]
     classes = asks_for_classes(context)
