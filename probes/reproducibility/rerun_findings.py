@@ -84,7 +84,7 @@ def _unmoved(scored: Sequence[Comparison], used: Sequence[Measurement], confiden
         return "unclear", (
             beginning
             + ", but only {texts} different texts were asked: {share} of such texts could be answered otherwise and we "
-            "and we would not have noticed."
+            "would not have noticed."
         )
     further = " The largest change was {largest} nats, within rounding." if _largest(scored) else ""
     return "no_problem_found", (
