@@ -13,6 +13,7 @@ from reports.claims import Part, parts_of
 from reports.environment import build_environment
 from reports.evidence import anchor
 from reports.flagged import Shown, shown_decision
+from reports.mapping import evidence as provisions
 from reports.mitigation import EffectWords, in_box
 from reports.page import assets
 from reports.risks import RiskView, nist_checklist, numbers_behind, risk_views, worst_record
@@ -106,6 +107,7 @@ def render_card(
         gates_left_out=max(len(shown.gates) - MOST_GATES, 0),
         nist=nist_checklist(shown),
         declared=[(key, shown.model.declared.get(key, "")) for key in DECLARED],
+        law=provisions(shown),
         remedies=box,
         words=EffectWords(words.gettext),
         assets=assets(["base.css", "card.css", "tokens.css", *(["mitigation.css"] if box else [])]),

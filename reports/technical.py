@@ -14,6 +14,7 @@ from reports.environment import build_environment
 from reports.evidence import anchor, by_concern, ordered, packed
 from reports.explained import SCRIPTS as EXPLAINING
 from reports.explained import STYLES, explained
+from reports.mapping import evidence as provisions
 from reports.page import assets
 from reports.text import cleaned, slug
 
@@ -100,6 +101,7 @@ def render_report(
         linked=True,
         total=len(every),
         evidence=packed(every),
+        law=provisions(shown),
         raw=result.model_dump(mode="json"),
         assets=assets(STYLES, SCRIPTS),
     )
