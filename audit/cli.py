@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audit.api import Result, draw, load, option_problems, run
+from audit.api import Result, draw, languages, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
@@ -33,7 +33,6 @@ from audit.results import Measurement, ResultError, read_result, result_schema, 
 from audit.sweep import Options, here, jobs, over_ray, show, worst
 from probes.registry import ProbeError, find_probes
 
-LANGUAGES = ("en",)
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
 app = typer.Typer(
@@ -247,14 +246,15 @@ def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 @app.command()
 def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
-    lang: Annotated[str, typer.Option(help="Languages, separated by commas.")] = "en",
+    lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
-    """Draw the pages of a result folder again. Example: audit report audits/my-model."""
-    unknown = [name for name in lang.split(",") if name.strip() not in LANGUAGES]
-    if unknown:
-        stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)
+    """Draw the pages of a result folder again. Example: audit report audits/my-model --lang en,ko."""
+    chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
+    unknown = [name for name in chosen if name not in languages()]
+    if unknown or not chosen:
+        stop(f"There is no text in {', '.join(unknown) or 'no language'}; there is {', '.join(languages())}.", USAGE)
     opened = load(result)
-    draw(opened.folder, opened.data)
+    draw(opened.folder, opened.data, chosen)
     print(f"Card:   {opened.card}")
     print(f"Report: {opened.report}")
 

@@ -6,7 +6,7 @@ import re
 
 from audit.results.schema import Finding, GateResult, Measurement, Verdict
 from reports.amounts import Amounts
-from reports.text import count, number
+from reports.text import count, number, sentences
 
 
 class Phrases(Amounts):
@@ -15,10 +15,17 @@ class Phrases(Amounts):
     The words themselves go through ``gettext``; numbers are put in afterwards, as plain text that the template escapes.
     """
 
+    def say(self, text: str) -> str:
+        """A text of the result in the language of the page: as a whole where the catalogue has it, else by sentences."""
+        whole = self._(text) if text else ""  # under the empty text lies the catalogue's head
+        return whole if whole != text else " ".join(self._(part) if part else "" for part in sentences(text))
+
     def sentence(self, finding: Finding) -> str:
         """A finding's sentence; a template that does not fit its values is shown as it is."""
         try:
-            return self._(finding.template).format_map(finding.values)
+            return self.say(finding.template).format_map(
+                {key: self.say(value) for key, value in finding.values.items()}
+            )
         except (KeyError, IndexError, ValueError, AttributeError):
             return finding.template
 

@@ -24,6 +24,11 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a text that code has put together, each of which a catalogue may hold."""
+    return re.split(r"(?<=[.?!]) (?=[A-Z{“])", text)
+
+
 def shorten(text: str, limit: int) -> str:
     """At most ``limit`` characters, with a mark where something was left out."""
     return text if len(text) <= limit else text[: limit - 2].rstrip() + " …"

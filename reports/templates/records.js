@@ -1,6 +1,6 @@
 'use strict';
 // The list of records: filters, pages, permalinks. Rows are made for one page at a time, bodies when opened.
-(() => {
+pages.forEach((page) => {
   const { visible, shorten, byId, words, fill, element, number } = page;
   const PAGE = 25;
   const LONGEST = 20000;
@@ -94,7 +94,7 @@
     }
     summary.append(visible(shorten(row.input.slice(0, 400), 140)), ' ');
     summary.append(element('span', { class: 'small' }, `${visible(row.probe)} · ${fill('concern', { value: number(row.concern || 0) })}`));
-    const made = element('details', { class: 'record', id: row.anchor }, summary);
+    const made = element('details', { class: 'record', id: page.id(row.anchor) }, summary);
     made.addEventListener('toggle', () => { if (made.open && made.children.length === 1) made.append(...body(row)); });
     return made;
   }
@@ -174,4 +174,4 @@
     follow();
     page.follow = follow;
   }).catch(() => { byId('record-list').append(element('p', { class: 'warning' }, words.unreadable)); });
-})();
+});
