@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import charts, text
@@ -31,7 +33,7 @@ def build_environment(language: str = SOURCE) -> Environment:
         lstrip_blocks=True,
     )
     env.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
-    phrases = Phrases(words.gettext)
+    phrases = Phrases(words.gettext, language)
     env.globals |= {"language": language, "words": EffectWords(words.gettext), "others": (), "risk_text": risk_text}
     env.filters |= {
         "say": phrases.say,
@@ -41,7 +43,7 @@ def build_environment(language: str = SOURCE) -> Environment:
         "number": text.number,
         "factor": text.factor,
         "count": text.count,
-        "moment": text.moment,
+        "moment": partial(text.moment, language=language),
         "duration": text.duration,
         "slug": text.slug,
         "json_block": json_block,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
+from babel.dates import format_date
 from pydantic import BaseModel
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -95,10 +97,13 @@ def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def moment(created: str) -> str:
-    """An ISO 8601 time as ``2026-11-23 10:15 UTC``; any other text unchanged."""
+def moment(created: str, language: str = "en") -> str:
+    """An ISO 8601 time as ``2026-11-23 10:15 UTC``, with the date as another language writes it; any other text unchanged."""
     match = re.match(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|\+00:00)?$", created)
-    return f"{match[1]} {match[2]} UTC" if match else created
+    if match is None:
+        return created
+    day = match[1] if language == "en" else format_date(date.fromisoformat(match[1]), "long", locale=language)
+    return f"{day} {match[2]} UTC"
 
 
 def duration(seconds: float) -> str:
