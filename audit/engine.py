@@ -58,6 +58,10 @@ FILES = (
     "junit.xml",
     "audit.sarif",
     "modelcard.md",
+    "model_card.json",
+    "gpai-annex.md",
+    "test-report.md",
+    "eval_results.yaml",
     MITIGATION_FILE,
     "mitigation.html",
 )
