@@ -10,6 +10,7 @@ from audit.results.folder import to_json
 from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Record
 from reports.charts import Chart, dot_whisker
 from reports.claims import Part, parts_of
+from reports.declared import declared_in
 from reports.environment import build_environment
 from reports.evidence import anchor, by_concern, ordered, packed
 from reports.explained import SCRIPTS as EXPLAINING
@@ -95,6 +96,7 @@ def render_report(
         manifest=shown.manifest,
         config=to_json(shown.manifest.config),
         probes=_probe_views(shown, result.findings, records),
+        declared=declared_in(shown.model),
         gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates],
         views=explained(every),
         linked=True,
