@@ -49,7 +49,7 @@ STATUS_WORDS: dict[DeclarationStatus, str] = {
     "missing": "not provided by the model's owner",
 }
 CHECK_WORDS: dict[EvidenceCheck, str] = {
-    "not_checked": "",
+    "not_checked": "We did not compare this hash.",
     "matches": "We compared it: the file has this hash.",
     "mismatch": "We compared it: the file has another hash, so it is not the one that was declared.",
     "not_found": "The file was not there at the audit, so we did not compare it.",
@@ -65,6 +65,11 @@ class Said:
     declaration: Declaration
     label: str
     href: str | None
+
+    @property
+    def name(self) -> str:
+        """The label where no heading says that it is an answer of the assessment, in English."""
+        return f"Impact: {self.label}" if self.declaration.field.startswith(_ASSESSMENT) else self.label
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def evidence_words(declaration: Declaration) -> Sequence[str]:
     if evidence is None:
         return []
     link = ["We did not open this link."] if evidence.link else []
-    return [*link, *([CHECK_WORDS[evidence.check]] if CHECK_WORDS[evidence.check] else [])]
+    return [*link, *([CHECK_WORDS[evidence.check]] if evidence.file or evidence.sha256 else [])]
 
 
 def _href(declaration: Declaration) -> str | None:

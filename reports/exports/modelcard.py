@@ -192,7 +192,7 @@ def _declarations(result: AuditResult) -> list[str]:
     declared = declared_in(result.model)
     rows = [
         [
-            inline(said.label),
+            inline(said.name),
             STATUS_WORDS[said.declaration.status],
             inline(said.declaration.text or ""),
             _evidence(said),
