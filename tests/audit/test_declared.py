@@ -97,7 +97,7 @@ card:
         "card.contact: proof.pdf does not have the SHA-256 that is declared for it; the card says that the evidence "
         "does not match."
     ]
-    assert declared_texts(given)["copyright"] == "C"
+    assert declared_texts(given)["contact"] == "C"
 
 
 @pytest.mark.parametrize(
