@@ -135,3 +135,14 @@ def test_the_mode_and_a_link_are_kept(place: Path, command: Command, monkeypatch
     assert (place / "model.yaml").is_symlink()
     assert (place / "real.yaml").stat().st_mode & 0o777 == 0o600
     assert "the web" in (place / "real.yaml").read_text()
+
+
+def test_validate_tells_of_evidence_that_does_not_match(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "proof.pdf").write_text("changed since")
+    evidence = f"{{file: proof.pdf, sha256: '{'0' * 64}'}}"
+    (place / "model.yaml").write_text(f"model: {{source: x/y}}\ncard: {{owner: {{text: me, evidence: {evidence}}}}}\n")
+    done = entry_point(monkeypatch, capfd)("validate", "model.yaml")
+    assert (done.status, done.out) == (0, "model.yaml is valid.\n")
+    assert done.err.startswith("card.owner: proof.pdf does not have the SHA-256 that is declared for it")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from audit.config import ConfigError, config_schema, load_config
 from audit.declared import QUESTIONS, CardConfig, declarations, declared_texts, mismatches
+from audit.progress import Silent
 from audit.results import (
     AuditResult,
     Declaration,
@@ -166,11 +167,24 @@ def test_every_new_key_has_a_question() -> None:
     assert asked == {d.field for d in declarations(CardConfig())} - plain
 
 
+class Listening(Silent):
+    """Keeps the lines that the engine says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, message: str) -> None:
+        """Keeps the line."""
+        self.lines.append(message)
+
+
 def test_an_audit_keeps_them_apart_from_what_it_measured(folder: Path) -> None:
     (folder / "proof.txt").write_text("changed since")
     evidence = {"file": "proof.txt", "sha256": "0" * 64}
     given = {"owner": "O", "copyright": {"text": "C", "evidence": evidence}}
-    result = run(folder, catalogue_of(Tiny), CountingModel(), card=given)
+    told = Listening()
+    result = run(folder, catalogue_of(Tiny), CountingModel(), progress=told, card=given)
+    assert [line for line in told.lines if "proof.txt" in line] == mismatches(result.model.declarations) != []
     assert [(d.field, d.status) for d in result.model.declarations if d.status != "missing"] == [
         ("owner", "declared"),
         ("copyright", "mismatch"),
