@@ -28,7 +28,7 @@ def init_impact(file: Path, fresh: str, card: CardConfig | None) -> None:
     try:
         answers = _ask(file, open_, len(said & QUESTIONS.keys()), new=card is None)
     except KeyboardInterrupt:
-        stop(f"\nStopped. {file} is as it was.", INCOMPLETE)
+        stop("\nStopped. Nothing was written.", INCOMPLETE)
     except UnicodeDecodeError:
         stop("The answers are not text in UTF-8.", USAGE)
     if not answers and card is not None:

@@ -80,7 +80,7 @@ def test_stopped_in_the_middle_nothing_is_written(
             (place / "model.yaml").write_text(before)
         monkeypatch.setattr(sys, "stdin", Impatient("one\ntwo\n"))
         done = command(*arguments)
-        assert (done.status, done.told) == (3, ["Stopped. model.yaml is as it was."])
+        assert (done.status, done.told) == (3, ["Stopped. Nothing was written."])
         assert {path.name for path in place.iterdir()} == ({"model.yaml"} if before else set())
         assert before is None or (place / "model.yaml").read_text() == before
 
