@@ -25,6 +25,7 @@ from jinja2 import Environment
 
 from probes.base import Probe
 from probes.registry import find_probes
+from reports.declared import LABELS
 from reports.environment import build_environment
 from reports.languages import LOCALE, languages
 from reports.mapping import frameworks
@@ -53,6 +54,8 @@ def texts() -> dict[Key, str]:
         for text in (framework.title, framework.about, *(x for p in framework.provisions for x in (p.line, p.source))):
             found.setdefault(text, f"law {framework.framework}")
         found.setdefault(framework.source, f"law {framework.framework}")
+    for text in LABELS.values():
+        found.setdefault(text, "page declared")
     for name, probe in find_probes().items():
         for text in _probe(probe):
             found.setdefault(text, f"probe {name}")

@@ -9,6 +9,7 @@ from audit.results.mitigation import Mitigation
 from audit.results.schema import AuditResult, Finding, Measurement, Record
 from reports.amounts import kind
 from reports.claims import Part, parts_of
+from reports.declared import declared_in
 from reports.document import document
 from reports.evidence import anchor
 from reports.flagged import Shown, shown_decision
@@ -22,7 +23,6 @@ LONGEST_TEXT = 1200
 MOST_FINDINGS = 8
 MOST_NUMBERS = 2
 MOST_GATES = 60
-DECLARED = ("owner", "intended_use", "out_of_scope", "training_data", "licence", "contact")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def render_card(
         "gates": [(gate, shown.measurement(gate.metric)) for gate in shown.gates[:MOST_GATES]],
         "gates_left_out": max(len(shown.gates) - MOST_GATES, 0),
         "nist": nist_checklist(shown),
-        "declared": [(key, shown.model.declared.get(key, "")) for key in DECLARED],
+        "declared": declared_in(shown.model),
         "law": provisions(shown),
         "remedies": box,
     }

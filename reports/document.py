@@ -16,7 +16,7 @@ from reports.page import Assets, assets
 # Attributes that hold the id of an element, or several. In text and in attributes that come from data every quote is
 # escaped, so that only our own markup fits.
 _OWN = re.compile(r'(?<=\s)(id|for|name|href|aria-labelledby|aria-describedby|aria-controls|data-name)="([^"]*)"')
-_SHARED = "i-"  # the icons, which are drawn once
+_SHARED = ("#i-", "#s-")  # the icons, which are drawn once
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def suffixed(body: str, suffix: str) -> str:
     def renamed(match: re.Match[str]) -> str:
         name, value = match.groups()
         if name == "href":
-            inside = value.startswith("#") and not value.startswith(f"#{_SHARED}")
+            inside = value.startswith("#") and not value.startswith(_SHARED)
             return f'{name}="{value}{suffix}"' if inside else match[0]
         return f'{name}="{" ".join(part + suffix for part in value.split(" "))}"'
 

@@ -9,6 +9,7 @@ from audit.results.folder import to_json
 from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Record
 from reports.charts import Chart, dot_whisker
 from reports.claims import Part, parts_of
+from reports.declared import declared_in
 from reports.document import document
 from reports.evidence import anchor, by_concern, ordered, packed
 from reports.explained import SCRIPTS as EXPLAINING
@@ -102,6 +103,7 @@ def render_report(
         "linked": True,
         "total": len(every),
         "evidence": packed(every),
+        "declared": declared_in(shown.model),
         "law": provisions(shown),
         "raw": result.model_dump(mode="json"),
     }
