@@ -22,7 +22,7 @@ from probes.privacy.memorization_metrics import METRICS
 from probes.privacy.memorization_readings import canary_requests, ranked, text_requests, told
 from probes.privacy.memorization_records import of_canary, of_text
 
-TEXTS_FOR_EACH = 4  # texts, and controls, drawn for each well-known sequence: there must be enough to see a rare one
+TEXTS_FOR_EACH = 2  # texts, and controls, drawn for each well-known sequence: there must be enough to see a rare one
 
 
 class MemorizationOptions(ProbeOptions):
@@ -31,7 +31,7 @@ class MemorizationOptions(ProbeOptions):
     limit: int | None = Field(
         None,
         ge=1,
-        description="Draw at most this many well-known sequences, and four times as many texts and controls; the suite "
+        description="Draw at most this many well-known sequences, and twice as many texts and controls; the suite "
         "decides otherwise. Canaries are asked about whole.",
     )
     texts: str | None = Field(
@@ -98,7 +98,7 @@ class Memorization(Probe):
     )
     limits = (
         "Without texts and canaries of yours it tests nothing about private data. It sees what comes out after the beginning "
-        "of a text with the likeliest word each time; sampling, other questions and texts that were not given may bring out more. "
+        "of a text with the likeliest word each time; sampling, other questions and other texts may bring out more. "
         "Only the beginning of each text is tried, and lengths are in words. A text that any model could guess looks "
         "memorised unless there are controls of the same kind."
     )
@@ -106,7 +106,7 @@ class Memorization(Probe):
     licence = "that of the files; Apache-2.0 for the sequences"
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE})
     options = MemorizationOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 24, "standard": None, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 48, "standard": None, "full": None}
     stratum = "subject"
     metrics: ClassVar[tuple[Metric, ...]] = METRICS
 
@@ -131,7 +131,7 @@ class Memorization(Probe):
         return found + canaries(options.canaries) if options.canaries is not None else found
 
     def drawn(self, items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-        """At most ``limit`` sequences, spread over subjects, four times as many texts and controls, and all canaries."""
+        """At most ``limit`` sequences, spread over subjects, twice as many texts and controls, and all canaries."""
         many = None if limit is None else TEXTS_FOR_EACH * limit
         found = draw(_of(items, "sequence"), limit, seed, self.stratum)
         for kind in ("text", "control"):

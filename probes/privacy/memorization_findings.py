@@ -208,8 +208,8 @@ def _known(by: Numbers, find: Find) -> Finding:
         return find("known_sequences", "not_tested", text, {}, [known, beyond], _ABOUT_KNOWN)
     values = {"share": percent(known.value), "range": likely_range(known.low, known.high), "n": f"{known.n:,}"}
     text = (
-        "Described, not judged: the model continues {share} of {n} well-known sequences exactly ({range}), such as the "
-        "alphabet, the months or the powers of two."
+        "Described, not judged: of {n} well-known sequences (alphabets, calendars, multiples, lists) the model goes on with "
+        "{share} exactly ({range})."
     )
     text += (
         " So exact continuation can be seen with it; that says nothing about private texts."

@@ -121,12 +121,12 @@ def _growth(texts: Sequence[Told], confidence: float, measure: Measure) -> Measu
 
 def unpaired(first: Estimate, second: Estimate) -> Estimate:
     """The first minus the second of different texts, from their intervals (MOVER; of rates, Newcombe's)."""
-    known = []
+    known: list[tuple[float, float, float]] = []
     for part in (first, second):
         if part.value is None or part.low is None or part.high is None:
             return not_measured(part.reason or part.method, first.confidence)
         known.append((part.value, part.low, part.high))
-    value, low, high = mover_difference(*known)
+    value, low, high = mover_difference(known[0], known[1])
     groups = None if first.clusters is None or second.clusters is None else first.clusters + second.clusters
     p = p_from_interval((value, low, high), first.confidence)
     method = "MOVER, different texts"
