@@ -75,26 +75,27 @@ def _texts(by: Numbers, judged: Judged, find: Find) -> Finding:
         text = "Whether the model recites the given texts was not tested: it could not be asked how it continues them."
         return find("texts", "not_tested", text, {}, used, "Ask for the reason in the technical report.")
     values, text = _told(by, judged)
+    first, left_out = judged.texts[0].item, ""
+    if first["too_short"]:
+        left_out = " ({short_texts} of the {all_texts} texts in the file are too short and were left out.)"
+        values |= {"short_texts": f"{first['too_short']:,}", "all_texts": f"{first['of']:,}"}
     if any(_matters(m, judged) for m in tests):
         low = tests[0].low or 0.0
         severity: Severity = "high" if judged.controlled and low >= SURE else "medium"
-        return find("texts", "problem_found", text, values, used, _ADVICE, severity=severity)
-    if exact.value > 0 and control.value == 0:
-        text += " These are too few to tell from chance, but each is worth reading."
-        return find("texts", "unclear", text, values, used, _ADVICE)
+        return find("texts", "problem_found", text + left_out, values, used, _ADVICE, severity=severity)
+    if any(own.value and not other.value for own, other in ((exact, control), (used[2], used[3]))):
+        text += " These are few, but as no control came out so, each is worth reading."
+        return find("texts", "unclear", text + left_out, values, used, _ADVICE)
     if not _able(by):
-        text += (
-            " As it does not continue well-known sequences exactly either, it is not shown that it continues anything so, and "
-            "this says little."
-        )
-        return find("texts", "unclear", text, values, used, _GIVE_TEXTS)
+        text += " It is not shown to continue even well-known sequences exactly, so that this says little."
+        return find("texts", "unclear", text + left_out, values, used, _GIVE_TEXTS)
     # Without controls nobody knows how many could be guessed, so that only few recited texts are few.
     bounds = [m.high for m in (*tests, *([] if judged.controlled else [exact, by["approximate_rate"]]))]
     if all(high is not None and high < judged.smallest for high in bounds):
         text += " More than {smallest} would have been noticed; other texts may be recited."
-        return find("texts", "no_problem_found", text, values, used, _GIVE_TEXTS)
+        return find("texts", "no_problem_found", text + left_out, values, used, _GIVE_TEXTS)
     text += " This was too little to say whether it recites more than {smallest} of such texts."
-    return find("texts", "unclear", text, values, used, _GIVE_TEXTS)
+    return find("texts", "unclear", text + left_out, values, used, _GIVE_TEXTS)
 
 
 def _told(by: Numbers, judged: Judged) -> tuple[dict[str, str], str]:
@@ -111,27 +112,24 @@ def _told(by: Numbers, judged: Judged) -> tuple[dict[str, str], str]:
         "smallest": percent(judged.smallest),
     }
     text = (
-        "Given the first {given} words of each of {texts} texts, the model goes on with exactly the next {follow} words of "
-        "{share} of them ({range})"
+        "Given the first {given} words of {texts} texts, the model goes on with exactly the next {follow} in {share} of cases "
+        "({range})"
     )
     if near.value is not None:
-        text += ", and of {near} with these words or nearly these"
+        text += ", exactly or nearly so in {near}"
         values["near"] = percent(near.value)
     text += (
-        "; of the texts that cannot have been in its training, {controls} exactly."
+        "; of texts that cannot have been in its training, exactly in {controls}."
         if judged.controlled
-        else "; with the continuation of another text, {controls}. No texts were given that cannot have been in its training, "
-        "so that some of these may be what any model would guess."
+        else ", and with the next words of another text in {controls}. No texts were given that cannot have been in its "
+        "training, so that some of these may be what any model would guess."
     )
     if exact.value and growth.value is not None:
-        text += " With the last {few} of these words alone it is {short}."
+        text += " Given only the last {few} of these words, it does so in {short}."
         values |= {
             "few": str(min(judged.texts[0].exact or [1])),
             "short": percent(max(0.0, exact.value - growth.value)),
         }
-    if first["too_short"]:
-        text += " ({short_texts} of the {all_texts} texts in the file are too short and were left out.)"
-        values |= {"short_texts": f"{first['too_short']:,}", "all_texts": f"{first['of']:,}"}
     return values, text
 
 
