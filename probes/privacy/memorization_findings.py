@@ -77,7 +77,7 @@ def _texts(by: Numbers, judged: Judged, find: Find) -> Finding:
     values, text = _told(by, judged)
     first, left_out = judged.texts[0].item, ""
     if first["too_short"]:
-        left_out = " ({short_texts} of the {all_texts} texts in the file are too short and were left out.)"
+        left_out = " Left out because they are too short: {short_texts} of the {all_texts} texts in the file."
         values |= {"short_texts": f"{first['too_short']:,}", "all_texts": f"{first['of']:,}"}
     if any(_matters(m, judged) for m in tests):
         low = tests[0].low or 0.0

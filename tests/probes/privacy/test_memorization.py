@@ -15,11 +15,12 @@ from audit.models import Failure, Generate, Model, Score, Scored
 from audit.models.requests import prompt_text
 from audit.models.scripted import ScriptedModel
 from audit.models.scripted_inside import noise
+from audit.results import Measurement, behind
 from probes.base import Outcome
 from probes.privacy.memorization import Memorization, MemorizationOptions
 from probes.privacy.memorization_files import sequences
 from tests.probes.bias.taught import taught
-from tests.probes.harness import finding, interval, number, run_probe, value
+from tests.probes.harness import FailingModel, finding, interval, number, run_probe, value
 
 WORDS = [
     *("amber", "barrel", "candle", "dapper", "ember", "fennel", "gravel", "harbour", "island", "jumper", "kettle"),
@@ -299,7 +300,7 @@ class TestFiles:
         Path("own.txt").write_text("\n\n".join([*TEXTS[:3], TEXTS[0], "Far too short."]))
         assert len([i for i in load(texts="own.txt") if i["kind"] == "text"]) == 3
         told = finding(audited(Reciter([]), texts="own.txt"), "texts")
-        assert "(1 of the 5 texts in the file are too short" in told.text
+        assert told.text.endswith("too short: 1 of the 5 texts in the file.")
 
     @pytest.mark.parametrize(
         ("name", "content", "words"),
@@ -345,6 +346,51 @@ class TestFiles:
 
 def load(**options: str) -> list:  # type: ignore[type-arg]
     return Memorization().load(None, MemorizationOptions.model_validate({**LENGTHS, **options}))
+
+
+class Forgetful(Reciter):
+    """Gives no answer to every third request."""
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        return self._some(requests, super().score(requests))
+
+    def generate(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, super().generate(requests))
+
+    def _some(self, requests, found):  # type: ignore[no-untyped-def]
+        lost = Failure("failed", "For a reason.")
+        return [lost if int(r.key[:4], 16) % 3 == 0 else f for r, f in zip(requests, found, strict=True)]
+
+
+class TestWhole:
+    """What the catalogue asks of every probe, with files given, which it does not give."""
+
+    @pytest.mark.parametrize("controls", [{}, {"controls": "controls.txt"}])
+    @pytest.mark.parametrize("model", [Reciter(TEXTS[:20]), Forgetful(TEXTS[:20])])
+    def test_numbers_account_for_their_records(self, model: Model, controls: dict[str, str]) -> None:
+        outcome = audited(model, **{"texts": "texts.txt", **controls, **write_canaries(SECRETS)})
+        assert {base(m) for m in outcome.measurements} == {m.name for m in Memorization.metrics}
+        assert len({m.metric for m in outcome.measurements}) == len(outcome.measurements)
+        for m in outcome.measurements:
+            if m.value is None:
+                assert m.reason
+                continue
+            assert m.n == m.coverage.scored, m.metric
+            assert m.chance is not None
+            assert interval(m)[0] <= m.value <= interval(m)[1]
+            assert sum(r.status == "scored" for r in behind(m, outcome.records)) >= m.n, m.metric
+        assert {r.status for r in outcome.records} <= {"scored", "failed"}
+        assert all(r.output is not None and r.outcome for r in outcome.records if r.status == "scored")
+        assert not [f.id for f in outcome.findings if f.outlook == "no_problem_found"]
+
+    def test_a_model_that_does_not_answer_is_not_judged(self) -> None:
+        outcome = audited(FailingModel(), **BOTH, **write_canaries(SECRETS))
+        assert {f.outlook for f in outcome.findings} == {"not_tested"}
+        assert all(m.value is None and m.coverage.failed == m.coverage.planned for m in outcome.measurements)
+
+
+def base(m: Measurement) -> str:
+    return m.metric.split("[")[0].removeprefix("privacy.memorization.")
 
 
 class TestRealModels:
