@@ -60,7 +60,22 @@ TOOLKIT = _object(
         ethical_considerations=_list(name=_TEXT, mitigation_strategy=_TEXT),
     ),
 )
-ALLOWED = set("h1 h2 p table thead tbody tr th td ul li strong em code".split())  # what our own Markdown becomes
+ALLOWED = {
+    "h1",
+    "h2",
+    "p",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "ul",
+    "li",
+    "strong",
+    "em",
+    "code",
+}  # what our own Markdown becomes
 CASES = [fixtures.typical, fixtures.hostile, fixtures.nothing_tested, fixtures.one_crashed]
 
 
