@@ -317,6 +317,21 @@ class Ablate(Decision):
 
 
 @dataclass(frozen=True, slots=True)
+class Substitute(Request):
+    """Words of the vocabulary that would move log p(answer | prompt) most in the place of ``word``, to first order.
+
+    ``cases``: prompts, in each of which the word stands, with their answers; gains are summed over them. ``raised``: whether
+    the answers are to become likelier or less likely. ``count``: how many words, at most.
+    """
+
+    needs: ClassVar[Capability] = Capability.GRADIENT
+    cases: tuple[tuple[Prompt, str], ...]
+    word: str
+    raised: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class States(Request):
     """The hidden states of a text at every layer: the mean over its own tokens, or of the last of these.
 
