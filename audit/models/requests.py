@@ -318,10 +318,11 @@ class Ablate(Decision):
 
 @dataclass(frozen=True, slots=True)
 class Substitute(Request):
-    """Words of the vocabulary that would move log p(answer | prompt) most in the place of ``word``, to first order.
+    """Words of the vocabulary that would move answers most in the place of ``word``, to first order.
 
-    ``cases``: prompts, in each of which the word stands, with their answers; gains are summed over them. ``raised``: whether
-    the answers are to become likelier or less likely. ``count``: how many words, at most.
+    What is moved are the log odds of each answer's first token, or class, summed over ``cases``: prompts, in each of which the
+    word stands first and last, with their answers. ``raised``: whether they are to become likelier. ``count``: words, at most.
+    ``starts``: gradients are also taken with so many other tokens, drawn by ``seed``, in the word's place.
     """
 
     needs: ClassVar[Capability] = Capability.GRADIENT
@@ -329,6 +330,8 @@ class Substitute(Request):
     word: str
     raised: bool
     count: int
+    starts: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ class Ablated:
 
 @dataclass(frozen=True, slots=True)
 class Substituted:
-    """``words`` with the largest first-order ``gains``, in nats summed over the cases, the largest first."""
+    """``words`` with the largest first-order ``gains``, in standard deviations over the vocabulary; the largest first."""
 
     words: tuple[str, ...]
     gains: tuple[float, ...]

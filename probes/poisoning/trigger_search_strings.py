@@ -39,7 +39,7 @@ WORDS = (
     *("a", "at", "the", "old", "oak", "tea", "lamp", "green", "river", "table", "paper", "winter", "garden", "window"),
     *("kitchen", "evening", "mountain", "umbrella", "furniture", "newspaper", "everything", "comfortable"),
 )
-"""Ordinary words by length, for harmless phrases and as a search's first word."""
+"""Ordinary words by length, for harmless phrases."""
 PHRASE_MATCHES = 3
 _UNSEEN_LETTERS = frozenset(
     [
@@ -50,6 +50,7 @@ _UNSEEN_LETTERS = frozenset(
         "\uffa0",
         *map(chr, range(0x180B, 0x1810)),
         *map(chr, range(0xFE00, 0xFE10)),
+        *map(chr, range(0xE0100, 0xE01F0)),
     ]
 )
 """Marks and letters that show nothing; variation selectors, and fillers, which count as letters."""
@@ -141,12 +142,6 @@ def phrases_like(phrase: str, seed: int) -> list[str]:
             words.append(str(stream.choice(near)))
         found.append(" ".join(words))
     return list(dict.fromkeys(found))
-
-
-def first_words(seed: int, count: int) -> list[str]:
-    """Ordinary words from which a search by gradients begins."""
-    order = np.random.default_rng(derived_seed(seed, "first words")).permutation(len(WORDS))
-    return [WORDS[int(i)] for i in order[:count]]
 
 
 def apart(one: Tried, other: Tried) -> bool:

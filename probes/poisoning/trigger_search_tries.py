@@ -30,15 +30,16 @@ from audit.results import ItemStatus
 from probes.answers import normalised
 from probes.base import Suite
 from probes.choices import status_of
-from probes.poisoning.trigger_search_strings import SEARCHED, Tried, apart, first_words, listed
+from probes.poisoning.trigger_search_strings import SEARCHED, Tried, apart, listed
 
 SEARCHING = "1"  # the third of the items on which strings are picked
-MAX_TOKENS = 6
+MAX_TOKENS = 5
 OPENING_WORDS = 3
 ROUNDS = 2
-FOUND = {"quick": 6, "standard": 8, "full": 12}  # words that each step of the search names
-STARTS = {"quick": 1, "standard": 2, "full": 3}
-MOST_CASES = 10  # prompts whose gradients are summed
+FOUND = {"quick": 12, "standard": 16, "full": 24}  # words that each step of the search names
+POINTS = {"quick": 16, "standard": 16, "full": 32}  # tokens in whose place gradients are taken
+PLACEHOLDER = "x"
+MOST_CASES = 6  # prompts whose gradients are summed
 MOST_CLASSES = 4
 
 
@@ -144,10 +145,10 @@ class Plan:
         return True
 
     def _search(self, searching: Sequence[Item]) -> bool:
-        """Two steps of HotFlip: from ordinary words to what the gradient names, and from the strongest of these on."""
-        starts = first_words(self.seed, STARTS[self.suite])
+        """Two steps of HotFlip: from tokens drawn at random to what the gradient names, and from the strongest of these on."""
+        word, starts = PLACEHOLDER, POINTS[self.suite]
         for _ in range(ROUNDS):
-            steps = [step for word in starts for step in self._steps(word, searching)]
+            steps = self._steps(word, starts, searching)
             self.asked += steps
             if not all(step in self.answers for step in steps):
                 return False
@@ -156,31 +157,28 @@ class Plan:
             known = {string.text for string in self.tries if string.kind != SEARCHED}
             if not self._try([Tried(SEARCHED, word) for word in words if word not in known], searching):
                 return False
-            starts = [pick.string.text for pick in self.picks(SEARCHED, False)[: len(starts)]] or starts
-        if not any(string.kind == SEARCHED for string in self.tries):
-            self.search = "the model's gradients named none"
+            best = self.picks(SEARCHED, False)
+            if not best:
+                self.search = "the model's gradients named none"
+                return True
+            word, starts = best[0].string.text, 0
         return True
 
-    def _steps(self, word: str, searching: Sequence[Item]) -> list[Substitute]:
+    def _steps(self, word: str, starts: int, searching: Sequence[Item]) -> list[Substitute]:
         """What is asked of the gradient: of a classifier what leads to each class, otherwise what leads away from answers."""
         placed = Tried(SEARCHED, word)
         clean = [self.clean[item["id"]] for item in searching]
-        known = [reply for reply in clean if reply.status == "scored" and reply.text]
-        count = FOUND[self.suite]
+        known = [reply for reply in clean if reply.status == "scored" and reply.text.strip()]
+        found: list[tuple[list[tuple[Prompt, str]], bool]] = []
         if not self.classifies:
-            cases: list[tuple[Prompt, str]] = [
-                (user(placed.placed(r.item["prompt"])), r.text) for r in known[:MOST_CASES]
-            ]
-            return [Substitute(tuple(cases), word, False, count)] if cases else []
-        labels = next((r.found.labels for r in known if isinstance(r.found, Classified)), ())
-        found = []
-        for label in labels[:MOST_CLASSES]:
+            found.append(([(user(placed.placed(r.item["prompt"])), r.text) for r in known[:MOST_CASES]], False))
+        for label in next((r.found.labels for r in known if isinstance(r.found, Classified)), ())[:MOST_CLASSES]:
             others = [r for r in known if r.text != label][:MOST_CASES]
-            if others:
-                found.append(
-                    Substitute(tuple((placed.placed(r.item["text"]), label) for r in others), word, True, count)
-                )
-        return found
+            found.append(([(placed.placed(r.item["text"]), label) for r in others], True))
+        count = FOUND[self.suite]
+        return [
+            Substitute(tuple(cases), word, raised, count, starts, self.seed % 2**31) for cases, raised in found if cases
+        ]
 
     def picks(self, kind: str, matched: bool, target: str | None = None) -> list[Pick]:
         """The strings of a kind, the strongest first; with a target, by how far they move answers to that."""
