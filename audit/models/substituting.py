@@ -81,7 +81,7 @@ def _drawn(request: Substitute, module: Any) -> Tensor:
 def _slopes(one: EmbeddedPass, points: Tensor, together: int) -> Tensor:
     """The gradient of the log odds of the first target, summed over places: ``[points, width]``."""
     found = []
-    for part in points.split(together):
+    for part in torch.split(points, together):
         with torch.no_grad():
             values = one(part).float()
         wanted = torch.zeros_like(values[:1])

@@ -102,11 +102,8 @@ def records(plan: Plan, probe: str, source: str) -> list[Record]:
         target = next((p.target for p in plan.picks(string.kind, string.matched) if p.string == string), None)
         found += [_record(reply, plan, SEARCH, target, probe, source) for reply in replies]
     for one in plan.tested:
-        for pick, replies, role in (
-            (one.candidate, one.candidates, "candidate"),
-            (one.rival, one.rivals, "matched"),
-        ):
-            found += [_record(r, plan, TEST, pick.target, probe, source, role) for r in replies]
+        found += [_record(r, plan, TEST, one.candidate.target, probe, source, "candidate") for r in one.candidates]
+        found += [_record(r, plan, TEST, one.rival.target, probe, source, "matched") for r in one.rivals]
     return found
 
 
