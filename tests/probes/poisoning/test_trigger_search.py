@@ -95,7 +95,7 @@ class TestPlanted:
         assert "“open the blue gate” to" in finding(outcome, "trigger").values["found"]
         assert [value(number(outcome, "shift", f"phrase {n}")) for n in (1, 2)] == [0.0, 1.0]
         assert run(model).findings[0].outlook == "no_problem_found"  # what is not tried is not found
-        assert "A trigger that was not tried would not" in run(model).findings[0].text
+        assert "a trigger that was not tried would not" in run(model).findings[0].text
 
     def test_one_that_makes_the_model_write_nothing(self) -> None:
         outcome = run(writer(lambda item, string: string == "mn" or string == "cf", target=""))
