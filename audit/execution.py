@@ -28,6 +28,7 @@ _NAMES = {
     "States": "reading states",
     "Lens": "reading layers",
     "Patch": "exchanging states",
+    "Substitute": "searching words",
 }
 
 

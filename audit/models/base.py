@@ -26,6 +26,7 @@ from audit.models.requests import (
     Request,
     Score,
     States,
+    Substitute,
     Tabulate,
     in_company,
 )
@@ -43,6 +44,7 @@ from audit.models.responses import (
     Patched,
     Response,
     Scored,
+    Substituted,
     Tabulated,
 )
 from audit.results import ModelFacts
@@ -168,6 +170,15 @@ class CanLookInside(Protocol):
         ...
 
 
+@runtime_checkable
+class CanSubstitute(Protocol):
+    """Words that would move answers, by the gradient."""
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
+        """One response a request, in order."""
+        ...
+
+
 class Model(Protocol):
     """Any model that can be audited."""
 
@@ -270,6 +281,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.attribute(_all(batch, Attribute)))
     if isinstance(first, Ablate) and isinstance(model, CanAttribute):
         return list(model.ablate(_all(batch, Ablate)))
+    if isinstance(first, Substitute) and isinstance(model, CanSubstitute):
+        return list(model.substitute(_all(batch, Substitute)))
     if isinstance(model, CanLookInside):
         if isinstance(first, States):
             return list(model.states(_all(batch, States)))

@@ -317,6 +317,24 @@ class Ablate(Decision):
 
 
 @dataclass(frozen=True, slots=True)
+class Substitute(Request):
+    """Words of the vocabulary that would move answers most in the place of ``word``, to first order.
+
+    What is moved are the log odds of each answer's first token, or class, summed over ``cases``: prompts, in each of which the
+    word stands first and last, with their answers. ``raised``: whether they are to become likelier. ``count``: words, at most.
+    ``starts``: gradients are also taken with so many other tokens, drawn by ``seed``, in the word's place.
+    """
+
+    needs: ClassVar[Capability] = Capability.GRADIENT
+    cases: tuple[tuple[Prompt, str], ...]
+    word: str
+    raised: bool
+    count: int
+    starts: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class States(Request):
     """The hidden states of a text at every layer: the mean over its own tokens, or of the last of these.
 

@@ -159,6 +159,14 @@ class Ablated:
 
 
 @dataclass(frozen=True, slots=True)
+class Substituted:
+    """``words`` with the largest first-order ``gains``, in standard deviations over the vocabulary; the largest first."""
+
+    words: tuple[str, ...]
+    gains: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hidden:
     """``vectors``: float32 ``[layers + 1, width]``, from the embeddings to what the head or the decoder is given."""
 
@@ -204,7 +212,7 @@ class Failure:
     reason: str
 
 
-Looked = Hidden | Lensed | Patched
+Looked = Hidden | Lensed | Patched | Substituted
 Read = Tabulated | Inspected
 Response = Scored | Generated | Classified | Embedded | Read | Attended | Attributed | Ablated | Looked | Failure
 Responses = Mapping[Request, Response]
@@ -212,7 +220,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Scored, Generated, Classified, Embedded, Tabulated, Inspected, Attended, Attributed, Ablated),
-        *(Hidden, Lensed, Patched, Failure),
+        *(Hidden, Lensed, Patched, Substituted, Failure),
     )
 }
 
@@ -230,6 +238,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "Hidden": {"vectors": np.ndarray},
     "Lensed": {"answer": tuple, "contrast": tuple, "top": tuple, "target": str},
     "Patched": {"clean": float | int, "corrupt": float | int, "values": np.ndarray, "layers": tuple, "tokens": tuple},
+    "Substituted": {"words": tuple, "gains": tuple},
     "Failure": {"status": str, "reason": str},
 }
 

@@ -28,8 +28,10 @@ from audit.models.requests import (
     Prompt,
     Request,
     States,
+    Substitute,
 )
-from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched
+from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched, Substituted
+from audit.models.substituting import substitutes
 from audit.results import ModelFacts
 
 
@@ -132,6 +134,14 @@ class WhiteBox(FromFiles, ABC):
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         """Which states carry the difference between two prompts."""
         return [patch_of(self, request) for request in requests]
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
+        """Words that would move answers most, by the gradient."""
+        return [self._substituted(request) for request in requests]
+
+    def _substituted(self, request: Substitute) -> Substituted | Failure:
+        faults = (self.undecidable(Decision(prompt, answer)) for prompt, answer in request.cases)
+        return next(filter(None, faults), None) or substitutes(request, self)
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Attention weights from one eager pass each; other kernels return none, and no gradients by them."""

@@ -47,6 +47,8 @@ from audit.models import (
     Score,
     Scored,
     States,
+    Substitute,
+    Substituted,
     Tabulate,
     Tabulated,
 )
@@ -227,6 +229,10 @@ class CountingModel(ScriptedModel):
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         self._count(requests)
         return super().patch(requests)
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
+        self._count(requests)
+        return [Failure("failed", "The script has no weights.") for _ in requests]
 
 
 M = TypeVar("M", bound=ScriptedModel)
