@@ -82,7 +82,7 @@ from audit.metrics.explanations import (
     sufficiency,
     top_k_overlap,
 )
-from audit.metrics.growth import growth_exponent, quadratic_from
+from audit.metrics.growth import geometric_mean, growth_exponent, quadratic_from
 from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
@@ -166,6 +166,7 @@ __all__ = [
     "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
+    "geometric_mean",
     "gradient_weighted",
     "gradient_weighted_across",
     "growth_exponent",

@@ -1,4 +1,4 @@
-"""How a quantity grows with a size: the exponent of a power law, and where a quadratic part overtakes a linear one."""
+"""Times and other positive quantities: their mean, how they grow with a size, where a quadratic part overtakes a linear one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,32 @@ from scipy import stats
 
 from audit.metrics._arrays import as_values, check_confidence
 from audit.metrics.estimates import Estimate, not_measured
+from audit.metrics.intervals import mean
 
 _EXACT = 1e-9  # departures from a straight line, in logarithms, that are nothing but rounding
 _PARAMETERS = 3  # of the curve c + a n + b n^2
+
+
+def geometric_mean(values: npt.ArrayLike, confidence: float = 0.95) -> Estimate:
+    """exp(mean of logarithms), with Student's t interval of that mean: both ends are above 0, however few the values.
+
+    For what scatters by a factor rather than by an amount, such as times; that of 1/x is 1 over that of x.
+
+    Args:
+        values: ``[n]`` positive numbers of any unit.
+        confidence: of the interval, between 0 and 1.
+
+    Returns:
+        The mean in the unit of ``values``. Value None for empty input; no interval for one value, or without variation.
+
+    Raises:
+        ValueError: numbers that are not positive and finite.
+    """
+    _, numbers = _positive(np.ones(len(np.asarray(values))), values)
+    found = mean(np.log(numbers), None, confidence)
+    value, low, high = (None if end is None else float(np.exp(end)) for end in (found.value, found.low, found.high))
+    method = "t, on logarithms" if low is not None else found.method
+    return replace(found, value=value, low=low, high=high, method=method, p_value=None)
 
 
 def growth_exponent(sizes: npt.ArrayLike, values: npt.ArrayLike, confidence: float = 0.95) -> Estimate:

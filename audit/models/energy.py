@@ -129,7 +129,9 @@ def metered(start: MeterStarter | None) -> Iterator[Callable[[], Spent | None]]:
 def source_of(description: str) -> tuple[str, str]:
     """The part of the machine that a description of codecarbon's is about, and how its energy is known."""
     plain = description.lower().replace(" ", "")
-    part = next((name for key, name in _PARTS.items() if plain.startswith(key) or f"({key}" in plain), "processor")
+    part = next(
+        (name for key, name in _PARTS.items() if plain.startswith(key) or plain.endswith(f">{key})")), "processor"
+    )
     counter = next((how for key, how in _COUNTERS.items() if key in plain and key != "gpu"), None)
     if part == "graphics card":
         return part, counter or _COUNTERS["gpu"]

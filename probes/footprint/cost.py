@@ -43,8 +43,8 @@ class Cost(Probe):
     method = (
         "Made-up token sequences are read one at a time, each alone, after one run of that length that does not count, in an "
         "order that has nothing to do with length. Time to first token: one pass over the text and the choice of the next "
-        "token. Means over runs with t intervals. Growth: regression of log time on log length, one point a length, t on "
-        "lengths - 2; beside it t = c + a n + b n^2 with Fieller's interval of a/b."
+        "token. Geometric means over runs, with t intervals on logarithms. Growth: regression of log time on log length, one "
+        "point a length, t on lengths - 2; beside it t = c + a n + b n^2 with Fieller's interval of a/b."
     )
     citation = (
         "Own method. That full attention takes time with the square of the length: Vaswani et al. 2017 (arXiv:1706.03762). "
@@ -83,21 +83,21 @@ class Cost(Probe):
             f"Time to the first token after {REFERENCE} tokens",
             "seconds",
             "descriptive",
-            f"Mean seconds from {REFERENCE} tokens to the choice of the token after them, one request at a time.",
+            f"Geometric mean of the seconds from {REFERENCE} tokens to the choice of the token after them, one at a time.",
         ),
         Metric(
             "prefill_speed",
             "Reading speed",
             "tokens per second",
             "descriptive",
-            f"Mean tokens read in a second, of texts of {REFERENCE} tokens, one at a time.",
+            f"Geometric mean of the tokens read in a second, of texts of {REFERENCE} tokens, one at a time.",
         ),
         Metric(
             "decode_speed",
             "Writing speed",
             "tokens per second",
             "descriptive",
-            f"Mean tokens written in a second, one after another, after {REFERENCE} tokens.",
+            f"Geometric mean of the tokens written in a second, one after another, after {REFERENCE} tokens.",
         ),
         Metric(
             "time_exponent",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from audit.corpora import Item
-from audit.metrics import Estimate, growth_exponent, mean, not_measured, quadratic_from
+from audit.metrics import Estimate, geometric_mean, growth_exponent, not_measured, quadratic_from
 from audit.models import Failure, Response, Time, Timed
 from audit.results import Coverage, ItemStatus, Measurement, Record
 from probes.base import coverage
@@ -102,8 +101,7 @@ def _of_reference(at: Sequence[Response], confidence: float, measure: Measure) -
 
 
 def _mean(values: Sequence[float], none: str, confidence: float) -> Estimate:
-    """Without the test of a mean of 0, which no time has."""
-    return replace(mean(values, None, confidence), p_value=None) if values else not_measured(none, confidence)
+    return geometric_mean(values, confidence) if values else not_measured(none, confidence)
 
 
 def _same(values: Sequence[float], confidence: float) -> Estimate:

@@ -42,8 +42,9 @@ class Energy(Probe):
     method = (
         "codecarbon, offline, for the whole machine: counters of the hardware where there are any (RAPL, NVML), otherwise its "
         "estimates (the processor's rated power at its load; a rule for memory). Each run reads 128 and writes 8 made-up "
-        "tokens, alone, again and again for 0.3 s at least: joules / tokens x 1,000, means over runs with t intervals. The "
-        "audit: all from its first request to this probe's last. CO2-equivalent: kWh x grams for a kWh of the country."
+        "tokens, alone, again and again for 0.3 s at least: joules / tokens x 1,000, geometric means over runs with t "
+        "intervals on logarithms. The audit: all from its first request to this probe's last. CO2-equivalent: kWh x grams for "
+        "a kWh of the country."
     )
     citation = (
         "Own method on codecarbon (Courty et al., doi:10.5281/zenodo.11171501) and its table of countries' electricity. Why "

@@ -92,7 +92,7 @@ def _audit(
         reason = why or energy.reason or "it was not read"
         return make("audit", "not_tested", text, {"reason": reason}, [energy, carbon], _INSTALL if why else _USE)
     text = (
-        "Described, not judged: this audit used {energy} Wh of electricity in {minutes} minutes: {lamp} (energy / 10 W), or "
+        "Described, not judged: this audit used {energy} Wh of electricity in {minutes} minutes, {lamp} (energy / 10 W), or "
         "{kettle} (energy / 356 kJ a litre).{carbon} {kept} {sources}"
     )
     used = energy.value * JOULES_PER_WH

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from audit.corpora import Item
-from audit.metrics import Estimate, mean, not_measured
+from audit.metrics import Estimate, geometric_mean, not_measured
 from audit.models import Failure, Response, Spent, Time, Timed
 from audit.results import ItemStatus, Measurement, Record
 from probes.base import coverage
@@ -90,7 +90,7 @@ def measurements(
 
 
 def _mean(values: Sequence[float], none: str, confidence: float) -> Estimate:
-    return replace(mean(values, None, confidence), p_value=None) if values else not_measured(none, confidence)
+    return geometric_mean(values, confidence) if values else not_measured(none, confidence)
 
 
 def _total(spent: Spent | None, confidence: float) -> Estimate:

@@ -29,28 +29,21 @@ def rounded(value: float) -> str:
 def lamp(joules: float) -> str:
     """How long a lamp burns for it: energy / 10 W."""
     seconds = joules / LAMP_WATTS
-    for unit, size in (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0)):
-        if seconds >= size:
-            return f"{rounded(seconds / size)} {unit} of a 10-watt LED lamp"
-    return f"{rounded(seconds)} seconds of a 10-watt LED lamp"
+    units = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
+    size, unit = next((u for u in units if seconds >= u[0]), (1.0, "second"))
+    amount = rounded(seconds / size)
+    return f"as much as a 10-watt LED lamp uses in {amount} {unit}{'' if amount == '1' else 's'}"
 
 
 def kettle(joules: float) -> str:
     """How much water it brings to the boil: energy / (4,186 J x 85)."""
     litres = joules / KETTLE_JOULES
-    return (
-        f"{rounded(litres)} litres of water boiled" if litres >= 1 else f"{rounded(1000 * litres)} ml of water boiled"
-    )
+    amount = f"{rounded(litres)} litres" if litres >= 1 else f"{rounded(1000 * litres)} millilitres"
+    return f"enough to bring {amount} of water to the boil"
 
 
 def car(grams: float) -> str:
     """How far the average petrol car drives for it: CO2 / 249 g a kilometre."""
-    km = grams / CAR_GRAMS_PER_KM
-    if km >= 1:
-        return f"{rounded(km)} km in an average petrol car"
-    metres = 1000 * km
-    return (
-        f"{rounded(metres)} metres in an average petrol car"
-        if metres >= 1
-        else f"{rounded(100 * metres)} cm in an average petrol car"
-    )
+    metres = 1000 * grams / CAR_GRAMS_PER_KM
+    size, unit = (1000.0, "km") if metres >= 1000 else (1.0, "m") if metres >= 1 else (0.01, "cm")
+    return f"as much as an average petrol car emits in {rounded(metres / size)} {unit}"
