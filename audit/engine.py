@@ -233,8 +233,9 @@ def _work_through(
 
 def _with_energy(context: Context, spent: Spent | None, answers: Answers) -> Context:
     """What the audit used until now, and for how many answers."""
-    counts = {name: answers.counts[name] for name in ("computed", "from_cache")}
-    return replace(context, spent=None if spent is None else replace(spent, **counts))
+    if spent is not None:
+        spent = replace(spent, computed=answers.counts["computed"], from_cache=answers.counts["from_cache"])
+    return replace(context, spent=spent)
 
 
 def _answer(

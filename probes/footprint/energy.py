@@ -48,7 +48,7 @@ class Energy(Probe):
     )
     citation = (
         "Own method on codecarbon (Courty et al., doi:10.5281/zenodo.11171501) and its table of countries' electricity. Why "
-        "reading and writing are told apart: Samsi et al. 2023 (arXiv:2310.03003)."
+        "reading and writing are told apart: Patel et al. 2023 (arXiv:2311.18677)."
     )
     limits = (
         "Intervals hold the scatter between runs and not the error of an estimate, which can be off by a multiple, above all "
