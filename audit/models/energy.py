@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -89,10 +89,19 @@ class CodeCarbonMeter:
         self._tracker.start()
 
     def stop(self) -> Spent:
-        """What was used since it was started; its threads have ended."""
-        sources = dict(source_of(hardware.description()) for hardware in self._tracker._hardware)
+        """What was used since it was started; its threads have ended.
+
+        Raises:
+            RuntimeError: where it could read nothing.
+        """
+        found = list(
+            getattr(self._tracker, "_hardware", ())
+        )  # codecarbon swallows its own errors, and is then half made
+        sources = dict(source_of(hardware.description()) for hardware in found)
         self._tracker.stop()
         self._end_threads()
+        if not sources:
+            raise RuntimeError("codecarbon found nothing whose energy it can tell")
         data = self._tracker.final_emissions_data
         used = {"processor": data.cpu_energy, "graphics card": data.gpu_energy, "memory": data.ram_energy}
         joules = tuple((part, kwh * _JOULES) for part, kwh in used.items() if part in sources)
@@ -108,16 +117,17 @@ class CodeCarbonMeter:
 
 @contextmanager
 def metered(start: MeterStarter | None) -> Iterator[Callable[[], Spent | None]]:
-    """A meter that runs from here until what is given is called, or to the end; None is given where none runs."""
-    if start is None:
-        yield lambda: None
-        return
-    meter = start()
-    read: list[Spent] = []
+    """A meter that runs from here until what is given is called, or to the end; that gives None where none could be read."""
+    read: list[Spent | None] = []
+    meter: Meter | None = None
+    with suppress(Exception):  # a meter is another library's code, and must not take the audit down
+        meter = start() if start is not None else None
 
-    def stop() -> Spent:
+    def stop() -> Spent | None:
         if not read:
-            read.append(meter.stop())
+            read.append(None)
+            with suppress(Exception):
+                read[0] = meter.stop() if meter is not None else None
         return read[0]
 
     try:

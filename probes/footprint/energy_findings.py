@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from audit.models import Failure, Response, Spent, Timed
+from audit.models import Failure, Response, Spent
 from audit.results import Finding, Measurement
+from probes.footprint.energy_measures import metered
 from probes.footprint.equivalents import JOULES_PER_WH, car, kettle, lamp, rounded
 
 Make = Callable[..., Finding]
@@ -39,9 +40,9 @@ def _tokens(
 ) -> Finding:
     read, wrote = by["prefill_energy"], by["decode_energy"]
     used = [read, wrote, by["prefill_co2"], by["decode_co2"]]
-    timed = [answer for answer in found if isinstance(answer, Timed)]
+    timed = [run for run in map(metered, found) if run is not None]
     if not timed or read.value is None:
-        failed = next((answer.reason for answer in found if isinstance(answer, Failure)), "nothing was asked")
+        failed = next((answer.reason for answer in found if isinstance(answer, Failure)), "no energy was read")
         text = "The energy of reading and writing was not tested: {reason}."
         values = {"reason": (why or failed).rstrip(".")}
         return make("tokens", "not_tested", text, values, used, _INSTALL if why else _USE)

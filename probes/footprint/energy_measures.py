@@ -36,14 +36,21 @@ def co2(energy: float, grams_per_kwh: float) -> float:
     return energy / (1000 * JOULES_PER_WH) * grams_per_kwh
 
 
+def metered(answer: Response) -> Timed | None:
+    """A run whose energy is known: a machine that works uses some."""
+    return answer if isinstance(answer, Timed) and joules(answer.prefill_joules) > 0 else None
+
+
 def status_of(answer: Response) -> ItemStatus:
     """What became of a run."""
-    return "scored" if isinstance(answer, Timed) else getattr(answer, "status", "failed")
+    if isinstance(answer, Timed):
+        return "scored" if metered(answer) else "unparsed"
+    return getattr(answer, "status", "failed")
 
 
 def record(item: Item, answer: Response, probe: str, source: str) -> Record:
     """The evidence of one run: joules of each part of the machine."""
-    timed = answer if isinstance(answer, Timed) else None
+    timed = metered(answer)
     scores: dict[str, float | None] = {}
     told = None
     if timed is not None:
@@ -73,10 +80,12 @@ def measurements(
 ) -> list[Measurement]:
     """Energy and CO2 of reading, writing and the audit."""
     whole = coverage(status_of(answer) for answer in found)
-    timed = [answer for answer in found if isinstance(answer, Timed)]
+    timed = [run for run in map(metered, found) if run is not None]
     read = _mean([joules(t.prefill_joules) / PROMPT * TOKENS for t in timed], _NO_RUN, confidence)
     none = _NOTHING_WRITTEN if timed else _NO_RUN
-    wrote = _mean([joules(t.decode_joules) / t.tokens * TOKENS for t in timed if t.tokens], none, confidence)
+    wrote = _mean(
+        [joules(t.decode_joules) / t.tokens * TOKENS for t in timed if t.tokens and t.decode_joules], none, confidence
+    )
     audit = coverage(["scored"] if spent else [])
     used = _total(spent, confidence)
     return [

@@ -90,3 +90,20 @@ def test_a_meter_is_stopped_once_also_after_an_error(monkeypatch: pytest.MonkeyP
     assert (Counted.started, Counted.stopped) == (2, 2)
     with metered(None) as spent:
         assert spent() is None
+
+
+class Broken:
+    """A meter that cannot be read."""
+
+    def stop(self) -> Spent:
+        raise RuntimeError("no reading")
+
+
+def broken() -> Broken:
+    raise RuntimeError("no meter")
+
+
+@pytest.mark.parametrize("start", [Broken, broken])
+def test_a_broken_meter_takes_no_audit_down(start: Any) -> None:
+    with metered(start) as spent:
+        assert spent() is None

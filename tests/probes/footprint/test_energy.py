@@ -140,6 +140,13 @@ def test_the_country_decides_the_electricity() -> None:
         EnergyOptions(country="Korea")
 
 
+def test_no_energy_is_never_an_energy_of_nothing() -> None:
+    found = outcome(lambda request: replace(steady_times(request), prefill_joules=(("memory", 0.0),)))
+    assert number(found, "prefill_energy").value is None
+    assert number(found, "prefill_energy").coverage.unparsed == 10
+    assert "no energy was read" in finding(found, "tokens").text
+
+
 def test_what_only_reads_is_not_said_to_write() -> None:
     def reader(request: Time) -> Timed:
         return replace(steady_times(request), decode_seconds=None, tokens=0, decode_joules=())
