@@ -685,6 +685,7 @@ def test_progress_tells_every_request(tmp_path: Path) -> None:
         "classifying",
         "embedding",
         "reading the table",
+        "timing",
         "attention",
         "attribution",
         "testing explanations",
