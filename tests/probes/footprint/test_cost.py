@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from audit.models import Time, Timed
-from audit.models.scripted import ScriptedModel, noise, steady_times
+from audit.models.scripted import ALL, ScriptedModel, noise, steady_times
+from audit.verifying import requests_of
 from probes.base import Outcome
 from probes.footprint.cost import Cost, runs
 from probes.footprint.cost_measures import REFERENCE
@@ -94,6 +95,10 @@ def test_nothing_is_judged() -> None:
     found = outcome(limit=QUICK)
     assert set(outlooks(found).values()) == {"not_tested"}
     assert all(f.text.startswith("Described, not judged: ") for f in found.findings)
+
+
+def test_verifying_an_old_result_leaves_times_alone() -> None:
+    assert not any(requests_of(record, ALL) for record in outcome(limit=QUICK).records)
 
 
 def test_a_busy_machine_is_said() -> None:
