@@ -42,6 +42,7 @@ NEEDS = {
     "tabulate": "come with a table of cases",
     "predict": "predict the classes of these cases",
     "files": "show the files that it is loaded from",
+    "time": "be timed on the machine of the audit",
     "attribute": "be asked again with words left out",
     "gradient": "be followed back from an answer to the words by its gradients",
     "states": "show and exchange what its layers hold",

@@ -28,6 +28,7 @@ from audit.models.requests import (
     States,
     Substitute,
     Tabulate,
+    Time,
     in_company,
 )
 from audit.models.responses import (
@@ -46,6 +47,7 @@ from audit.models.responses import (
     Scored,
     Substituted,
     Tabulated,
+    Timed,
 )
 from audit.results import ModelFacts
 
@@ -128,6 +130,15 @@ class CanInspect(Protocol):
 
     def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
         """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanTime(Protocol):
+    """How long its passes take."""
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        """One response a request, in order; nothing else is computed meanwhile."""
         ...
 
 
@@ -275,6 +286,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.tabulate(_all(batch, Tabulate)))
     if isinstance(first, Inspect) and isinstance(model, CanInspect):
         return list(model.inspect(_all(batch, Inspect)))
+    if isinstance(first, Time) and isinstance(model, CanTime):
+        return list(model.time(_all(batch, Time)))
     if isinstance(first, Attend) and isinstance(model, CanAttend):
         return list(model.attend(_all(batch, Attend)))
     if isinstance(first, Attribute) and isinstance(model, CanAttribute):

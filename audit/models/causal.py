@@ -53,6 +53,7 @@ class CausalModel(WhiteBox):
             Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
+            Capability.TIME,
         }
     )
 

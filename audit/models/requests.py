@@ -30,6 +30,7 @@ class Capability(StrEnum):
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
     FILES = "files"  # what is in the files that it was opened from
+    TIME = "time"  # how long its passes take on the machine that it runs on, and what they use
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,22 @@ class Inspect(Request):
     """What is in the files that the model was opened from, read without loading or running any of it."""
 
     needs: ClassVar[Capability] = Capability.FILES
+
+
+@dataclass(frozen=True, slots=True)
+class Time(Request):
+    """How long one reading of ``prompt_tokens`` made-up tokens takes, and the writing of ``new_tokens`` after them.
+
+    ``machine`` is part of the key, so that another machine's times are never taken for this one's; ``repeat`` tells runs
+    apart. ``metered``: with the energy, over passes that last a while. Each is asked alone.
+    """
+
+    needs: ClassVar[Capability] = Capability.TIME
+    prompt_tokens: int
+    new_tokens: int
+    repeat: int
+    machine: str
+    metered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

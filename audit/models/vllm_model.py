@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -77,6 +77,10 @@ class VllmModel:
     """
 
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTRIBUTE})
+
+    lacks: ClassVar[Mapping[Capability, str]] = {
+        Capability.TIME: "vLLM computes many requests at once, and one alone is not what it takes there"
+    }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         _refuse_options(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,12 +17,14 @@ from audit.models.files.inspection import FromFiles
 from audit.models.forced import Forced
 from audit.models.gradients import attribute_gradients
 from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
+from audit.models.loading import longest_input
 from audit.models.randomised import shuffled, unshuffled
 from audit.models.requests import (
     GRADIENT_METHODS,
     Ablate,
     Attend,
     Attribute,
+    Capability,
     Decision,
     Lens,
     Patch,
@@ -29,9 +32,21 @@ from audit.models.requests import (
     Request,
     States,
     Substitute,
+    Time,
 )
-from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched, Substituted
+from audit.models.responses import (
+    Ablated,
+    Attended,
+    Attributed,
+    Failure,
+    Hidden,
+    Lensed,
+    Patched,
+    Substituted,
+    Timed,
+)
 from audit.models.substituting import substitutes
+from audit.models.timing import Timing
 from audit.results import ModelFacts
 
 
@@ -47,6 +62,7 @@ class WhiteBox(FromFiles, ABC):
     network: Any
     encoder: Any
     facts: ModelFacts
+    capabilities: frozenset[Capability]
 
     @property
     def tokenizer(self) -> Any:
@@ -130,6 +146,17 @@ class WhiteBox(FromFiles, ABC):
     def lens(self, requests: Sequence[Lens]) -> list[Lensed | Failure]:
         """What each layer would answer."""
         return [lens_of(self, request) for request in requests]
+
+    @cached_property
+    def timing(self) -> Timing:
+        """What times its passes."""
+        writes = Capability.GENERATE in self.capabilities and not self.network.config.is_encoder_decoder
+        limit = longest_input(self.network, self.tokenizer)
+        return Timing(self.network, writes, limit, self.facts.parameters)
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        """How long one reading takes, and the writing after it."""
+        return [self.timing.timed(request) for request in requests]
 
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         """Which states carry the difference between two prompts."""

@@ -51,6 +51,8 @@ from audit.models import (
     Substituted,
     Tabulate,
     Tabulated,
+    Time,
+    Timed,
 )
 from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
@@ -205,6 +207,10 @@ class CountingModel(ScriptedModel):
     def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
         self._count(requests)
         return super().inspect(requests)
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        self._count(requests)
+        return super().time(requests)
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         self._count(requests)
