@@ -163,10 +163,35 @@ class ImpactConfig(Block):
     )
 
 
+class GpaiConfig(Block):
+    """Fields of the Model Documentation Form for general-purpose models that nothing else fills; see ``gpai-annex.md``."""
+
+    release_date: str | None = Field(None, description="When the model was first released.")
+    union_market_release_date: str | None = Field(None, description="When it was placed on the market of the Union.")
+    dependencies: str | None = Field(None, description="Models that it was made from.")
+    design: str | None = Field(None, description="Key choices of its design.")
+    acceptable_use: str | None = Field(None, description="The acceptable use policy, or where it is.")
+    systems: str | None = Field(None, description="Kinds of systems that it may be part of.")
+    integration: str | None = Field(None, description="Technical means by which it is built into a system.")
+    hardware_software: str | None = Field(None, description="Hardware and software that its use needs.")
+    training_process: str | None = Field(None, description="Design of the training process, stages and methods.")
+    training_rationale: str | None = Field(None, description="Why the process was designed so.")
+    data_curation: str | None = Field(None, description="How data were obtained, selected and cleaned.")
+    data_characteristics: str | None = Field(None, description="How many data points, and their scope.")
+    data_suitability: str | None = Field(None, description="Measures to detect data that are not suitable.")
+    data_bias: str | None = Field(None, description="Measures to detect identifiable biases in the data.")
+    training_compute: str | None = Field(None, description="Time, amount of computation, and how it was counted.")
+    training_energy: str | None = Field(None, description="Energy used in training, known or estimated.")
+    inference_energy: str | None = Field(
+        None, description="Energy used for answers, where the audit did not measure it."
+    )
+
+
 class CardConfig(Block):
     """What the owner of the model declares; printed on the card as declared, not as measured."""
 
     name: str | None = Field(None, description="What people call the model.")
+    auditor: str | None = Field(None, description="Who makes this audit; printed on the card's first screen.")
     owner: Said = Field(None, description="Who answers for it.")
     intended_use: Said = Field(None, description="What it is for, and for whom.")
     out_of_scope: Said = Field(None, description="What it must not be used for.")
@@ -212,6 +237,9 @@ class CardConfig(Block):
         None,
         description="Answers of an impact assessment; `audit init --impact` asks the questions.",
     )
+    gpai: GpaiConfig | None = Field(
+        None, description="Further fields of the Model Documentation Form for general-purpose models."
+    )
 
 
 QUESTIONS: dict[str, tuple[str, str]] = {
@@ -222,6 +250,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
 }
 """What ``audit init --impact`` asks: the key under ``card`` (of the assessment ``impact.<key>``), the question, a hint."""
 
+_APART = ("name", "auditor", "impact", "gpai")  # no statement on a subject of its own
 _PLAIN = ("owner", "intended_use", "out_of_scope", "training_data", "licence", "contact")
 
 
@@ -230,7 +259,7 @@ def statements(card: CardConfig) -> Iterator[tuple[str, Statement | None]]:
     blocks = (("", card, CardConfig), ("impact.", card.impact, ImpactConfig))
     for prefix, block, kind in blocks:
         for key in kind.model_fields:
-            if (prefix, key) in (("", "name"), ("", "impact")):
+            if not prefix and key in _APART:
                 continue
             said = getattr(block, key, None)
             if isinstance(said, str):
@@ -239,9 +268,15 @@ def statements(card: CardConfig) -> Iterator[tuple[str, Statement | None]]:
 
 
 def declared_texts(card: CardConfig) -> dict[str, str]:
-    """The plain words of the card's short fields, its name among them; what was not said is left out."""
+    """The plain words of the card's short fields, and of ``gpai.<key>``; what was not said is left out."""
     said = {key: statement.text for key, statement in statements(card) if statement and key in _PLAIN}
-    return ({} if card.name is None else {"name": card.name}) | said
+    form = card.gpai.model_dump(exclude_none=True) if card.gpai else {}
+    first = {"name": card.name, "auditor": card.auditor}
+    return (
+        {key: words for key, words in first.items() if words is not None}
+        | said
+        | {f"gpai.{k}": v for k, v in form.items()}
+    )
 
 
 def declarations(card: CardConfig) -> list[Declaration]:

@@ -49,18 +49,18 @@ def _longest(model: ModelFacts) -> str | None:
     )
 
 
-_FORM: dict[str, tuple[_Field, ...]] = {
+FORM: dict[str, tuple[_Field, ...]] = {
     "1. General information": (
         _Field("Legal name of the provider", declared=("owner",)),
         _Field("Model name and version", lambda m: inline(m.name), ("name",)),
         _Field("Model authenticity", _authenticity),
-        _Field("Release date", declared=("release_date",)),
-        _Field("Union market release date", declared=("union_market_release_date",)),
-        _Field("Model dependencies", declared=("base_model", "dependencies")),
+        _Field("Release date", declared=("gpai.release_date",)),
+        _Field("Union market release date", declared=("gpai.union_market_release_date",)),
+        _Field("Model dependencies", declared=("gpai.dependencies",)),
     ),
     "2. Model properties": (
         _Field("Architecture", lambda m: inline(m.architecture) if m.architecture else None),
-        _Field("Design specifications", declared=("design", "description")),
+        _Field("Design specifications", declared=("gpai.design",)),
         _Field("Modalities and largest input and output", _longest),
         _Field("Total number of parameters", _parameters),
     ),
@@ -69,30 +69,30 @@ _FORM: dict[str, tuple[_Field, ...]] = {
         _Field("Licence", lambda m: inline(m.licence) if m.licence else None, ("licence",)),
     ),
     "4. Use": (
-        _Field("Acceptable use policy", declared=("acceptable_use",)),
+        _Field("Acceptable use policy", declared=("gpai.acceptable_use",)),
         _Field("Intended uses", declared=("intended_use",)),
         _Field("Restricted uses", declared=("out_of_scope",)),
-        _Field("Types of systems it may be part of", declared=("systems",)),
-        _Field("Technical means for integration", declared=("integration",)),
-        _Field("Required hardware and software", declared=("hardware", "software")),
+        _Field("Types of systems it may be part of", declared=("gpai.systems",)),
+        _Field("Technical means for integration", declared=("gpai.integration",)),
+        _Field("Required hardware and software", declared=("gpai.hardware_software",)),
     ),
     "5. Training process": (
-        _Field("Design of the training process", declared=("training_procedure",)),
-        _Field("Rationale of its decisions", declared=("training_rationale",)),
+        _Field("Design of the training process", declared=("gpai.training_process",)),
+        _Field("Rationale of its decisions", declared=("gpai.training_rationale",)),
     ),
     "6. Data used for training, testing and validation": (
         _Field("Type and provenance", declared=("training_data", "data_provenance")),
-        _Field("How the data were obtained and curated", declared=("data_curation",)),
-        _Field("Number of data points and their characteristics", declared=("data_characteristics",)),
-        _Field("Measures to detect unsuitable data", declared=("data_suitability",)),
-        _Field("Measures to detect identifiable biases", declared=("data_bias",)),
+        _Field("How the data were obtained and curated", declared=("gpai.data_curation",)),
+        _Field("Number of data points and their characteristics", declared=("gpai.data_characteristics",)),
+        _Field("Measures to detect unsuitable data", declared=("gpai.data_suitability",)),
+        _Field("Measures to detect identifiable biases", declared=("gpai.data_bias",)),
     ),
     "7. Computational resources during training": (
-        _Field("Time, amount and method of computing it", declared=("hours_used", "hardware_type")),
+        _Field("Time, amount and method of computing it", declared=("gpai.training_compute",)),
     ),
     "8. Energy consumption": (
-        _Field("In training", declared=("training_energy",)),
-        _Field("In use", declared=("inference_energy",)),
+        _Field("In training", declared=("gpai.training_energy",)),
+        _Field("In use", declared=("gpai.inference_energy",)),
     ),
 }
 
@@ -108,7 +108,7 @@ def render_gpai_annex(result: AuditResult) -> str:
         "This is evidence that may be useful; it does not say that a duty is met.",
         "",
     ]
-    for title, fields in _FORM.items():
+    for title, fields in FORM.items():
         lines += [f"## {title}", "", *table(["Field", "Content", "From"], _rows(result, fields)), ""]
     lines += ["## Annex: results of tests", "", *_annex(result)]
     return "\n".join(lines)

@@ -13,6 +13,7 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 from markdown_it import MarkdownIt
 
+from audit.declared import CardConfig, GpaiConfig
 from audit.results import AuditResult
 from probes.registry import find_probes
 from reports.exports import (
@@ -22,6 +23,7 @@ from reports.exports import (
     render_toolkit,
     write_exports,
 )
+from reports.exports.forms import FORM
 from reports.exports.interchange import HUB_METRICS
 from tests.reports import fixtures
 from tests.reports.makers import model, probe, rate
@@ -136,6 +138,16 @@ def test_what_nobody_said_is_shown_as_missing_and_what_is_measured_as_measured()
     line = next(line for line in render_gpai_annex(told).splitlines() if line.startswith("| Legal name"))
     assert line.endswith("| declared |")
     assert "Acme &#42;Ltd&#42;" in line
+
+
+def test_every_declared_field_of_the_form_can_be_declared() -> None:
+    """What a form asks for and no key of ``model.yaml`` can hold would be missing for ever."""
+    known = {*CardConfig.model_fields, *(f"gpai.{key}" for key in GpaiConfig.model_fields)}
+    fields = [field for group in FORM.values() for field in group]
+    assert {key for field in fields for key in field.declared} <= known
+    said = {f"gpai.{key}": f"words on {key}" for key in GpaiConfig.model_fields}
+    text = render_gpai_annex(fixtures.typical().result.model_copy(update={"model": model(declared=said)}))
+    assert [words for words in said.values() if words not in text.replace("&#95;", "_")] == []
 
 
 def test_the_report_of_tests_has_log_groups_and_a_place_to_sign() -> None:
