@@ -68,6 +68,8 @@ ASKED = {
     "rerun_prompts": ("prompt",),
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
+    "toxicity_labels": ("text",),
+    "toxicity_prompts": ("prompt",),
     "steady_questions": ("question", "paraphrase"),
     "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
