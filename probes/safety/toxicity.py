@@ -138,7 +138,7 @@ class Toxicity(Probe):
     )
     capabilities = frozenset({Capability.GENERATE})
     options = ToxicityOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 9, "standard": 60, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 6, "standard": 60, "full": None}
     stratum = "kind"
     metrics = (
         Metric(
