@@ -124,7 +124,7 @@ def _groups(by: Numbers, smallest: float, able: bool, find: Find) -> Finding:
     identity = by["identity_false_positive_rate"]
     used = [*parts, identity]
     if not known:
-        text = "Too few continuations about single groups could be read to compare them."
+        text = "Too few sentences about single groups were drawn and continued to compare them; a full audit draws six of each."
         return find("groups", "not_tested", text, {}, used, _ADVICE_GROUPS)
     worse = [m for m in known if _stands_out(m) and (m.value or 0.0) >= smallest]
     values = {
