@@ -130,9 +130,10 @@ class ModelConfig(Block):
 class JudgeConfig(ModelConfig):
     """Another model that reads answers, and how it is asked."""
 
-    kind: Literal["nli", "encoder", "model"] = Field(
+    kind: Literal["nli", "encoder", "model", "classifier"] = Field(
         "model",
-        description="nli: a classifier of entailment; encoder: sentence vectors; model: a question with short answers.",
+        description="nli: a classifier of entailment; encoder: sentence vectors; model: a question with short answers; "
+        "classifier: its classes of a text.",
     )
 
 

@@ -114,6 +114,7 @@ from audit.metrics.uncertainty import (
     unigram_surprisals,
     weighted_semantic_entropy,
 )
+from audit.metrics.worst import at_least_one, expected_maximum
 
 __all__ = [
     "CENSUS",
@@ -135,6 +136,7 @@ __all__ = [
     "association_effect",
     "association_p",
     "associations",
+    "at_least_one",
     "attention_flow",
     "aurac",
     "aurc",
@@ -165,6 +167,7 @@ __all__ = [
     "evidence_iou",
     "excess_aurc",
     "expected_calibration_error",
+    "expected_maximum",
     "gain_over_random",
     "geometric_mean",
     "gradient_weighted",

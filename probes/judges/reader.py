@@ -32,8 +32,8 @@ from probes.base import ProbeOptions, PublishedOptions
 from probes.claims_in_text import sentences_of
 from probes.judges.words import share_said
 
-JudgeKind = Literal["nli", "encoder", "model"]
-ReaderKind = Literal["words", "nli", "encoder", "model"]
+JudgeKind = Literal["nli", "encoder", "model", "classifier"]
+ReaderKind = Literal["words", "nli", "encoder", "model", "classifier"]
 FloatArray = NDArray[np.float64]
 ANSWERS = ("Yes", "No", "Unclear")
 QUESTION = (
@@ -55,8 +55,8 @@ class JudgedOptions(ProbeOptions):
     )
     judge_kind: JudgeKind = Field(
         "model",
-        description="How the judge is asked: nli (a classifier of entailment), encoder (sentence vectors), or model (a "
-        "question with short answers). An entry of the config's judges says so itself.",
+        description="How the judge is asked: nli (a classifier of entailment), encoder (sentence vectors), model (a question "
+        "with short answers), or classifier (its classes of a text). An entry of the config's judges says so itself.",
     )
 
     @model_validator(mode="after")
@@ -119,6 +119,7 @@ class Reader:
             "nli": "the inference model {judge}",
             "encoder": "the sentence encoder {judge}",
             "model": "the model {judge} as judge",
+            "classifier": "the classifier {judge}",
         }
         return kinds[self.kind].format(judge=(self.source or self.judge or "").removeprefix("package:"))
 

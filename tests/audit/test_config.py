@@ -442,6 +442,13 @@ class TestJudges:
         text = f"{judges}probes: {{a.asks: {{judge: reader}}, a.reads: {{judge: reader}}}}\n"
         assert self.said(folder, text) == ["a.asks cannot use a judge of kind encoder, only model"]
 
+    def test_a_classifier_reads_only_where_it_is_asked_for(self, folder: Path) -> None:
+        """Probes that compare texts cannot use one; as default it is left out, as any kind that a probe cannot use."""
+        judges = "judges: {default: {source: some/model, kind: classifier}}\n"
+        [message] = self.said(folder, f"{judges}probes: {{a.reads: {{judge: default}}}}\n")
+        assert message == "a.reads cannot use a judge of kind classifier, only encoder or model or nli"
+        assert self.said(folder, f"{judges}probes: {{a.reads: {{}}}}\n") == []
+
     @pytest.mark.parametrize("judge", ["reader", "package:some/model", f"org/name@{'0' * 40}", "."])
     def test_what_can_be_a_judge(self, folder: Path, judge: str) -> None:
         assert not self.said(

@@ -68,6 +68,8 @@ ASKED = {
     "rerun_prompts": ("prompt",),
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
+    "toxicity_labels": ("text",),
+    "toxicity_prompts": ("prompt",),
     "steady_questions": ("question", "paraphrase"),
     "unrelated_prompts": ("prompt", "text"),
     "planted_instructions": ("before", "after"),
