@@ -33,6 +33,7 @@ from audit.results.schema import (
     Claim,
     ClaimVerdict,
     Coverage,
+    DatumKind,
     Direction,
     Finding,
     GateResult,
@@ -48,6 +49,7 @@ from audit.results.schema import (
     Spread,
     Turn,
     Verdict,
+    Withheld,
 )
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "ClaimVerdict",
     "Conclusion",
     "Coverage",
+    "DatumKind",
     "Direction",
     "Effect",
     "Finding",
@@ -84,6 +87,7 @@ __all__ = [
     "Spread",
     "Turn",
     "Verdict",
+    "Withheld",
     "behind",
     "read_mitigation",
     "read_records",
