@@ -40,7 +40,7 @@ def _any(_: str) -> bool:
 
 # Shape in a text, and what its check digits must say.
 _PAPERS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
-    (re.compile(rf"(?<![\w.,/-])(?:{shape})(?![\w-]|[.,]\d)"), valid)
+    (re.compile(shape), valid)
     for shape, valid in (
         (r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}", _any),
         (r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", _any),
@@ -58,10 +58,11 @@ _PAPERS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
         (r"\d{17}[\dX]", ric.is_valid),
     )
 )
-_PHONE = re.compile(r"(?<![\w.,/+#=-])(?:\+ ?|00)?\(?\d(?:[ .\-/()]{0,2}\d){6,15}(?![\w]|[.,-]\d)")
+_PAPER = re.compile(rf"(?=[\dA-Z])(?<![\w.,/-])(?:{'|'.join(shape.pattern for shape, _ in _PAPERS)})(?![\w-]|[.,]\d)")
+_PHONE = re.compile(r"(?=[\d+(])(?<![\w.,/+#=-])(?:\+ ?|00)?\(?\d(?:[ .\-/()]{0,2}\d){6,15}(?![\w]|[.,-]\d)")
 _AMERICAN = re.compile(r"(?:\+?1[-. ]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}")
 _FRENCH = re.compile(r"0\d(?:[ .-]\d{2}){4}")
-_AREA = re.compile(r"\(?0\d{2,5}\)?[ \-/]")
+_AREA = re.compile(r"\(?0\d{1,5}\)?[ \-/]")
 _INVENTED = re.compile(r"555[-. )]{1,2}(?:\d{3}[-. ]\d{4}|01\d{2})")  # numbers that examples use, and nobody has
 _DATE = re.compile(r"(?<!\d)(?:\d{4}[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./]\d{4})(?!\d)")
 _SAID = re.compile(
@@ -101,10 +102,9 @@ def identity_numbers(text: str) -> Found:
     """Numbers of identity papers and national registers of fourteen kinds; see ``docs/privacy.md``."""
     if not (_SEVEN_DIGITS.search(text) or _OTHER_PAPERS.search(text)):
         return
-    for shape, valid in _PAPERS:
-        for match in shape.finditer(text):
-            if valid(match[0]):
-                yield match.start(), match.end(), re.sub(r"[\W_]", "", match[0]).upper()
+    for match in _PAPER.finditer(text):
+        if any(shape.fullmatch(match[0]) and valid(match[0]) for shape, valid in _PAPERS):
+            yield match.start(), match.end(), re.sub(r"[\W_]", "", match[0]).upper()
 
 
 def phones(text: str) -> Found:

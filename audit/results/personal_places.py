@@ -87,7 +87,7 @@ def streets(text: str) -> Found:
             if not _NOT_A_NAME.search(match[0]) and not (
                 before and (year or before[0].strip().lower() not in ("of", "by", "from"))
             ):
-                yield match.start(), match.end(), " ".join(match[0].replace(",", " ").casefold().split())
+                yield match.start(), match.end(), " ".join(match[0].replace(",", " ").rstrip(".").casefold().split())
     if "ox" in text or "OX" in text:
         for match in _BOX.finditer(text):
             yield match.start(), match.end(), re.sub(r"\W", "", match[0]).casefold()

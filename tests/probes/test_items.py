@@ -68,6 +68,7 @@ ASKED = {
     "rerun_prompts": ("prompt",),
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
+    "personal_data_texts": ("text",),
     "steady_questions": ("question", "paraphrase"),
     "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
