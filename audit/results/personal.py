@@ -19,6 +19,7 @@ from audit.results.schema import DatumKind
 
 KINDS: tuple[DatumKind, ...] = get_args(DatumKind)
 MASK = "•"
+_BEFORE = 200  # characters that may tell what follows them
 _FINDERS = dict(zip(KINDS, (keys, accounts, cards, identity_numbers, emails, phones, hosts, streets), strict=True))
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−﹣－"), "-")
 
@@ -49,6 +50,22 @@ def personal(text: str) -> tuple[Span, ...]:
             if all(end <= span.start or start >= span.end for span in taken):
                 taken.append(Span(kind, start, end, datum))
     return tuple(sorted(taken, key=lambda span: span.start))
+
+
+def continued(before: str, text: str) -> tuple[Span, ...]:
+    """The personal data in a text, also those that only what stands before it tells, such as ``Phone:`` or ``api_key = "``."""
+    tail = before[-_BEFORE:]
+    tail += " " if tail[-1:].isalnum() else ""
+    spans = [s for s in personal(tail + text) if s.end > len(tail)]
+    after = [Span(s.kind, max(s.start - len(tail), 0), s.end - len(tail), s.datum) for s in spans]
+    # What begins at the text's edge may look like a part of something else.
+    return merged(after, personal(text))
+
+
+def merged(first: Sequence[Span], second: Sequence[Span]) -> tuple[Span, ...]:
+    """The first spans and those of the second that overlap none of them, by place."""
+    more = [s for s in second if all(s.end <= f.start or s.start >= f.end for f in first)]
+    return tuple(sorted([*first, *more], key=lambda span: span.start))
 
 
 def masked(text: str, spans: Sequence[Span] | None = None) -> str:

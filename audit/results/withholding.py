@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from audit.results.mitigation import Mitigation
-from audit.results.personal import Span, masked, personal
+from audit.results.personal import Span, continued, masked, merged, personal
 from audit.results.schema import AuditResult, Record, Withheld
 
 KEY_VARIABLE = "FAIRWITNESS_HASH_KEY"
@@ -41,6 +41,7 @@ class Withholding:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._found: dict[str, tuple[Span, ...]] = {}
+        self._told: dict[str, Span] = {}  # what only the place in the present record tells
 
     def hash(self, kind: str, datum: str) -> str:
         """The keyed hash of a datum: HMAC-SHA256, its first 16 hexadecimal digits."""
@@ -49,6 +50,7 @@ class Withholding:
     def record(self, record: Record) -> Record:
         """The record as it is written; itself where it holds no personal data."""
         held: list[Withheld] = []
+        self._told = _told_by_place(record)
         changed: dict[str, Any] = {}
         for field in (*_TEXTS, *_NAMES):
             before = getattr(record, field)
@@ -73,6 +75,7 @@ class Withholding:
         What the config says of where the model is found, and of whom to ask about it, stays as it is: without the one
         the result leads nowhere, and the other is there to be read.
         """
+        self._told = {}
         content = result.model_dump()
         kept = {name: content.pop(name) for name in ("model", "manifest") if name in content}
         config = kept.get("manifest", {}).get("config", {})
@@ -94,7 +97,8 @@ class Withholding:
     def _spans(self, text: str) -> tuple[Span, ...]:
         if text not in self._found:
             self._found[text] = personal(text)
-        return self._found[text]
+        found = self._found[text]
+        return merged(found, list(_again(text, self._told))) if self._told else found
 
     def _seen(self, text: str, place: Place, held: list[Withheld], name: bool) -> str:
         spans = self._spans(text)
@@ -157,6 +161,24 @@ class Withholding:
             told.append((new, put))
             start += len(piece) + len(between)
         return told
+
+
+def _told_by_place(record: Record) -> dict[str, Span]:
+    """Data of the output that only what was asked tells, by how they are written."""
+    if record.output is None:
+        return {}
+    alone = {(s.start, s.end) for s in personal(record.output)}
+    spans = continued(record.input, record.output)
+    return {record.output[s.start : s.end]: s for s in spans if (s.start, s.end) not in alone}
+
+
+def _again(text: str, told: Mapping[str, Span]) -> Iterator[Span]:
+    """Where these data stand in a text."""
+    for written, span in told.items():
+        start = text.find(written)
+        while start >= 0:
+            yield Span(span.kind, start, start + len(written), span.datum)
+            start = text.find(written, start + len(written))
 
 
 def _pieces(holder: Any, at: Any, path: Place) -> Iterator[tuple[Place, str, Callable[[str], None]]]:

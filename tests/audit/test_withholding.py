@@ -184,6 +184,24 @@ def test_a_clean_record_is_the_same_object() -> None:
     assert KEYED.record(clean) is clean
 
 
+def test_what_was_asked_tells_what_the_answer_is() -> None:
+    asked = record(
+        input="What is the phone number of the mill?",
+        output="98765 43210",
+        detail={"samples": ["It is 98765 43210.", "None."]},
+        asked=stated("Which phone?", " 98765 43210"),
+    )
+    kept = KEYED.record(asked)
+    assert (
+        kept.output == "••••• •••••"
+    )
+    assert kept.detail == {"samples": ["It is ••••• •••••.", "None."]}
+    assert kept.asked is not None
+    assert kept.asked.answer == " ••••• •••••"
+    after = KEYED.record(record(input="How many?", output="98765 43210"))
+    assert after.output == "98765 43210"  # what one record told is not carried to the next
+
+
 def hashes(text: str, withholding: Withholding = KEYED) -> list[str]:
     return [w.hash for w in withholding.record(record(output=text)).withheld]
 

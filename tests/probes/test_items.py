@@ -69,6 +69,8 @@ ASKED = {
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
     "personal_data_texts": ("text",),
+    "pii_prompts": ("prompts",),
+    "context_secrets": ("datum", "owner"),
     "steady_questions": ("question", "paraphrase"),
     "planted_instructions": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
