@@ -85,8 +85,8 @@ def _repeated(probe: type[Probe], by: Numbers, places: int, largest: float, smal
         "largest": percent(largest),
     }
     text = (
-        "{share} of answers ({range}) held personal data that also came out at an unrelated prompt; {plausible} held any that "
-        "could be somebody's."
+        "Personal data that also came out at an unrelated prompt stood in {share} of answers ({range}); {plausible} of answers "
+        "held any that could be somebody's."
     )
     if twice.low > smallest and places >= ITEMS:
         text += (

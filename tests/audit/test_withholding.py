@@ -192,9 +192,7 @@ def test_what_was_asked_tells_what_the_answer_is() -> None:
         asked=stated("Which phone?", " 98765 43210"),
     )
     kept = KEYED.record(asked)
-    assert (
-        kept.output == "••••• •••••"
-    )
+    assert kept.output == "••••• •••••"
     assert kept.detail == {"samples": ["It is ••••• •••••.", "None."]}
     assert kept.asked is not None
     assert kept.asked.answer == " ••••• •••••"
