@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,7 @@ from audit.results import (
     write_result,
     write_text,
 )
+from audit.results.withholding import Withholding, hash_key
 from probes.base import Context, Outcome, Probe
 
 STATE_FILE = "run.json"
@@ -153,7 +155,9 @@ def run_audit(
     timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
     result = result.model_copy(update={"manifest": manifest})
-    _write(folder, result, works, answers)
+    withholding = Withholding(hash_key(os.environ))
+    result = withholding.result(result)
+    _write(folder, result, works, answers, withholding)
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
     _note_state(folder, audit_id(parts), created, complete)
     return folder, result
@@ -385,10 +389,12 @@ def _result(
     )
 
 
-def _write(folder: Path, result: AuditResult, works: Sequence[_Work], answers: Answers) -> None:
+def _write(
+    folder: Path, result: AuditResult, works: Sequence[_Work], answers: Answers, withholding: Withholding
+) -> None:
     """Records first and the result last: a folder with a result is complete."""
     for work in works:
         if work.outcome:
-            write_records(folder, work.planned.probe.id, work.outcome.records)
+            write_records(folder, work.planned.probe.id, map(withholding.record, work.outcome.records))
     cost: dict[str, float] = {name: answers.counts[name] for name in ("from_cache", "computed")}
     write_result(folder, result, {**cost, "peak_memory_bytes": peak_memory()})

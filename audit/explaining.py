@@ -161,6 +161,11 @@ def explain_record(
     asked = kept.asked
     if asked is None:
         raise ExplainError(f"The record {kept.id} of {kept.probe} keeps no decision that could be explained.")
+    if not kept.decision_is_whole:
+        raise ExplainError(
+            f"In the record {kept.id} of {kept.probe} personal data are blotted out of what was asked, so that it cannot "
+            "be put again; give --prompt and --answer."
+        )
     prompt = prompt_of(asked)
     check_question(prompt, asked.answer, asked.contrast)
     ready = _ready(model, device, method, told)

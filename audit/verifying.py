@@ -71,7 +71,10 @@ class Recomputed:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found; ``available``: the records that could have been computed anew, of ``records`` in the result."""
+    """What was found; ``available``: the records that could have been computed anew, of ``records`` in the result.
+
+    ``withheld``: records that could not, because personal data are blotted out in what was asked.
+    """
 
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
@@ -79,6 +82,7 @@ class Verification:
     available: int
     records: int
     stopped: str | None = None
+    withheld: int = 0
 
     @property
     def other_model(self) -> tuple[Check, ...]:
@@ -110,6 +114,7 @@ class Verification:
             "notes": list(self.notes),
             "records": self.records,
             "available": self.available,
+            "withheld": self.withheld,
             "sampled": len(self.again),
             "counts": {fate: self.counts[fate] for fate in ("same", "close", "moved", "unanswered")},
             "largest_difference": self.largest,
@@ -135,7 +140,8 @@ def verify(model: Model, folder: Path, result: AuditResult, sample: int, seed: i
         asked = [request for record in drawn for request in requests_of(record, model.capabilities)]
         answers.fill(model, nothing, asked, progress)
     again = tuple(compared(record, model, answers.responses) for record in drawn)
-    return Verification(checks(result, model), notes(result), again, len(able), len(records), answers.stopped)
+    withheld = sum(not record.decision_is_whole for record in records)
+    return Verification(checks(result, model), notes(result), again, len(able), len(records), answers.stopped, withheld)
 
 
 def checks(result: AuditResult, model: Model) -> tuple[Check, ...]:
@@ -168,7 +174,7 @@ def requests_of(record: Record, capabilities: frozenset[Capability]) -> list[Req
     Records that show other texts beside their own were decided over all of these.
     """
     asked = record.asked
-    if record.status != "scored" or asked is None or "other_texts" in record.detail:
+    if record.status != "scored" or asked is None or "other_texts" in record.detail or not record.decision_is_whole:
         return []
     prompt = prompt_of(asked)
     if Capability.SCORE in capabilities:

@@ -73,24 +73,36 @@ class Labelled:
         return (int(read[true].sum()), int(true.sum())), (int((~read[~true]).sum()), int((~true).sum()))
 
     def share(self, kind: str, hits: npt.ArrayLike, clusters: Sequence[Any], confidence: float, seed: int) -> Estimate:
-        """The share of that kind among answers as the rule read them, with the rule's errors in the interval.
+        """The share of that kind among answers as the rule read them, with the rule's errors in the interval."""
+        return share_with_errors(hits, clusters, *self.errors(kind), confidence, seed)
 
-        The interval joins that of the share as read with that of the share corrected for the errors on unseen labelled
-        answers (``corrected_rate``). The value is not corrected: the labelled answers are in many voices, a model's in few,
-        and where the rule reads that model better than the labels, the correction alone would hide what it read.
-        """
-        as_read = rate(hits, clusters, confidence)
-        corrected = corrected_rate(hits, clusters, *self.errors(kind), confidence, seed)
-        if as_read.value is None or as_read.low is None or as_read.high is None:
-            return as_read
-        if corrected.value is None or corrected.low is None or corrected.high is None:
-            return not_measured(corrected.reason or "the rule's errors are not known", confidence)
-        return replace(
-            as_read,
-            low=min(as_read.low, corrected.low),
-            high=max(as_read.high, corrected.high),
-            method=f"{as_read.method}, joined with the interval corrected for the rule's errors (Rogan-Gladen)",
-        )
+
+def share_with_errors(
+    hits: npt.ArrayLike,
+    clusters: Sequence[Any],
+    sensitivity: tuple[int, int],
+    specificity: tuple[int, int],
+    confidence: float,
+    seed: int,
+) -> Estimate:
+    """A share as a rule read it, with the rule's errors, counts (k, n) on unseen labelled answers, in the interval.
+
+    The interval joins that of the share as read with that of the share corrected for the errors (``corrected_rate``). The
+    value is not corrected: the labelled answers are in many voices, a model's in few, and where the rule reads that model
+    better than the labels, the correction alone would hide what it read.
+    """
+    as_read = rate(hits, clusters, confidence)
+    corrected = corrected_rate(hits, clusters, sensitivity, specificity, confidence, seed)
+    if as_read.value is None or as_read.low is None or as_read.high is None:
+        return as_read
+    if corrected.value is None or corrected.low is None or corrected.high is None:
+        return not_measured(corrected.reason or "the rule's errors are not known", confidence)
+    return replace(
+        as_read,
+        low=min(as_read.low, corrected.low),
+        high=max(as_read.high, corrected.high),
+        method=f"{as_read.method}, joined with the interval corrected for the rule's errors (Rogan-Gladen)",
+    )
 
 
 def rule_measurements(

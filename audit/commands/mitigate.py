@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
 from audit.progress import Silent, Terminal
 from audit.results import Conclusion, Mitigation, to_json, write_mitigation
+from audit.results.withholding import Withholding, hash_key
 
 WORDS: dict[Conclusion, str] = {
     "helped": "helped",
@@ -69,6 +71,7 @@ def mitigate_command(
                 everything=everything,
             )
             found = mitigate(opened.folder, opened.data, checked, settings)
+            found = Withholding(hash_key(os.environ)).result(found)
     except KeyboardInterrupt:
         stop("Stopped; nothing was written.", INCOMPLETE)
     write_mitigation(target, found)

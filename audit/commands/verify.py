@@ -80,7 +80,7 @@ def sentence(found: Verification) -> str:
     if not asked:
         return (
             f"The result could not be verified: none of its {found.records:,} records holds a decision that this model can "
-            "be asked again."
+            f"be asked again.{_withheld(found)}"
         )
     if left:
         return f"The result could not be verified: {found.stopped or 'the model did not answer everything'}. ".replace(
@@ -101,7 +101,13 @@ def _counted(found: Verification) -> str:
     if counts["unanswered"]:
         parts.append(f"{counts['unanswered']:,} got no answer")
     largest = "" if found.largest is None else f" The largest difference is {found.largest:.2g} nats."
-    return f"{', '.join(parts)}; {found.available:,} of {found.records:,} could have been.{largest}"
+    return f"{', '.join(parts)}; {found.available:,} of {found.records:,} could have been.{largest}{_withheld(found)}"
+
+
+def _withheld(found: Verification) -> str:
+    if not found.withheld:
+        return ""
+    return f" In {found.withheld:,} records personal data are blotted out of what was asked, so that it cannot be put again."
 
 
 def _checked(check: Check) -> str:

@@ -33,6 +33,7 @@ from audit.results.schema import (
     Claim,
     ClaimVerdict,
     Coverage,
+    DatumKind,
     Declaration,
     DeclarationStatus,
     DeclaredEvidence,
@@ -52,6 +53,7 @@ from audit.results.schema import (
     Spread,
     Turn,
     Verdict,
+    Withheld,
 )
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "ClaimVerdict",
     "Conclusion",
     "Coverage",
+    "DatumKind",
     "Declaration",
     "DeclarationStatus",
     "DeclaredEvidence",
@@ -92,6 +95,7 @@ __all__ = [
     "Spread",
     "Turn",
     "Verdict",
+    "Withheld",
     "behind",
     "read_mitigation",
     "read_records",

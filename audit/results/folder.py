@@ -19,8 +19,8 @@ from audit.results.schema import SCHEMA_VERSION, AuditResult, Record
 RESULT_FILE = "result.json"
 MANIFEST_FILE = "manifest.json"
 RECORDS_FOLDER = "records"
-_JSON_COLUMNS = ("tags", "scores", "detail", "claims", "asked")
-_ADDED = {"claims": "[]", "asked": "null"}  # columns that earlier versions did not write
+_JSON_COLUMNS = ("tags", "scores", "detail", "claims", "asked", "withheld")
+_ADDED = {"claims": "[]", "asked": "null", "withheld": "[]"}  # columns that earlier versions did not write
 
 
 class ResultError(Exception):

@@ -23,6 +23,10 @@ DeclarationStatus = Literal["declared", "evidenced", "mismatch", "missing"]
 EvidenceCheck = Literal["not_checked", "matches", "mismatch", "not_found"]
 ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
 
+DatumKind = Literal[
+    "key", "account", "card", "identity number", "e-mail", "phone", "internet address", "street address"
+]
+
 
 class Stored(BaseModel):
     """Base of all stored types: unknown keys are errors, values do not change after they are made."""
@@ -140,8 +144,24 @@ class Asked(Stored):
     contrast: str | None = Field(None, description="What the answer was compared with.")
 
 
+class Withheld(Stored):
+    """A personal datum that a record does not hold: its place is blotted out, and this is left of it."""
+
+    where: str = Field(description="The field, such as output, asked.prompt.0 or detail.tokens.")
+    kind: DatumKind
+    start: int = Field(ge=0, description="Place of its first character; in lists of texts, of all of them joined.")
+    end: int = Field(ge=1)
+    hash: str = Field(
+        pattern="^[0-9a-f]{16}$",
+        description="Keyed hash of the datum in one form: equal for equal data of audits with one key.",
+    )
+
+
 class Record(Stored):
-    """One piece of evidence: what the model was given, what it gave back, and how that was read."""
+    """One piece of evidence: what the model was given, what it gave back, and how that was read.
+
+    Personal data in it are blotted out when it is written, and named in ``withheld``; see ``docs/privacy.md``.
+    """
 
     id: str = Field(description="Stable within the probe; names the item and its variant.")
     probe: str
@@ -164,6 +184,12 @@ class Record(Stored):
     detail: dict[str, Any] = Field(default_factory=dict, description="Material for viewers, e.g. attention blocks.")
     claims: list[Claim] = Field(default_factory=list, description="Parts of the output that were judged on their own.")
     asked: Asked | None = Field(None, description="The decision behind the record, where it can be explained.")
+    withheld: list[Withheld] = Field(default_factory=list, description="Personal data that are blotted out in it.")
+
+    @property
+    def decision_is_whole(self) -> bool:
+        """Whether nothing of the decision behind the record is blotted out, so that it can be put again."""
+        return not any(w.where.startswith("asked.") for w in self.withheld)
 
     @field_validator("detail")
     @classmethod

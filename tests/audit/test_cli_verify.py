@@ -16,6 +16,7 @@ from audit.manifest import code_identity
 from audit.models import Capability, Failure, Model, Score, Scored, Unavailable
 from audit.models.scripted import ScriptedModel, noise
 from audit.results import Record, Turn, read_result, write_records, write_result
+from audit.results.withholding import Withholding
 from audit.verifying import compared, requests_of
 from probes.asked import stated
 from tests.audit.shell import Command, entry_point
@@ -132,6 +133,17 @@ def test_other_packages_are_said(command: Command, tmp_path: Path) -> None:
     manifest = result.manifest.model_copy(update={"packages": {"torch": "1.0"}})
     write_result(tmp_path / "r", result.model_copy(update={"manifest": manifest}), {})
     assert "Other version: torch was 1.0 and is " in command("r").out
+
+
+def test_decisions_with_personal_data_are_counted_and_not_put_again(command: Command, tmp_path: Path) -> None:
+    held = [Withholding(b"key").record(decided(f"Is {who}@example.org a colour?")) for who in ("jo", "bo")]
+    kept(tmp_path / "r", [*held, decided(PROMPTS[0])])
+    done = command("r")
+    assert done.status == 0
+    assert "1 of 1 records computed again say the same; 1 of 3 could have been." in done.out
+    assert "In 2 records personal data are blotted out of what was asked, so that it cannot be put again." in done.out
+    kept(tmp_path / "r", held)
+    assert "be asked again. In 2 records personal data" in command("r").out
 
 
 def test_json_and_a_seeded_sample(command: Command) -> None:
