@@ -40,6 +40,7 @@ NEEDS = {
     "cross_attention": "give an encoder's attention and the decoder's to it",
     "tabulate": "come with a table of cases",
     "predict": "predict the classes of these cases",
+    "distribution": "say how likely every token of its vocabulary is at each place of a text",
     "files": "show the files that it is loaded from",
     "attribute": "be asked again with words left out",
     "gradient": "be followed back from an answer to the words by its gradients",

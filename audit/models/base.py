@@ -25,6 +25,7 @@ from audit.models.requests import (
     Patch,
     Request,
     Score,
+    ScoreTokens,
     States,
     Tabulate,
     in_company,
@@ -44,6 +45,7 @@ from audit.models.responses import (
     Response,
     Scored,
     Tabulated,
+    TokensScored,
 )
 from audit.results import ModelFacts
 
@@ -71,6 +73,15 @@ class CanScore(Protocol):
     """Log-likelihood of continuations."""
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanScoreTokens(Protocol):
+    """Log-likelihood of each token of a text, and its spread over the vocabulary."""
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
         """One response a request, in order."""
         ...
 
@@ -252,6 +263,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return _answer_again(model, _all(batch, Again))
     if isinstance(first, Score) and isinstance(model, CanScore):
         return list(model.score(_all(batch, Score)))
+    if isinstance(first, ScoreTokens) and isinstance(model, CanScoreTokens):
+        return list(model.score_tokens(_all(batch, ScoreTokens)))
     if isinstance(first, Generate) and isinstance(model, CanGenerate):
         return list(model.generate(_all(batch, Generate)))
     if isinstance(first, Infill) and isinstance(model, CanInfill):

@@ -30,6 +30,7 @@ class Capability(StrEnum):
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
     FILES = "files"  # what is in the files that it was opened from
+    DISTRIBUTION = "distribution"  # how likely each token of a text is, and how all tokens are spread at its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,18 @@ class Score(Request):
     needs: ClassVar[Capability] = Capability.SCORE
     prompt: Prompt
     continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTokens(Request):
+    """log p of each token of raw ``text``, and mean and standard deviation of log p over the vocabulary at its place.
+
+    ``prompt``: what stands before it and is not scored; by default nothing but the token with which texts begin.
+    """
+
+    needs: ClassVar[Capability] = Capability.DISTRIBUTION
+    text: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -77,6 +77,9 @@ class VllmModel:
     """
 
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTRIBUTE})
+    lacks: Mapping[Capability, str] = {
+        Capability.DISTRIBUTION: "vLLM gives the probabilities of a few tokens at each place, not of the whole vocabulary"
+    }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         _refuse_options(options)

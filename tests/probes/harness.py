@@ -39,9 +39,11 @@ from audit.models import (
     Response,
     Score,
     Scored,
+    ScoreTokens,
     States,
     Tabulate,
     Tabulated,
+    TokensScored,
     answer,
     groups,
 )
@@ -165,6 +167,9 @@ class FailingModel(ScriptedModel):
     failure = Failure("failed", "The model is out of order.")
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        return [self.failure for _ in requests]
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
         return [self.failure for _ in requests]
 
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
