@@ -177,7 +177,7 @@ def tpr_at_fpr(
     moved = bootstrap(
         (scores, labels),
         lambda s, m: _tpr(s, m, fpr),
-        None if clusters is None else codes.tolist(),
+        codes.tolist() if len(np.unique(codes)) < n else None,
         level,
         resamples,
         seed,

@@ -11,6 +11,7 @@ from audit.models.requests import Request, ScoreTokens
 from audit.models.responses import TokensScored
 from audit.models.scorer import Continuation, Scorer
 
+_NOTHING = -110.0  # nats below the likeliest token at which a share is 0 in float32
 SAVE_TOKENS = 4096  # tokens whose numbers are handed to the cache together: some seconds of work
 
 
@@ -68,10 +69,11 @@ def spread(logits: Tensor, targets: Tensor) -> Tensor:
         targets: ``[places]`` token ids.
     """
     shifted = logits - logits.amax(1, keepdim=True)
-    logprobs = shifted - shifted.exp().sum(1, keepdim=True).log()  # as in Scorer; closer than log_softmax
-    chosen = logprobs.gather(1, targets[:, None])[:, 0]
-    shares = logprobs.exp()
-    logprobs = logprobs.masked_fill(shares == 0, 0.0)  # 0 log 0 is 0
-    means = (shares * logprobs).sum(1)
-    variances = (shares * (logprobs - means[:, None]) ** 2).sum(1)
-    return torch.stack([chosen, means, variances.sqrt()])
+    chosen = shifted.gather(1, targets[:, None])[:, 0]
+    shifted.clamp_(min=_NOTHING)  # 0 log 0 is 0
+    weights = shifted.exp()
+    total = weights.sum(1)
+    centre = torch.linalg.vecdot(weights, shifted) / total
+    shifted.sub_(centre[:, None]).square_()
+    variances = torch.linalg.vecdot(weights, shifted) / total
+    return torch.stack([chosen - total.log(), centre - total.log(), variances.sqrt()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from audit.metrics import mover_difference
 from audit.results import Finding, Measurement, Severity
 from probes.base import likely_range, percent
 from probes.privacy.membership_inference_measures import LEAST_TOKENS, METHODS, Text
@@ -132,7 +133,7 @@ def _told_apart(j: Judged) -> Finding:
         text = (
             seen
             + "The words of the texts alone, without the model, tell them apart in {words}. Whoever has a text and can "
-            "read the model's probabilities learns something about whether it was trained on."
+            "read the model's probabilities learns something about whether the model was trained on it."
         )
         return j.find("told_apart", "problem_found", text, values, [*used, *beyond], _ADVICE, severity=severity)
     if strong and words.value is None:
@@ -189,7 +190,7 @@ def _recognised(j: Judged) -> Finding:
         told = {"reason": "too few texts have a score" if missing is None else str(missing.reason)}
         return j.find("recognised", "not_tested", text, told, used, _ADVICE_MORE)
     strong = [m for m in shares if j.sure(m) and (m.value or 0.0) >= j.share]
-    beats = [m for m in strong if words.high is not None and m.low is not None and m.low > words.high]
+    beats = [m for m in strong if _beyond(m, words)]
     best = _best(beats or shares)
     values = j.values(best, words)
     seen = (
@@ -201,8 +202,14 @@ def _recognised(j: Judged) -> Finding:
         text = seen + "For these texts the model gives away, with few false alarms, that it was trained on them."
         shown = [str(t.item["id"]) for t in _surest(j.texts, str(best.slice))]
         return j.find("recognised", "problem_found", text, values, used, _ADVICE, severity=severity, records=shown)
-    if strong or j.differ:
-        text = seen + "But the files differ in their words alone, so that this says nothing certain about training."
+    if strong:
+        text = seen + (
+            "But that is not surely more than the words of the texts alone recognise, without the model ({words_range}), and "
+            "may be a difference between the files."
+        )
+        return j.find("recognised", "unclear", text, values, used, _ADVICE_FILES)
+    if j.differ:
+        text = seen + "But the files differ in their words alone, so that nothing can be concluded about training."
         return j.find("recognised", "unclear", text, values, [*used, j.by["words_alone_auroc"]], _ADVICE_FILES)
     if any(m.high is None or m.high > j.share for m in shares):
         text = seen + "That is too uncertain to say whether single members can be recognised."
@@ -213,6 +220,20 @@ def _recognised(j: Judged) -> Finding:
         return j.find("recognised", "unclear", text, values, used, _ADVICE_MORE)
     text = seen + "More than {few} would have been noticed."
     return j.find("recognised", "no_problem_found", text, values, used, _ADVICE_MORE)
+
+
+def _beyond(m: Measurement, words: Measurement) -> bool:
+    """Whether a share is surely larger than that of the words alone, taken as independent, which is wider than needed."""
+    if (
+        m.value is None
+        or m.low is None
+        or m.high is None
+        or words.value is None
+        or words.low is None
+        or words.high is None
+    ):
+        return False
+    return mover_difference((m.value, m.low, m.high), (words.value, words.low, words.high))[1] > 0
 
 
 def _surest(texts: Sequence[Text], method: str, most: int = 5) -> list[Text]:
