@@ -27,6 +27,8 @@ from audit.ray_executor import ray_executor
 from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
+from reports.languages import SOURCE
+from reports.languages import languages as languages
 from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
 
 
@@ -161,9 +163,12 @@ def _opened(config: AuditConfig, executor: str, progress: Progress) -> Iterator[
         yield opened(o), None
 
 
-def draw(folder: Path, result: AuditResult) -> None:
-    """Draw every report of a result folder: card, report, and the formats that other tools read."""
-    render_html(folder)
+def draw(folder: Path, result: AuditResult, languages: Sequence[str] = (SOURCE,)) -> None:
+    """Draw every report of a result folder: card, report, and the formats that other tools read.
+
+    ``languages``: those of the pages, each of which holds them all; the other formats are in English.
+    """
+    render_html(folder, languages)
     write_exports(folder, result, result.manifest.config_file)
 
 

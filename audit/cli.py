@@ -17,15 +17,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audit.api import Result, draw, load, option_problems, run
+from audit.api import Result, draw, languages, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
+from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
 from audit.commands.verify import verify_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
+from audit.declared import declarations, mismatches
 from audit.models import ModelError
 from audit.planning import catalogue
 from audit.progress import Silent, Terminal
@@ -33,7 +35,6 @@ from audit.results import Measurement, ResultError, read_result, result_schema, 
 from audit.sweep import Options, here, jobs, over_ray, show, worst
 from probes.registry import ProbeError, find_probes
 
-LANGUAGES = ("en",)
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
 app = typer.Typer(
@@ -212,8 +213,10 @@ def sweep_command(
 @app.command()
 def validate(file: ConfigFile) -> None:
     """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
-    load_config(file, catalogue(find_probes()))
+    config = load_config(file, catalogue(find_probes()))
     print(f"{file} is valid.")
+    for sentence in mismatches(declarations(config.card)):
+        print(sentence, file=sys.stderr)
 
 
 @app.command()
@@ -247,14 +250,15 @@ def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
 @app.command()
 def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
-    lang: Annotated[str, typer.Option(help="Languages, separated by commas.")] = "en",
+    lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
-    """Draw the pages of a result folder again. Example: audit report audits/my-model."""
-    unknown = [name for name in lang.split(",") if name.strip() not in LANGUAGES]
-    if unknown:
-        stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(LANGUAGES)}.", USAGE)
+    """Draw the pages of a result folder again. Example: audit report audits/my-model --lang en,ko."""
+    chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
+    unknown = [name for name in chosen if name not in languages()]
+    if unknown or not chosen:
+        stop(f"There is no text in {', '.join(unknown) or 'no language'}; there is {', '.join(languages())}.", USAGE)
     opened = load(result)
-    draw(opened.folder, opened.data)
+    draw(opened.folder, opened.data, chosen)
     print(f"Card:   {opened.card}")
     print(f"Report: {opened.report}")
 
@@ -301,12 +305,19 @@ def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write.")] = Path("model.yaml"),
     source: Annotated[str, typer.Option(help="The model to audit.")] = "HuggingFaceTB/SmolLM2-135M-Instruct",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    impact: Annotated[
+        bool, typer.Option("--impact", help="Ask for an impact assessment; the answers are added to an existing file.")
+    ] = False,
 ) -> None:
     """Write a commented model.yaml. Example: audit init --source ./my-model."""
     if file.is_dir():
         stop(f"{file} is a folder; name a file.", USAGE)
+    if impact:
+        there = file.exists() and not force
+        init_impact(file, starter(source), load_config(file, catalogue(find_probes())).card if there else None)
+        return
     if file.exists() and not force:
-        stop(f"{file} exists already; --force overwrites it.", USAGE)
+        stop(f"{file} exists already; --force overwrites it, --impact adds to its card.", USAGE)
     write_text(file, starter(source))
     print(f"Wrote {file}. Next: audit run {file}")
 

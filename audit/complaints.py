@@ -74,7 +74,7 @@ def _placed(error: ValidationError, data: Any) -> list[tuple[Location, ErrorDeta
     pydantic puts the names of a union's branches into its locations and reports every branch. Where the value got
     further into one branch (it is a list, but an item is wrong), the other branches say nothing of use.
     """
-    found: list[tuple[Location, Location | None, ErrorDetails]] = []
+    found: list[tuple[Location, Location | None, int, ErrorDetails]] = []
     depths: dict[Location | None, int] = {}
     for details in error.errors(include_url=False):
         place: Location = ()
@@ -86,9 +86,11 @@ def _placed(error: ValidationError, data: Any) -> list[tuple[Location, ErrorDeta
                 value, place = value[part], (*place, part)
             elif union is None:
                 union = place
-        found.append((place, union, details))
-        depths[union] = max(depths.get(union, 0), len(place))
-    return [(place, details) for place, union, details in found if union is None or len(place) == depths[union]]
+        # A block that lacks a key was read as a block, one step further than its place.
+        depth = len(place) + (details["type"] == "missing")
+        found.append((place, union, depth, details))
+        depths[union] = max(depths.get(union, 0), depth)
+    return [(place, details) for place, union, depth, details in found if union is None or depth == depths[union]]
 
 
 def _block(kind: Any) -> type[BaseModel] | None:

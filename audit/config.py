@@ -17,8 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.json_schema import models_json_schema
 
+from audit.blocks import Block, Text
 from audit.complaints import DEVICE as DEVICE
 from audit.complaints import NO_SECRETS, QUERY_SECRET, sentences
+from audit.declared import CardConfig as CardConfig
 from audit.yamlfile import ConfigError as ConfigError
 from audit.yamlfile import Problem as Problem
 from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
@@ -28,7 +30,6 @@ _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 _OPTIONAL_BLOCKS = ("card", "judges", "probes", "gates", "run")
 _SEE_PROBES = "(`audit probes` lists them)"
 
-Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -40,13 +41,7 @@ class ProbeEntry:
     options: type[BaseModel]
 
 
-class _Block(BaseModel):
-    """Base of the blocks: unknown keys are errors and no value is converted, except a whole number to a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class EndpointConfig(_Block):
+class EndpointConfig(Block):
     """How to talk to an OpenAI-compatible server. The key comes from an environment variable, never from this file."""
 
     model: Text | None = Field(None, description="The model's name on the server; the only one there by default.")
@@ -69,7 +64,7 @@ class EndpointConfig(_Block):
     )
 
 
-class ModelConfig(_Block):
+class ModelConfig(Block):
     """Which model is audited, and how it is opened."""
 
     source: Text = Field(
@@ -141,19 +136,7 @@ class JudgeConfig(ModelConfig):
     )
 
 
-class CardConfig(_Block):
-    """What the owner of the model declares; printed on the card as declared, not as measured."""
-
-    name: str | None = Field(None, description="What people call the model.")
-    owner: str | None = Field(None, description="Who answers for it.")
-    intended_use: str | None = Field(None, description="What it is for, and for whom.")
-    out_of_scope: str | None = Field(None, description="What it must not be used for.")
-    training_data: str | None = Field(None, description="What it was trained on.")
-    licence: str | None = Field(None, description="The terms it is given out under.")
-    contact: str | None = Field(None, description="Where to report a problem.")
-
-
-class GateConfig(_Block):
+class GateConfig(Block):
     """What a metric must meet. Its whole interval must be on the good side."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -173,7 +156,7 @@ class GateConfig(_Block):
         return self
 
 
-class RunConfig(_Block):
+class RunConfig(Block):
     """How the audit is computed."""
 
     seed: int = Field(0, ge=0, description="Decides which items are drawn; the same seed gives the same result.")
@@ -193,7 +176,7 @@ class RunConfig(_Block):
     )
 
 
-class AuditConfig(_Block):
+class AuditConfig(Block):
     """The content of ``model.yaml``. An empty block (``gates:`` and nothing more) is the same as none."""
 
     model: ModelConfig = Field(description="Which model is audited, and how it is opened.")

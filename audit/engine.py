@@ -11,6 +11,7 @@ from pathlib import Path
 
 from audit.cache import ResponseCache
 from audit.config import AuditConfig
+from audit.declared import declarations, mismatches
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
 from audit.judging import Judges, open_judge
@@ -58,6 +59,10 @@ FILES = (
     "junit.xml",
     "audit.sarif",
     "modelcard.md",
+    "model_card.json",
+    "gpai-annex.md",
+    "test-report.md",
+    "eval_results.yaml",
     MITIGATION_FILE,
     "mitigation.html",
 )
@@ -131,6 +136,8 @@ def run_audit(
     with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
         _work_through(works, model, cache, answers, judges, progress)
     result = _result(config, model, works, settings, parts, created, judges)
+    for sentence in mismatches(result.model.declarations):
+        progress.say(sentence)
     seconds = time.perf_counter() - start
     timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
@@ -330,7 +337,7 @@ def _result(
     gates = judge(config.gates, measurements, runs, settings.baseline, config.run.confidence)
     stated = [request for work in works for request in work.stated]
     return AuditResult(
-        model=model.facts,
+        model=model.facts.model_copy(update={"declarations": declarations(config.card)}),
         manifest=Manifest(
             audit_id=audit_id(parts),
             identity=dict(parts),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audit.config import AuditConfig, ModelConfig
+from audit.declared import declared_texts
 from audit.judging import open_judge
 from audit.models import Model
 from audit.models.opening import open_model
@@ -15,7 +16,7 @@ from audit.replica import Opening
 
 def opening_of(config: AuditConfig) -> Opening:
     """How the model that a config names is opened."""
-    return _opening(config.model, config, config.card.model_dump(exclude_none=True))
+    return _opening(config.model, config, declared_texts(config.card))
 
 
 def judge_opener(config: AuditConfig) -> Callable[[str], Model]:

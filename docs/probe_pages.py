@@ -16,8 +16,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from audit.config import AuditConfig, CardConfig, GateConfig, JudgeConfig, ModelConfig, RunConfig
+from audit.config import AuditConfig, GateConfig, JudgeConfig, ModelConfig, RunConfig
 from audit.corpora import ItemsAbsent
+from audit.declared import CardConfig, EvidenceConfig, ImpactConfig, Statement
 from probes.base import Probe, Suite
 from probes.registry import find_probes
 
@@ -83,7 +84,10 @@ def key_table(kind: type[BaseModel]) -> list[str]:
     rows = []
     for name, field in schema["properties"].items():
         default = "required" if name in required else f"`{json.dumps(field.get('default'))}`"
-        rows.append([f"`{name}`", takes(field), default.replace("`null`", "none"), cell(field.get("description", ""))])
+        title = field.get("title", "")
+        asked = f"{title} " if title.endswith("?") else ""  # any other title is the key again
+        meaning = cell(asked + field.get("description", ""))
+        rows.append([f"`{name}`", takes(field), default.replace("`null`", "none"), meaning])
     return table(["Key", "Takes", "Default", "Meaning"], rows)
 
 
@@ -172,7 +176,22 @@ def config_facts(probes: Iterable[type[Probe]]) -> list[str]:
     ]
     return [
         *("## `model`", "", fields["model"] + " Required.", "", *key_table(ModelConfig)),
-        *("## `card`", "", fields["card"], "", *key_table(CardConfig)),
+        *(
+            "## `card`",
+            "",
+            f"{fields['card']} See [What the owner declares](declarations.md).",
+            "",
+            *key_table(CardConfig),
+        ),
+        *("A block in place of text has these keys:", "", *key_table(Statement)),
+        *("`evidence` has at least `link` or `sha256`:", "", *key_table(EvidenceConfig)),
+        *(
+            "### `card.impact`",
+            "",
+            cell(CardConfig.model_fields["impact"].description or ""),
+            "",
+            *key_table(ImpactConfig),
+        ),
         *("## `judges`", "", fields["judges"], "", *key_table(JudgeConfig)),
         *("## `suite`", "", f"{fields['suite']} {suite}", ""),
         *("## `probes`", "", fields["probes"], "", *table(["Probe", "Options"], options)),

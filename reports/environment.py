@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from gettext import NullTranslations
+from functools import partial
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reports import charts, text
+from reports.effects import EffectWords
+from reports.languages import SOURCE, translations
 from reports.page import TEMPLATES, json_block
 from reports.phrases import Phrases
+from reports.risk_texts import risk_text
 
 
-def build_environment(translations: NullTranslations | None = None, language: str = "en") -> Environment:
+def build_environment(language: str = SOURCE) -> Environment:
     """An environment in one language.
+
+    Raises:
+        ValueError: where there is no catalogue of it.
 
     ``_()`` and ``{% trans %}`` are for the literal strings of templates only: their result counts as markup.
     Text that comes from a result is translated with the filter ``say``, whose output is escaped.
     """
-    words = translations or NullTranslations()
+    words = translations(language)
     env = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -27,17 +33,17 @@ def build_environment(translations: NullTranslations | None = None, language: st
         lstrip_blocks=True,
     )
     env.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]
-    phrases = Phrases(words.gettext)
-    env.globals["language"] = language
+    phrases = Phrases(words.gettext, language)
+    env.globals |= {"language": language, "words": EffectWords(words.gettext), "others": (), "risk_text": risk_text}
     env.filters |= {
-        "say": words.gettext,
+        "say": phrases.say,
         "visible": text.visible,
         "shorten": text.shorten,
         "brief": text.brief,
         "number": text.number,
         "factor": text.factor,
         "count": text.count,
-        "moment": text.moment,
+        "moment": partial(text.moment, language=language),
         "duration": text.duration,
         "slug": text.slug,
         "json_block": json_block,

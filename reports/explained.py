@@ -3,7 +3,8 @@
 A page of its own extends ``base.html`` and needs, whatever else it holds::
 
     {% include 'explanations.html' %}         the sections that have something to show
-    {% include 'explanations_data.html' %}    the records and the words, for the scripts
+    {% include 'report_words.html' %}         the words, for the scripts; both in its block ``body``
+    {% include 'explanations_data.html' %}    the records, for the scripts; in its block ``data``
 
 with these names in its context:
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from gettext import NullTranslations
 
 from audit.results.schema import Outlook, Record
-from reports.environment import build_environment
+from reports.document import document
 from reports.evidence import packed
 from reports.explained import SCRIPTS, STYLES, explained
-from reports.page import assets
+from reports.languages import SOURCE
 from reports.text import shorten, visible
 
 LONGEST_TEXT = 2000
@@ -36,8 +36,7 @@ def render_explanation(
     attribution: Record | None,
     attention: Record | None = None,
     scripts: bool = True,
-    translations: NullTranslations | None = None,
-    language: str = "en",
+    languages: Sequence[str] = (SOURCE,),
 ) -> str:
     """The whole page, with what there is of both; the same content always gives the same bytes.
 
@@ -47,17 +46,17 @@ def render_explanation(
     records = [record for record in (attribution, attention) if record is not None]
     needed = attention is not None or bool(attribution and attribution.detail.get("by_token"))
     scripted = scripts and needed
-    page = build_environment(translations, language).get_template("explanation.html")
-    return page.render(
-        told=_cleaned(told),
-        text=_shown(attribution.input if attribution else attention.input if attention else ""),
-        answer=attribution is not None,
-        views=explained(records),
-        evidence=packed(records),
-        linked=False,
-        scripted=scripted,
-        assets=assets((*STYLES, "explanation.css"), SCRIPTS if scripted else ()),
-    )
+    content = {
+        "told": _cleaned(told),
+        "text": _shown(attribution.input if attribution else attention.input if attention else ""),
+        "answer": attribution is not None,
+        "views": explained(records),
+        "evidence": packed(records),
+        "linked": False,
+        "scripted": scripted,
+    }
+    styles = (*STYLES, "explanation.css")
+    return document("explanation.html", content, languages, styles, SCRIPTS if scripted else ())
 
 
 def _shown(text: str) -> str:

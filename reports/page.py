@@ -35,9 +35,12 @@ def _read(name: str) -> str:
     return text
 
 
-def assets(styles: Sequence[str], scripts: Sequence[str] = ()) -> Assets:
-    """Read our own files for inlining. They are the only markup that is trusted; no data ever passes here."""
-    style = "\n".join(_read(name) for name in styles)
+def assets(styles: Sequence[str], scripts: Sequence[str] = (), rules: str = "") -> Assets:
+    """Read our own files for inlining. They are the only markup that is trusted; no data ever passes here.
+
+    ``rules``: further style of our own.
+    """
+    style = "\n".join(_read(name) for name in styles) + rules
     codes = [_read(name) for name in scripts]
     allowed = " ".join(_hash(code) for code in codes) or "'none'"
     policy = (

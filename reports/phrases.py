@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from babel.numbers import format_compact_decimal
 
 from audit.results.schema import Finding, GateResult, Measurement, Verdict
 from reports.amounts import Amounts
-from reports.text import count, number
+from reports.languages import SOURCE
+from reports.text import count, number, sentences
 
 
 class Phrases(Amounts):
@@ -15,10 +19,21 @@ class Phrases(Amounts):
     The words themselves go through ``gettext``; numbers are put in afterwards, as plain text that the template escapes.
     """
 
+    def __init__(self, gettext: Callable[[str], str], language: str = SOURCE) -> None:
+        super().__init__(gettext)
+        self.language = language
+
+    def say(self, text: str) -> str:
+        """A text of the result in the language of the page: as a whole where the catalogue has it, else by sentences."""
+        whole = self._(text) if text else ""  # under the empty text lies the catalogue's head
+        return whole if whole != text else " ".join(self._(part) if part else "" for part in sentences(text))
+
     def sentence(self, finding: Finding) -> str:
         """A finding's sentence; a template that does not fit its values is shown as it is."""
         try:
-            return self._(finding.template).format_map(finding.values)
+            return self.say(finding.template).format_map(
+                {key: self.say(value) for key, value in finding.values.items()}
+            )
         except (KeyError, IndexError, ValueError, AttributeError):
             return finding.template
 
@@ -49,11 +64,13 @@ class Phrases(Amounts):
         )
 
     def big(self, value: int | None) -> str:
-        """A number of parameters in words: '135 million'."""
+        """A number of parameters in words: '135 million', or as the page's language counts."""
         if value is None:
             return self._("not known")
+        if self.language != SOURCE:
+            return format_compact_decimal(value, format_type="short", locale=self.language, fraction_digits=2)
         if value >= 1_000_000_000:
-            return self._("{n} billion").format(n=f"{value / 1e9:.3g}")
+            return f"{value / 1e9:.3g} billion"
         if value >= 1_000_000:
-            return self._("{n} million").format(n=f"{value / 1e6:.3g}")
+            return f"{value / 1e6:.3g} million"
         return count(value)

@@ -10,6 +10,7 @@ from audit.results.schema import AuditResult, Finding, Measurement, Outlook, Pro
 # The four questions that every card answers, even where the answer is that nobody asked.
 ALWAYS = ("bias", "hallucination", "misinformation", "explainability")
 _WORST_FIRST: tuple[Outlook, ...] = ("problem_found", "unclear", "no_problem_found", "not_tested")
+MOST_GROUPS = 8
 _SEVEREST_FIRST = ("high", "medium", "low", "none")
 
 # NIST AI 600-1 (July 2024), sections 2.1 to 2.12, in their order.
@@ -137,3 +138,25 @@ def worst_record(view: RiskView, records: Mapping[str, Sequence[Record]]) -> Rec
     """The record of highest concern among a risk's finished probes, or None where nothing stands out."""
     candidates = [r for p in view.done for r in records.get(p.id, ()) if r.concern > 0 and r.status == "scored"]
     return min(candidates, key=lambda r: (-r.concern, r.probe, r.id), default=None)
+
+
+def groups_seen(view: RiskView, result: AuditResult, records: Mapping[str, Sequence[Record]]) -> list[str]:
+    """The groups for which a problem was found: those of the problems' numbers whose interval leaves out no effect.
+
+    Only what the records call a group counts; other slices are kinds of questions, not people.
+    """
+    known = {m.metric: m for m in result.measurements}
+    found: dict[str, None] = {}
+    for finding in view.findings:
+        if finding.outlook != "problem_found":
+            continue
+        people = {record.group for record in records.get(finding.probe, ()) if record.group}
+        for m in (known[name] for name in finding.measurements if name in known):
+            if m.slice in people and _leaves_out_chance(m):
+                found[str(m.slice)] = None
+    return list(found)[:MOST_GROUPS]
+
+
+def _leaves_out_chance(m: Measurement) -> bool:
+    level = m.chance or 0.0
+    return m.low is not None and m.high is not None and not m.low <= level <= m.high

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from gettext import NullTranslations
 
 from audit.results.folder import to_json
 from audit.results.schema import AuditResult, Finding, Measurement, ProbeRun, Record
 from reports.charts import Chart, dot_whisker
 from reports.claims import Part, parts_of
-from reports.environment import build_environment
+from reports.declared import declared_in
+from reports.document import document
 from reports.evidence import anchor, by_concern, ordered, packed
 from reports.explained import SCRIPTS as EXPLAINING
 from reports.explained import STYLES, explained
-from reports.page import assets
+from reports.languages import SOURCE
+from reports.mapping import evidence as provisions
 from reports.text import cleaned, slug
 
 LONGEST_TEXT = 4000
@@ -82,24 +83,28 @@ def _probe_views(
 def render_report(
     result: AuditResult,
     records: Mapping[str, Sequence[Record]],
-    translations: NullTranslations | None = None,
-    language: str = "en",
+    languages: Sequence[str] = (SOURCE,),
 ) -> str:
-    """The whole ``report.html``; the same result always gives the same bytes."""
+    """The whole ``report.html``, in all these languages; the same result always gives the same bytes.
+
+    Raises:
+        ValueError: for a language without a catalogue.
+    """
     shown = cleaned(result, LONGEST_TEXT)
     every = ordered(result, records)
-    page = build_environment(translations, language).get_template("report.html")
-    return page.render(
-        result=shown,
-        model=shown.model,
-        manifest=shown.manifest,
-        config=to_json(shown.manifest.config),
-        probes=_probe_views(shown, result.findings, records),
-        gates=[(gate, shown.measurement(gate.metric)) for gate in shown.gates],
-        views=explained(every),
-        linked=True,
-        total=len(every),
-        evidence=packed(every),
-        raw=result.model_dump(mode="json"),
-        assets=assets(STYLES, SCRIPTS),
-    )
+    content = {
+        "result": shown,
+        "model": shown.model,
+        "manifest": shown.manifest,
+        "config": to_json(shown.manifest.config),
+        "probes": _probe_views(shown, result.findings, records),
+        "gates": [(gate, shown.measurement(gate.metric)) for gate in shown.gates],
+        "views": explained(every),
+        "linked": True,
+        "total": len(every),
+        "evidence": packed(every),
+        "declared": declared_in(shown.model),
+        "law": provisions(shown),
+        "raw": result.model_dump(mode="json"),
+    }
+    return document("report.html", content, languages, STYLES, SCRIPTS)

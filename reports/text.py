@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
+from babel.dates import format_date
 from pydantic import BaseModel
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,6 +24,11 @@ _HIDDEN = re.compile(
 def visible(text: str) -> str:
     """The text with every hidden character written out, e.g. ``⟨U+202E⟩``."""
     return _HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text that code has put together, each of which a catalogue may hold."""
+    return re.split(r"(?<=[.?!]) (?=[A-Z{“])", text)
 
 
 def shorten(text: str, limit: int) -> str:
@@ -90,10 +97,13 @@ def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def moment(created: str) -> str:
-    """An ISO 8601 time as ``2026-11-23 10:15 UTC``; any other text unchanged."""
+def moment(created: str, language: str = "en") -> str:
+    """An ISO 8601 time as ``2026-11-23 10:15 UTC``, with the date as another language writes it; any other text unchanged."""
     match = re.match(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|\+00:00)?$", created)
-    return f"{match[1]} {match[2]} UTC" if match else created
+    if match is None:
+        return created
+    day = match[1] if language == "en" else format_date(date.fromisoformat(match[1]), "long", locale=language)
+    return f"{day} {match[2]} UTC"
 
 
 def duration(seconds: float) -> str:

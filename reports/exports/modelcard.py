@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from audit.results import AuditResult, Finding, ProbeRun
-from reports.exports.markdown import code, inline
+from reports.declared import STATUS_WORDS, Said, count_sentence, declared_in, evidence_words
+from reports.exports.markdown import code, inline, table
 from reports.exports.modelcard_metadata import front_matter, licence_text
 from reports.exports.tables import DIRECTIONS, OUTLOOKS, coverage_notes, gate_table, measurement_table
 from reports.exports.text import SEVERITY_ORDER, sentence
@@ -47,6 +48,7 @@ def render_modelcard(result: AuditResult) -> str:
         _evaluation(result),
         _examination(result),
         _impact(declared),
+        _declarations(result),
         _technical(result, declared),
         _closing(result, declared),
     ]
@@ -183,6 +185,33 @@ def _impact(declared: _Declared) -> list[str]:
         "Carbon Emitted": "co2_emitted",
     }
     return ["## Environmental Impact", "", *(f"- **{k}:** {declared.get(v)}" for k, v in keys.items()), ""]
+
+
+def _declarations(result: AuditResult) -> list[str]:
+    """Every subject that the owner is asked about, the missing ones too."""
+    declared = declared_in(result.model)
+    rows = [
+        [
+            inline(said.name),
+            STATUS_WORDS[said.declaration.status],
+            inline(said.declaration.text or ""),
+            _evidence(said),
+        ]
+        for said in declared.everything
+    ]
+    return [
+        *("## What the Owner Declares", "", f"Not measured by us. {count_sentence(declared)}", ""),
+        *(*table(["Subject", "Status", "In the owner's words", "Evidence"], rows), ""),
+    ]
+
+
+def _evidence(said: Said) -> str:
+    found = said.declaration.evidence
+    if found is None:
+        return ""
+    named = [code(part) for part in (found.link, found.file) if part]
+    hashed = [f"SHA-256 {code(found.sha256)}"] if found.sha256 else []
+    return " ".join([*named, *hashed, *evidence_words(said.declaration)])
 
 
 def _technical(result: AuditResult, declared: _Declared) -> list[str]:

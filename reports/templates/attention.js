@@ -1,6 +1,6 @@
 'use strict';
 // The attention viewer: which example, layer, head and token are chosen, and what is drawn for them.
-(() => {
+pages.forEach((page) => {
   const { byId, words, fill, element, visible, shorten, spelled, inflate, drawing } = page;
   const viewer = byId('attention-viewer');
   if (!viewer) return;
@@ -330,4 +330,4 @@
     return open(0);
   }).then(() => page.follow?.())  // the viewer has pushed the records down: back to the one that the address names
     .catch(() => {});  // records.js says that the records cannot be read
-})();
+});

@@ -1,6 +1,6 @@
 'use strict';
 // Drawing of attention: numbers in, pixels out. Nothing here keeps state.
-page.drawing = (() => {
+pages.forEach((page) => {
   const { spelled, shorten } = page;
   const SVG = 'http://www.w3.org/2000/svg';
 
@@ -150,5 +150,5 @@ page.drawing = (() => {
     drawing.replaceChildren(...parts);
   }
 
-  return { palette, css, picture, overview, letters, matrix, lines };
-})();
+  page.drawing = { palette, css, picture, overview, letters, matrix, lines };
+});

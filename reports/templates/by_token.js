@@ -1,6 +1,6 @@
 'use strict';
 // Which input words weighed for one token of the answer: the reader picks the token.
-(() => {
+pages.forEach((page) => {
   const { words, fill, element, visible, shorten, spelled, number } = page;
   const LEVELS = 5;
   const signed = (score) => `${score > 0 ? '+' : ''}${number(score)}`;
@@ -27,7 +27,7 @@
     };
     const set = element('fieldset', { class: 'choices' }, element('legend', {}, words.by_token));
     detail.answer_tokens.slice(0, 200).forEach((name, i) => {
-      const input = element('input', { type: 'radio', name: place.dataset.name, value: i });
+      const input = element('input', { type: 'radio', name: page.id(place.dataset.name), value: i });
       input.checked = i === 0;
       input.addEventListener('change', () => show(i));
       set.append(element('label', {}, input, element('bdi', {}, shorten(visible(spelled(name)), 40))));
@@ -38,11 +38,11 @@
   }
 
   page.records.then((rows) => {
-    const places = [...document.querySelectorAll('.by-token[data-record]')];
+    const places = [...page.root.querySelectorAll('.by-token[data-record]')];
     const known = new Map(rows.map((row) => [row.anchor, row]));
     for (const place of places) {
       const row = known.get(place.dataset.record);
       try { if (row) build(place, row.detail); } catch { place.hidden = true; }
     }
   }).catch(() => {});  // the table below holds the strongest words
-})();
+});

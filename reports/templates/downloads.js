@@ -1,6 +1,6 @@
 'use strict';
 // Files made in the browser from what the page holds.
-(() => {
+pages.forEach((page) => {
   const { byId } = page;
   const RECORD = ['probe', 'id', 'item', 'source', 'cluster', 'template', 'axis', 'group', 'status', 'outcome', 'concern', 'seed', 'input', 'output', 'expected', 'note', 'scores', 'tags'];
   const MEASUREMENT = ['metric', 'probe', 'slice', 'label', 'value', 'low', 'high', 'confidence', 'n', 'clusters', 'successes', 'unit', 'direction', 'chance', 'interval', 'p_value', 'p_adjusted', 'adjustment', 'reason'];
@@ -29,4 +29,4 @@
   byId('save-csv').addEventListener('click', () => save('records.csv', 'text/csv', csv(RECORD, page.selected())));
   byId('save-measurements').addEventListener('click', () => save('measurements.csv', 'text/csv', csv(MEASUREMENT, result().measurements)));
   byId('save-result').addEventListener('click', () => save('result.json', 'application/json', JSON.stringify(result(), null, 1)));
-})();
+});

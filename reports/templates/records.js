@@ -1,10 +1,11 @@
 'use strict';
 // The list of records: filters, pages, permalinks. Rows are made for one page at a time, bodies when opened.
-(() => {
+pages.forEach((page) => {
   const { visible, shorten, byId, words, fill, element, number } = page;
   const PAGE = 25;
   const LONGEST = 20000;
-  const filters = { probe: byId('f-probe'), group: byId('f-group'), outcome: byId('f-outcome') };
+  const filters = { probe: byId('f-probe'), verdict: byId('f-verdict'), group: byId('f-group'), outcome: byId('f-outcome') };
+  const WORST_FIRST = ['problem_found', 'unclear', 'no_problem_found', 'not_tested'];
   let all = [];
   let shown = [];
   let current = 0;
@@ -94,7 +95,7 @@
     }
     summary.append(visible(shorten(row.input.slice(0, 400), 140)), ' ');
     summary.append(element('span', { class: 'small' }, `${visible(row.probe)} · ${fill('concern', { value: number(row.concern || 0) })}`));
-    const made = element('details', { class: 'record', id: row.anchor }, summary);
+    const made = element('details', { class: 'record', id: page.id(row.anchor) }, summary);
     made.addEventListener('toggle', () => { if (made.open && made.children.length === 1) made.append(...body(row)); });
     return made;
   }
@@ -113,9 +114,10 @@
 
   // Options carry a position, not the text itself, so that an empty name and a missing one stay apart.
   function options(select, name) {
+    const said = (value) => (name === 'verdict' ? words[value] : visible(shorten(value, 60)));
     const values = [...new Set(all.map((row) => row[name] ?? null))].sort((a, b) => String(a).localeCompare(String(b), 'en'));
     select.replaceChildren(element('option', { value: '' }, words.all));
-    values.forEach((value, i) => select.append(element('option', { value: i }, value === null ? words.without : visible(shorten(value, 60)))));
+    values.forEach((value, i) => select.append(element('option', { value: i }, value === null ? words.without : said(value))));
     select.choices = values;
   }
 
@@ -161,9 +163,22 @@
     window.addEventListener('hashchange', follow);
   }
 
+  // What was found about a probe is the worst of its findings. Not enumerable, so that it never reaches a download.
+  function judge(rows) {
+    const found = {};
+    for (const { probe, outlook } of JSON.parse(document.getElementById('results').textContent).findings) {
+      const place = WORST_FIRST.indexOf(outlook);
+      found[probe] = Math.min(found[probe] ?? WORST_FIRST.length - 1, place);
+    }
+    for (const row of rows) {
+      if (!('verdict' in row)) Object.defineProperty(row, 'verdict', { value: WORST_FIRST[found[row.probe]] ?? 'not_tested' });
+    }
+  }
+
   page.selected = () => shown;
   page.records.then((rows) => {
     all = rows;
+    judge(rows);
     shown = all;
     for (const [name, select] of Object.entries(filters)) options(select, name);
     byId('plain-records').remove();
@@ -174,4 +189,4 @@
     follow();
     page.follow = follow;
   }).catch(() => { byId('record-list').append(element('p', { class: 'warning' }, words.unreadable)); });
-})();
+});

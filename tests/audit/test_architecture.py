@@ -24,9 +24,12 @@ ALLOWED: dict[str, set[str]] = {
     "audit.corpora": set(),
     "audit.published": {"audit.corpora"},
     "audit.yamlfile": set(),
+    "audit.yamladd": {"audit.yamlfile"},
     "audit.progress": set(),
     "audit.complaints": {"audit.yamlfile"},
-    "audit.config": {"audit.complaints", "audit.yamlfile"},
+    "audit.blocks": set(),
+    "audit.declared": {"audit.blocks", "audit.complaints", "audit.results", "audit.yamlfile"},
+    "audit.config": {"audit.blocks", "audit.complaints", "audit.declared", "audit.yamlfile"},
     "audit.models": {"audit.results"},
     "audit.cache": {"audit.models"},
     "audit.upkeep": {"audit.cache"},
@@ -40,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.engine": {
         "audit.cache",
         "audit.config",
+        "audit.declared",
         "audit.execution",
         "audit.gates",
         "audit.judging",
@@ -54,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.replica": {"audit.execution", "audit.manifest", "audit.models"},
     "audit.cluster": {"audit.models"},
     "audit.ray_executor": {"audit.cluster", "audit.execution", "audit.models", "audit.replica", "audit.results"},
-    "audit.opening": {"audit.config", "audit.judging", "audit.models", "audit.replica"},
+    "audit.opening": {"audit.config", "audit.declared", "audit.judging", "audit.models", "audit.replica"},
     "reports": {"audit.results"},
     # The one place that knows both the engine and the reports.
     "audit.api": {
@@ -122,6 +126,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "audit.commands": {
         "audit.api",
+        "audit.declared",
         "audit.explained",
         "audit.explaining",
         "audit.mitigation",
@@ -130,6 +135,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.results",
         "audit.upkeep",
         "audit.verifying",
+        "audit.yamladd",
     },
     "audit.cli": {
         "audit.api",
@@ -137,6 +143,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.commands",
         "audit.comparison",
         "audit.config",
+        "audit.declared",
         "audit.models",
         "audit.planning",
         "audit.progress",

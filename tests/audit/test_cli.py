@@ -370,7 +370,11 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
     "report on a file": (plain(), ("report", "model.yaml"), "model.yaml is not readable JSON"),
     "compare one": (result_folder, ("compare", "r"), "Give at least two results to compare."),
     "compare with nothing": (result_folder, ("compare", "r", "nowhere"), "nowhere is not a result folder"),
-    "init over a file": (plain(), ("init", "model.yaml"), "model.yaml exists already; --force overwrites it."),
+    "init over a file": (
+        plain(),
+        ("init", "model.yaml"),
+        "model.yaml exists already; --force overwrites it, --impact adds",
+    ),
     "unknown schema": (plain(), ("schema", "card"), "There is no schema of card; choose config or result."),
 }
 

@@ -166,7 +166,7 @@ def test_empty_blocks_are_as_none(folder: Path) -> None:
         (MODEL + "no: 1", 'unknown key "no"; the keys here are model, card, judges, suite, probes, gates, run'),
         (MODEL + "suite: ful", 'suite must be "quick", "standard" or "full", not the text "ful"; did you mean "full"?'),
         (MODEL + "suite:", 'suite must be "quick", "standard" or "full", but it is empty'),
-        (MODEL + "card:\n  licence: {a: 1}", "card.licence must be text, not a block of keys"),
+        (MODEL + "card:\n  name: {a: 1}", "card.name must be text, not a block of keys"),
         (MODEL + "run: {\n  seed: '5'}", 'run.seed must be a whole number, not the text "5"'),
         (MODEL + "run: {\n  seed: true}", "run.seed must be a whole number, not true"),
         (MODEL + "run: {\n  seed: -1}", "run.seed must be at least 0, not -1"),
@@ -303,7 +303,7 @@ def test_the_schema_describes_every_field_and_allows_no_other() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
     blocks = [schema, *(d for d in schema["$defs"].values() if "properties" in d)]
-    assert len(blocks) == 10
+    assert len(blocks) == 13
     for block in blocks:
         assert block["additionalProperties"] is False
         assert all(field["description"] for field in block["properties"].values())

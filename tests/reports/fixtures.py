@@ -8,6 +8,8 @@ from typing import Any, Literal
 from audit.results.schema import (
     AuditResult,
     Coverage,
+    Declaration,
+    DeclaredEvidence,
     Finding,
     GateResult,
     Measurement,
@@ -349,7 +351,9 @@ def nothing_tested() -> Case:
     verdict = Verdict(status="no_gates", exit_status=0, text="No pass mark was set.")
     return Case(
         AuditResult(
-            model=model(revision=None, pinned=False, weights_sha256=None, parameters=None, declared={}),
+            model=model(
+                revision=None, pinned=False, weights_sha256=None, parameters=None, declared={}, declarations=[]
+            ),
             manifest=manifest(),
             probes=probes,
             measurements=[],
@@ -369,6 +373,24 @@ def one_crashed() -> Case:
     return Case(base.result.model_copy(update={"probes": probes, "verdict": verdict, "gates": []}), base.records)
 
 
+def hostile_declarations(long: str = HOSTILE) -> list[Declaration]:
+    """What a result file could hold that nobody checked: unknown subjects, and links that are no web addresses."""
+    links = ("javascript:window.__pwned=1", "https://good.example@evil.example/", f"https://x.example/{HOSTILE}", long)
+    return [
+        Declaration(field="owner", status="declared", text=long),
+        Declaration(field=HOSTILE, status="declared", text=HOSTILE),
+        *(
+            Declaration(
+                field=f"impact.{n}",
+                status="mismatch",
+                text=HOSTILE,
+                evidence=DeclaredEvidence(link=link, file=long, sha256=HOSTILE, check="mismatch"),
+            )
+            for n, link in enumerate(links)
+        ),
+    ]
+
+
 def hostile() -> Case:
     """Every text that a model or a data set controls tries to break out."""
     long = HOSTILE + "x" * 50_000
@@ -382,7 +404,13 @@ def hostile() -> Case:
     ]
     result = base.result.model_copy(
         update={
-            "model": model(name=long, source=HOSTILE, revision=HOSTILE, declared={"owner": long, "licence": HOSTILE}),
+            "model": model(
+                name=long,
+                source=HOSTILE,
+                revision=HOSTILE,
+                declared={"owner": long, "licence": HOSTILE},
+                declarations=hostile_declarations(long),
+            ),
             "manifest": manifest(command=HOSTILE, config={HOSTILE: HOSTILE}),
             "measurements": [*slices, rate(f"{_BIAS}.preference", 11, 20, "Stereotype preferred")],
             "findings": findings,

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from audit.results.schema import (
     Coverage,
+    Declaration,
+    DeclaredEvidence,
     Finding,
     Manifest,
     Measurement,
@@ -39,6 +41,37 @@ TOKENS = (
 )
 
 
+DECLARATIONS = [
+    Declaration(field="owner", status="declared", text="Example GmbH"),
+    Declaration(field="intended_use", status="declared", text="Answers short questions in a help desk."),
+    Declaration(
+        field="data_provenance",
+        status="evidenced",
+        text="Public web pages, gathered in 2024.",
+        evidence=DeclaredEvidence(link="https://example.org/data?part=1&of=2", check="not_checked"),
+    ),
+    Declaration(
+        field="human_oversight",
+        status="evidenced",
+        text="A shift lead reads every hundredth answer and can switch the help desk over to people.",
+        evidence=DeclaredEvidence(file="oversight.pdf", sha256="5a" * 32, check="matches"),
+    ),
+    Declaration(
+        field="copyright",
+        status="mismatch",
+        text="Opt-outs were respected.",
+        evidence=DeclaredEvidence(file="opt-outs.pdf", sha256="0b" * 32, check="mismatch"),
+    ),
+    Declaration(field="impact.decision", status="declared", text="None; it answers questions about orders."),
+    Declaration(
+        field="impact.reversibility",
+        status="evidenced",
+        text="A wrong answer is put right by mail.",
+        evidence=DeclaredEvidence(file="mails.txt", sha256="77" * 32, check="not_found"),
+    ),
+]
+
+
 def model(**changes: Any) -> ModelFacts:
     """Facts of a small model."""
     facts: dict[str, Any] = {
@@ -57,6 +90,7 @@ def model(**changes: Any) -> ModelFacts:
         "licence": "apache-2.0",
         "capabilities": ["score", "generate", "attention", "gradient"],
         "declared": {"owner": "Example GmbH", "intended_use": "Answers short questions in a help desk."},
+        "declarations": DECLARATIONS,
     }
     return ModelFacts(**{**facts, **changes})
 

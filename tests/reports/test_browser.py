@@ -202,6 +202,80 @@ def test_records_are_filtered_paged_and_opened(browser: Any, pages: Any) -> None
         sync_api.expect(page.locator("#record-status")).to_have_text(re.compile("^186 of"))
 
 
+def test_records_are_filtered_by_what_was_found_about_their_probe(browser: Any, pages: Any) -> None:
+    case = fixtures.typical()
+    worst: dict[str, str] = {}
+    for outlook in ("not_tested", "no_problem_found", "unclear", "problem_found"):
+        worst |= {f.probe: outlook for f in case.result.findings if f.outlook == outlook}
+    expected = sum(len(rows) for probe, rows in case.records.items() if worst.get(probe) == "problem_found")
+    assert 0 < expected < 186
+    with Watched(browser, pages("typical")["report"]) as page:
+        page.locator("#f-verdict").select_option(label="problem found")
+        sync_api.expect(page.locator("#record-status")).to_have_text(re.compile(f"^{expected} of 186"))
+
+
+FOCUSABLE = (
+    "[...document.querySelectorAll('a[href], button, input, select, summary, [tabindex]')]"
+    ".filter(e => e.tabIndex >= 0 && !e.disabled && e.checkVisibility())"
+)
+FOCUSED = """() => {
+  const e = document.activeElement, box = e.getBoundingClientRect(), style = getComputedStyle(e);
+  const inline = style.display === 'inline';
+  const line = e.getClientRects()[0];  // a link can run over two lines
+  const middle = [line.x + Math.min(line.width / 2, 40), Math.min(Math.max(line.y + line.height / 2, 1), innerHeight - 2)];
+  const seen = document.elementFromPoint(...middle);
+  return {
+    place: window.order.indexOf(e),
+    outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+    covered: !(seen === null || e.contains(seen) || seen.contains(e)),
+    small: !inline && Math.min(box.width, box.height) < 24 && !['PRE', 'MAIN', 'DIV'].includes(e.tagName),
+    what: e.outerHTML.slice(0, 120),
+  };
+}"""
+
+
+@pytest.mark.parametrize("kind", ["card", "report"])
+def test_the_keyboard_reaches_everything_once_and_in_order(browser: Any, pages: Any, kind: str) -> None:
+    with Watched(browser, pages("typical")[kind], reduced_motion="reduce") as page:
+        page.evaluate(f"window.order = {FOCUSABLE}")
+        many = page.evaluate("window.order.length")
+        assert many > 20
+        visited = []
+        for _ in range(many):
+            page.keyboard.press("Tab")
+            visited.append(page.evaluate(FOCUSED))
+        places = [stop["place"] for stop in visited]
+        assert places == sorted(places), [s["what"] for s in visited]
+        assert len(set(places)) == len(places)
+        # Radio buttons of one group are one stop.
+        skipped = set(range(many)) - set(places)
+        radios = page.evaluate("order.map((e, i) => e.type === 'radio' ? i : -1).filter(i => i >= 0)")
+        assert skipped <= set(radios)
+        for fault in ("covered", "small"):
+            assert [s["what"] for s in visited if s[fault]] == []
+        assert [s["what"] for s in visited if not s["outline"]] == []
+
+
+CHARTS = """() => [...document.querySelectorAll('svg[role=img]')].map(svg => {
+  const ids = (svg.getAttribute('aria-labelledby') || '').split(' ');
+  const [name, desc] = ids.map(id => document.getElementById(id)?.textContent);
+  return {name, desc, marks: svg.querySelectorAll('circle, rect, path').length, shapes: [...new Set([...svg.querySelectorAll(
+    'circle, line, path, rect')].map(e => e.getAttribute('class')))].length};
+})"""
+
+
+@pytest.mark.parametrize("kind", ["card", "report"])
+def test_every_chart_has_a_name_of_its_own_and_says_what_it_shows(browser: Any, pages: Any, kind: str) -> None:
+    with Watched(browser, pages("typical")[kind]) as page:
+        charts = page.evaluate(CHARTS)
+        assert len(charts) >= (4 if kind == "card" else 1)
+        for chart in charts:
+            assert chart["name"]
+            assert re.search(r"\d", chart["desc"])
+            assert chart["marks"] >= 1
+            assert chart["shapes"] >= 2  # a dot, its whisker and the line of chance differ without colour
+
+
 def test_doubted_claims_are_underlined_with_and_without_script(browser: Any, tmp_path: Path) -> None:
     answer = "🚢 The ferry sails. <b>It has a bar.</b>"
     start = answer.index("<b>")

@@ -434,7 +434,8 @@ def test_the_partial_templates_serve_another_page() -> None:
     env = build_environment()
     page = env.from_string(
         "{% extends 'base.html' %}{% block title %}Why{% endblock %}{% block body %}<main id='main'>"
-        "{% include 'explanations.html' %}{% include 'explanations_data.html' %}</main>{% endblock %}"
+        "{% include 'explanations.html' %}</main>{% include 'report_words.html' %}{% endblock %}"
+        "{% block data %}{% include 'explanations_data.html' %}{% endblock %}"
     )
     html = page.render(views=explained(records), linked=False, evidence=packed(records), assets=assets(STYLES, SCRIPTS))
     for name in ("attributions", "attention", "inside"):

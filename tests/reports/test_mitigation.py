@@ -11,8 +11,9 @@ import pytest
 from audit.results import write_result
 from audit.results.mitigation import Mitigation, Remedy, write_mitigation
 from reports.card import render_card
+from reports.effects import EffectWords
 from reports.frontier import CLOSE, LEFT, NARROW, RIGHT, frontier_chart
-from reports.mitigation import EffectWords, render_page, unaddressed
+from reports.mitigation import render_page, unaddressed
 from reports.render import render_html, render_mitigation
 from tests.reports import fixtures, remedies
 from tests.reports.remedies import effect, mitigation, point, rate, remedy, share

@@ -1,0 +1,95 @@
+"""WCAG 2.2 AA by axe-core, on every page, in light and dark, at 320 px, with all folds open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.card import render_card
+from reports.mitigation import render_page
+from reports.technical import render_report
+from tests.reports import explanations, fixtures, remedies
+from tests.reports.test_browser import CHROMIUM, QUIET
+
+pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RUN = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})"
+VIEWS = [
+    pytest.param(1280, "light", id="light"),
+    pytest.param(1280, "dark", id="dark"),
+    pytest.param(320, "light", id="320px"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as play:
+        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield running
+        running.close()
+
+
+def _write(folder: Path, name: str, html: str) -> str:
+    path = folder / f"{name}.html"
+    path.write_text(html, encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Where a page lies, each drawn once."""
+    folder = tmp_path_factory.mktemp("pages")
+    drawn: dict[str, str] = {}
+
+    def draw(name: str) -> str:
+        if name not in drawn:
+            drawn[name] = _write(folder, name, _html(name))
+        return drawn[name]
+
+    return draw
+
+
+def _html(name: str) -> str:
+    kind, _, made = name.partition("-")
+    if kind == "remedies":
+        return render_page(remedies.typical())
+    case = explanations.explained() if made == "explained" else getattr(fixtures, made)()
+    return {"card": render_card, "report": render_report}[kind](case.result, case.records)
+
+
+def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
+    """What axe finds: rule, how often, and the first place."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(address)
+    if "report" in address:
+        page.wait_for_selector("#record-tools:not([hidden])")
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.evaluate(AXE)
+    found = page.evaluate(RUN, TAGS)["violations"]
+    context.close()
+    return [f"{f['id']} x{len(f['nodes'])}: {f['nodes'][0]['html'][:200]}" for f in found]
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+@pytest.mark.parametrize(
+    "name", ["card-typical", "card-hostile", "card-nothing_tested", "report-typical", "report-explained", "remedies"]
+)
+def test_no_violation(browser: Any, address: Callable[[str], str], name: str, width: int, scheme: str) -> None:
+    assert faults(browser, address(name), width, scheme) == []
+
+
+def test_axe_would_have_found_a_fault(browser: Any, tmp_path: Path) -> None:
+    broken = (
+        '<!doctype html><html lang="en"><title>x</title><main><img src="data:,"><p style="color:#bbb">pale</p></main>'
+    )
+    found = faults(browser, _write(tmp_path, "broken", broken), 1280, "light")
+    assert {f.split(" ")[0] for f in found} >= {"image-alt", "color-contrast"}
