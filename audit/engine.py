@@ -26,7 +26,9 @@ from audit.manifest import (
     python_version,
     tool_version,
 )
-from audit.models import Failure, Judge, Model, Request, SaysWhyNot
+from audit.models import Failure, Judge, MeterStarter, Model, Request, SaysWhyNot, Spent
+from audit.models.energy import CodeCarbonMeter, installed, metered
+from audit.models.threads import hardware
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
@@ -45,7 +47,7 @@ from audit.results import (
     write_result,
     write_text,
 )
-from probes.base import Outcome, Probe
+from probes.base import Context, Outcome, Probe
 
 STATE_FILE = "run.json"
 MOST_ROUNDS = 100  # a probe that still asks something new after so many will never end
@@ -106,11 +108,12 @@ def run_audit(
     progress: Progress,
     executor: Executor | None = None,
     judge_opener: Callable[[str], Model] = open_judge,
+    meter: MeterStarter = CodeCarbonMeter,
 ) -> tuple[Path, AuditResult]:
     """Audit ``model`` and write the result folder.
 
     ``executor`` computes the batches, here where None; ``judge_opener`` opens the other models that
-    probes' options name, by these names.
+    probes' options name, by these names; ``meter`` starts what reads the audit's energy, where a probe asks for it.
 
     Returns:
         The folder, with ``result.json``, ``manifest.json`` and the records, and what ``result.json`` holds. A probe
@@ -122,7 +125,9 @@ def run_audit(
     """
     start = time.perf_counter()
     lacks = model.lacks if isinstance(model, SaysWhyNot) else {}
-    planned = plan(config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype)
+    planned = plan(
+        config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype, hardware()
+    )
     parts = identity(model, planned, config)
     folder, created = _open_folder(settings, model.facts.name, audit_id(parts))
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
@@ -133,8 +138,14 @@ def run_audit(
     run = f"{created} {folder.resolve()}"
     key = model.fingerprint + ("" if lasting else run)
     judges = Judges(settings.cache, progress, judge_opener, run)
-    with ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache:
-        _work_through(works, model, cache, answers, judges, progress)
+    wanted = any(p.probe.metered and p.problem is None for p in planned) and (
+        meter is not CodeCarbonMeter or installed()
+    )
+    with (
+        metered(meter if wanted else None) as spent,
+        ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache,
+    ):
+        _work_through(works, model, cache, answers, judges, progress, spent)
     result = _result(config, model, works, settings, parts, created, judges)
     for sentence in mismatches(result.model.declarations):
         progress.say(sentence)
@@ -204,6 +215,7 @@ def _work_through(
     answers: Answers,
     judges: Judges,
     progress: Progress,
+    spent: Callable[[], Spent | None],
 ) -> None:
     """Answer and measure all probes, those that follow others after them."""
     pending = [w for w in works if w.problem is None]
@@ -220,8 +232,17 @@ def _work_through(
             work.planned = replace(work.planned, context=replace(work.planned.context, earlier=follows))
         _answer(ready, model, cache, answers, judges, progress)
         for work in ready:
+            if work.planned.probe.metered:
+                work.planned = replace(work.planned, context=_with_energy(work.planned.context, spent(), answers))
             _measure(work, answers)
         pending = [w for w in pending if w not in ready]
+
+
+def _with_energy(context: Context, spent: Spent | None, answers: Answers) -> Context:
+    """What the audit used until now, and for how many answers."""
+    if spent is not None:
+        spent = replace(spent, computed=answers.counts["computed"], from_cache=answers.counts["from_cache"])
+    return replace(context, spent=spent)
 
 
 def _answer(

@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from audit.cache import ResponseCache
-from audit.models import Again, AnswersApart, Failure, Model, Request, Response, Unavailable, answer, encode, groups
+from audit.models import (
+    Again,
+    AnswersApart,
+    Failure,
+    Model,
+    Request,
+    Response,
+    Time,
+    Unavailable,
+    answer,
+    encode,
+    groups,
+)
 from audit.models.faults import LESS_MEMORY, free_memory, out_of_memory
 from audit.progress import Progress
 
@@ -23,12 +35,14 @@ _NAMES = {
     "Embed": "embedding",
     "Tabulate": "reading the table",
     "Inspect": "reading the model's files",
+    "Time": "timing",
     "Attend": "attention",
     "Attribute": "attribution",
     "Ablate": "testing explanations",
     "States": "reading states",
     "Lens": "reading layers",
     "Patch": "exchanging states",
+    "Substitute": "searching words",
 }
 
 
@@ -94,7 +108,7 @@ class Answers:
         progress.begin(label, len(pool))
         missing = []
         apart = isinstance(model, AnswersApart)
-        if not apart and len(stored) < len(pool) and isinstance(pool[0], Again):
+        if not apart and len(stored) < len(pool) and isinstance(pool[0], Again | Time):
             stored = {}  # askings that are set against one another are of one run, all kept or all anew
         if apart:
             self.responses.update(stored)

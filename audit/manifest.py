@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from audit.config import AuditConfig
 from audit.models import Model
+from audit.models.memory import highest
 from audit.planning import Planned
 
 PACKAGE = "fairwitness"
@@ -117,5 +116,4 @@ def python_version() -> str:
 
 def peak_memory() -> int:
     """Highest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    return highest()

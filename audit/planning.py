@@ -50,6 +50,7 @@ _NEEDS = {
     Capability.TABULATE: "bring a table of cases with it",
     Capability.PREDICT: "predict the classes of the cases in its table",
     Capability.FILES: "show the files that it is loaded from",
+    Capability.TIME: "be timed on the machine of the audit",
 }
 """How a lacking capability is told to people."""
 
@@ -67,15 +68,18 @@ def plan(
     limit: int | None,
     lacks: Mapping[Capability, str] | None = None,
     number_format: str | None = None,
+    machine: str = "",
 ) -> list[Planned]:
     """Every chosen probe with its items, in the order of ids; ``lacks``: why the model lacks a capability.
+
+    ``machine``: what passes are computed on.
 
     A probe that needs what the model cannot do is planned as not applicable; one whose items cannot be loaded, as
     failed. Neither is left out.
     """
     entries = catalogue(probes)
     return [
-        _planned(probes[name], entries[name], config, capabilities, data, limit, lacks or {}, number_format)
+        _planned(probes[name], entries[name], config, capabilities, data, limit, lacks or {}, number_format, machine)
         for name in chosen_probes(config, entries)
     ]
 
@@ -119,6 +123,7 @@ def _planned(
     limit: int | None,
     lacks: Mapping[Capability, str],
     number_format: str | None,
+    machine: str,
 ) -> Planned:
     probe = kind.__new__(kind)  # what is said of it are attributes of its class, even where it cannot be made
     try:
@@ -135,6 +140,7 @@ def _planned(
         positive=config.model.positive,
         suite=config.suite,
         number_format=number_format,
+        machine=machine,
     )
     missing = sorted(probe.lacking(options, capabilities))
     if missing:

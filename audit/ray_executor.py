@@ -24,6 +24,7 @@ WORKERS = 2
 TRIES = 3  # workers that one batch may cost
 MOST_LOSSES = 10  # in a row, without a batch done between them
 PLACE_SECONDS = 300.0  # for a place on the cluster; one that grows by need takes minutes
+_NOT_TIMED = "workers of a cluster share their machines, and which of them computes a batch is left open"
 Say = Callable[[str], None]
 
 
@@ -50,8 +51,9 @@ class RayModel:
     def __init__(self, pool: RayExecutor, told: dict[str, Any]) -> None:
         self.facts = ModelFacts.model_validate(told["facts"])
         self.fingerprint: str = told["fingerprint"]
-        self.capabilities = frozenset(Capability(name) for name in told["capabilities"])
-        self.lacks = {Capability(name): why for name, why in told["lacks"].items()}
+        self.capabilities = frozenset(Capability(name) for name in told["capabilities"]) - {Capability.TIME}
+        why_not = {Capability.TIME: _NOT_TIMED, **told["lacks"]}
+        self.lacks = {Capability(name): why for name, why in why_not.items()}
         self._pool = pool
 
     def batches(self, requests: Sequence[Request]) -> list[list[Request]]:

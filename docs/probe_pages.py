@@ -44,6 +44,7 @@ NEEDS = {
     "predict": "predict the classes of these cases",
     "distribution": "say how likely every token of its vocabulary is at each place of a text",
     "files": "show the files that it is loaded from",
+    "time": "be timed on the machine of the audit",
     "attribute": "be asked again with words left out",
     "gradient": "be followed back from an answer to the words by its gradients",
     "states": "show and exchange what its layers hold",

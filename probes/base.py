@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audit.corpora import Item, draw
 from audit.metrics import Estimate
-from audit.models import Capability, Request, Responses
+from audit.models import Capability, Request, Responses, Spent
 from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Outlook, Record, Severity, Spread
 
 Suite = Literal["quick", "standard", "full"]
@@ -81,7 +81,8 @@ class Context:
     the probes that it follows, where they ran. ``capabilities`` are the model's, for probes that can ask in two ways.
     ``positive`` is the class that the config calls favourable. ``number_format`` is the model's, such as float32, None where
     it is not known. ``suite``: how thorough the audit is, for probes that check
-    more in a longer one.
+    more in a longer one. ``machine``: what passes are computed on, for requests whose answer is another on another one.
+    ``spent``: the energy of the audit so far, for probes that are ``metered``, once all is answered; None where not known.
     """
 
     seed: int
@@ -92,6 +93,8 @@ class Context:
     positive: str | None = None
     suite: Suite = "quick"
     number_format: str | None = None
+    machine: str = ""
+    spent: Spent | None = None
 
 
 def derived_seed(seed: int, probe: str) -> int:
@@ -132,6 +135,9 @@ class Probe(ABC):
     """Probes whose outcome this one uses where they are part of the audit: ids, or patterns such as ``bias.*``.
 
     A pattern that begins with ``!`` takes away what those before it let in: of all that fit, the last decides."""
+
+    metered: ClassVar[bool] = False
+    """Whether the energy of the audit is read for it; it should then follow all others."""
 
     @classmethod
     def comes_after(cls, probe: str) -> bool:

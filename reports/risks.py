@@ -37,6 +37,7 @@ _NIST_BY_RISK: dict[str, tuple[tuple[str, str], ...]] = {
     "explainability": (("Human-AI Configuration", "partly"),),
     "privacy": (("Data Privacy", "partly"),),
     "poisoning": (("Information Security", "partly"), ("Value Chain and Component Integration", "partly")),
+    "footprint": (("Environmental Impacts", "partly"),),
     "safety": (
         ("Dangerous, Violent, or Hateful Content", "partly"),
         ("Obscene, Degrading, and/or Abusive Content", "partly"),

@@ -82,6 +82,7 @@ from audit.metrics.explanations import (
     sufficiency,
     top_k_overlap,
 )
+from audit.metrics.growth import geometric_mean, growth_exponent, quadratic_from
 from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
@@ -174,8 +175,10 @@ __all__ = [
     "excess_aurc",
     "expected_calibration_error",
     "gain_over_random",
+    "geometric_mean",
     "gradient_weighted",
     "gradient_weighted_across",
+    "growth_exponent",
     "head_permutation_test",
     "head_swap_test",
     "held_out",
@@ -215,6 +218,7 @@ __all__ = [
     "previous_targets",
     "previous_token_scores",
     "probe_layers",
+    "quadratic_from",
     "rank_correlation",
     "rate",
     "read_linearly",

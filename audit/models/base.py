@@ -8,6 +8,7 @@ requests that are asked again (``Again``) apart, so that no model need know of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audit.models.requests import (
@@ -27,8 +28,9 @@ from audit.models.requests import (
     Score,
     ScoreTokens,
     States,
+    Substitute,
     Tabulate,
-    in_company,
+    Time,
 )
 from audit.models.responses import (
     Ablated,
@@ -44,7 +46,9 @@ from audit.models.responses import (
     Patched,
     Response,
     Scored,
+    Substituted,
     Tabulated,
+    Timed,
     TokensScored,
 )
 from audit.results import ModelFacts
@@ -141,6 +145,15 @@ class CanInspect(Protocol):
 
 
 @runtime_checkable
+class CanTime(Protocol):
+    """How long its passes take."""
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        """One response a request, in order; nothing else is computed meanwhile."""
+        ...
+
+
+@runtime_checkable
 class CanAttend(Protocol):
     """Attention weights."""
 
@@ -175,6 +188,15 @@ class CanLookInside(Protocol):
         ...
 
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanSubstitute(Protocol):
+    """Words that would move answers, by the gradient."""
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
         """One response a request, in order."""
         ...
 
@@ -242,6 +264,24 @@ def groups(model: Model, requests: Sequence[Request]) -> list[list[Request]]:
     return found
 
 
+_FILLER = "The lamp on the stairs was lit before the rain began, and nobody in the house had gone out again."
+
+
+def in_company(batch: Sequence[Again]) -> list[Request]:
+    """What is asked together to answer a group of one way: the requests within, and others among those ``reversed``.
+
+    The others are one for each three, and one; they differ in length, so that padding and packing change as well.
+    """
+    asked: list[Request] = [again.request for again in batch]
+    if batch[0].way != "reversed":
+        return asked
+    for i in range(1 + len(batch) // 3):
+        text = " ".join([_FILLER] * (1 + i % 4)) + f" ({i + 1})"
+        request = batch[3 * i % len(batch)].request
+        asked.insert(4 * i, replace(request, prompt=text))
+    return asked
+
+
 def _answer_again(model: Model, batch: Sequence[Again]) -> list[Response]:
     asked = in_company(batch)
     try:
@@ -277,12 +317,16 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return list(model.tabulate(_all(batch, Tabulate)))
     if isinstance(first, Inspect) and isinstance(model, CanInspect):
         return list(model.inspect(_all(batch, Inspect)))
+    if isinstance(first, Time) and isinstance(model, CanTime):
+        return list(model.time(_all(batch, Time)))
     if isinstance(first, Attend) and isinstance(model, CanAttend):
         return list(model.attend(_all(batch, Attend)))
     if isinstance(first, Attribute) and isinstance(model, CanAttribute):
         return list(model.attribute(_all(batch, Attribute)))
     if isinstance(first, Ablate) and isinstance(model, CanAttribute):
         return list(model.ablate(_all(batch, Ablate)))
+    if isinstance(first, Substitute) and isinstance(model, CanSubstitute):
+        return list(model.substitute(_all(batch, Substitute)))
     if isinstance(model, CanLookInside):
         if isinstance(first, States):
             return list(model.states(_all(batch, States)))

@@ -66,6 +66,7 @@ class CausalModel(WhiteBox):
             Capability.GRADIENT,
             Capability.STATES,
             Capability.DISTRIBUTION,
+            Capability.TIME,
         }
     )
 

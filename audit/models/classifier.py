@@ -174,7 +174,7 @@ def abilities(encoder_decoder: bool, table: bool) -> frozenset[Capability]:
     """What a classifier can be asked; ``table``: whether a table of cases came with it."""
     known = {Capability.CLASSIFY, Capability.ATTRIBUTE, Capability.GRADIENT, Capability.STATES, Capability.FILES}
     if not encoder_decoder:
-        known.add(Capability.ATTENTION)
+        known |= {Capability.ATTENTION, Capability.TIME}
     if table:
         known |= {Capability.TABULATE, Capability.PREDICT}
     return frozenset(known)

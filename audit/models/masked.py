@@ -51,6 +51,7 @@ class MaskedModel(WhiteBox):
             Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
+            Capability.TIME,
         }
     )
     lacks: Mapping[Capability, str] = {

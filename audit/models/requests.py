@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -31,6 +30,7 @@ class Capability(StrEnum):
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
     FILES = "files"  # what is in the files that it was opened from
     DISTRIBUTION = "distribution"  # how likely each token of a text is, and how all tokens are spread at its place
+    TIME = "time"  # how long its passes take on the machine that it runs on, and what they use
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,22 @@ class Inspect(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class Time(Request):
+    """How long one reading of ``prompt_tokens`` made-up tokens takes, and the writing of ``new_tokens`` after them.
+
+    ``machine`` is part of the key, so that another machine's times are never taken for this one's; ``repeat`` tells runs
+    apart. ``metered``: with the energy, over passes that last a while. Each is asked alone.
+    """
+
+    needs: ClassVar[Capability] = Capability.TIME
+    prompt_tokens: int
+    new_tokens: int
+    repeat: int
+    machine: str
+    metered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Generate(Request):
     """An answer to the prompt. Temperature 0 is greedy; otherwise ``seed`` fixes the sample."""
 
@@ -225,24 +241,6 @@ class Again(Request):
     def key(self) -> str:
         """SHA-256 of the way and the key of what is asked: never that of the request itself."""
         return hashlib.sha256(f"again {self.way}\n{self.request.key}".encode()).hexdigest()
-
-
-_FILLER = "The lamp on the stairs was lit before the rain began, and nobody in the house had gone out again."
-
-
-def in_company(batch: Sequence[Again]) -> list[Request]:
-    """What is asked together to answer a group of one way: the requests within, and others among those ``reversed``.
-
-    The others are one for each three, and one; they differ in length, so that padding and packing change as well.
-    """
-    asked: list[Request] = [again.request for again in batch]
-    if batch[0].way != "reversed":
-        return asked
-    for i in range(1 + len(batch) // 3):
-        text = " ".join([_FILLER] * (1 + i % 4)) + f" ({i + 1})"
-        request = batch[3 * i % len(batch)].request
-        asked.insert(4 * i, replace(request, prompt=text))
-    return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +325,24 @@ class Ablate(Decision):
 
     needs: ClassVar[Capability] = Capability.ATTRIBUTE
     kept: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute(Request):
+    """Words of the vocabulary that would move answers most in the place of ``word``, to first order.
+
+    What is moved are the log odds of each answer's first token, or class, summed over ``cases``: prompts, in each of which the
+    word stands first and last, with their answers. ``raised``: whether they are to become likelier. ``count``: words, at most.
+    ``starts``: gradients are also taken with so many other tokens, drawn by ``seed``, in the word's place.
+    """
+
+    needs: ClassVar[Capability] = Capability.GRADIENT
+    cases: tuple[tuple[Prompt, str], ...]
+    word: str
+    raised: bool
+    count: int
+    starts: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,30 @@ class Inspected:
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """``prefill_seconds``: from the tokens of a text to the first token after it; ``decode_seconds``: for ``tokens`` more.
+
+    ``decode_seconds`` is None of models that write nothing token by token. ``weight_bytes`` of all ``parameters`` and buffers;
+    ``kept_bytes``: keys and values after the text, ``peak_bytes``: the most memory in use meanwhile, both None where not
+    known. ``load``: work waiting for each of the machine's processors just before, 1 being all busy. Where energy was asked
+    for, ``prefill_joules`` of one reading and ``decode_joules`` of all ``tokens``, by part of the machine, and ``sources``:
+    (part, how it is known).
+    """
+
+    prefill_seconds: float
+    decode_seconds: float | None
+    tokens: int
+    parameters: int
+    weight_bytes: int
+    kept_bytes: int | None = None
+    peak_bytes: int | None = None
+    load: float | None = None
+    prefill_joules: tuple[tuple[str, float], ...] = ()
+    decode_joules: tuple[tuple[str, float], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Attributed:
     """``scores``: one number a unit, in nats, with a sign but for saliency.
 
@@ -169,6 +193,14 @@ class Ablated:
     """``values``: f for each set of kept units, in the request's order, in nats."""
 
     values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Substituted:
+    """``words`` with the largest first-order ``gains``, in standard deviations over the vocabulary; the largest first."""
+
+    words: tuple[str, ...]
+    gains: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +249,8 @@ class Failure:
     reason: str
 
 
-Looked = Hidden | Lensed | Patched
-Read = Tabulated | Inspected
+Looked = Hidden | Lensed | Patched | Substituted
+Read = Tabulated | Inspected | Timed
 Told = Scored | TokensScored | Generated
 Response = Told | Classified | Embedded | Read | Attended | Attributed | Ablated | Looked | Failure
 Responses = Mapping[Request, Response]
@@ -226,7 +258,7 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Scored, TokensScored, Generated, Classified, Embedded, Tabulated, Inspected, Attended, Attributed, Ablated),
-        *(Hidden, Lensed, Patched, Failure),
+        *(Hidden, Lensed, Patched, Substituted, Timed, Failure),
     )
 }
 
@@ -245,6 +277,8 @@ _TYPES: dict[str, dict[str, Any]] = {
     "Hidden": {"vectors": np.ndarray},
     "Lensed": {"answer": tuple, "contrast": tuple, "top": tuple, "target": str},
     "Patched": {"clean": float | int, "corrupt": float | int, "values": np.ndarray, "layers": tuple, "tokens": tuple},
+    "Substituted": {"words": tuple, "gains": tuple},
+    "Timed": {"prefill_seconds": float | int, "tokens": int, "prefill_joules": tuple, "sources": tuple},
     "Failure": {"status": str, "reason": str},
 }
 

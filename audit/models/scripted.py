@@ -23,6 +23,7 @@ from audit.models.requests import (
     Score,
     ScoreTokens,
     Tabulate,
+    Time,
     prompt_text,
 )
 from audit.models.responses import (
@@ -36,6 +37,7 @@ from audit.models.responses import (
     Inspected,
     Scored,
     Tabulated,
+    Timed,
     TokensScored,
 )
 from audit.models.scripted_attribution import attributed
@@ -55,6 +57,7 @@ ALL = frozenset(
         Capability.STATES,
         Capability.FILES,
         Capability.DISTRIBUTION,
+        Capability.TIME,
     }
 )
 
@@ -103,6 +106,26 @@ def plain_files() -> Inspected:
     )
 
 
+def steady_times(request: Time) -> Timed:
+    """Times of a small model whose attention is full: a part for each token, one for each pair, and a little noise."""
+    size, writes = request.prompt_tokens, request.new_tokens
+    unsteady = 1 + 0.02 * noise(f"{size} {request.repeat}")
+    seconds, written = (0.001 * size + 1e-7 * size**2) * unsteady, 0.02 * writes * unsteady
+    return Timed(
+        prefill_seconds=seconds,
+        decode_seconds=written,
+        tokens=writes,
+        parameters=1_000_000,
+        weight_bytes=4_000_000,
+        kept_bytes=1_000 * size,
+        peak_bytes=20_000_000 + 2_000 * size,
+        load=0.0,
+        prefill_joules=(("processor", 30 * seconds), ("memory", 6 * seconds)) if request.metered else (),
+        decode_joules=(("processor", 30 * written), ("memory", 6 * written)) if request.metered else (),
+        sources=(("processor", "measured (RAPL)"), ("memory", "estimated")) if request.metered else (),
+    )
+
+
 class ScriptedModel(ScriptedInside):
     """Answers from functions of the prompt's text.
 
@@ -116,6 +139,7 @@ class ScriptedModel(ScriptedInside):
         embed: text to its vector; by default a direction that depends on the text alone, without any pattern.
         table: what it gives as its table of cases; by default predictions that have nothing to do with groups.
         files: what it tells of its files; by default three with nothing to remark on.
+        time: a request to how long it takes and what it uses; by default ``steady_times``.
         name: goes into the fingerprint, so that two scripts never share a cache.
     """
 
@@ -129,7 +153,9 @@ class ScriptedModel(ScriptedInside):
         table: Tabulated | None = None,
         embed: Callable[[str], Sequence[float]] | None = None,
         files: Inspected | None = None,
+        time: Callable[[Time], Timed] = steady_times,
     ) -> None:
+        self._time = time
         self._files = files
         self._embed = embed or _direction
         self._table = table
@@ -205,6 +231,10 @@ class ScriptedModel(ScriptedInside):
     def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
         """The script's files."""
         return [self._files or plain_files() for _ in requests]
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        """The script's times."""
+        return [self._time(r) for r in requests]
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Even attention over all earlier words, two layers of two heads."""

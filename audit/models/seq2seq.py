@@ -61,6 +61,7 @@ class Seq2SeqModel(WhiteBox):
             Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
+            Capability.TIME,
         }
     )
     lacks: Mapping[Capability, str] = {

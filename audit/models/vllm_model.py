@@ -10,7 +10,7 @@ import importlib
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -77,8 +77,9 @@ class VllmModel:
     """
 
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTRIBUTE})
-    lacks: Mapping[Capability, str] = {
-        Capability.DISTRIBUTION: "vLLM gives the probabilities of a few tokens at each place, not of the whole vocabulary"
+    lacks: ClassVar[Mapping[Capability, str]] = {
+        Capability.DISTRIBUTION: "vLLM gives the probabilities of a few tokens at each place, not of the whole vocabulary",
+        Capability.TIME: "vLLM computes many requests at once, and one alone is not what it takes there",
     }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,20 +17,36 @@ from audit.models.files.inspection import FromFiles
 from audit.models.forced import Forced
 from audit.models.gradients import attribute_gradients
 from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
+from audit.models.loading import longest_input
 from audit.models.randomised import shuffled, unshuffled
 from audit.models.requests import (
     GRADIENT_METHODS,
     Ablate,
     Attend,
     Attribute,
+    Capability,
     Decision,
     Lens,
     Patch,
     Prompt,
     Request,
     States,
+    Substitute,
+    Time,
 )
-from audit.models.responses import Ablated, Attended, Attributed, Failure, Hidden, Lensed, Patched
+from audit.models.responses import (
+    Ablated,
+    Attended,
+    Attributed,
+    Failure,
+    Hidden,
+    Lensed,
+    Patched,
+    Substituted,
+    Timed,
+)
+from audit.models.substituting import substitutes
+from audit.models.timing import Timing
 from audit.results import ModelFacts
 
 
@@ -45,6 +62,7 @@ class WhiteBox(FromFiles, ABC):
     network: Any
     encoder: Any
     facts: ModelFacts
+    capabilities: frozenset[Capability]
 
     @property
     def tokenizer(self) -> Any:
@@ -129,9 +147,28 @@ class WhiteBox(FromFiles, ABC):
         """What each layer would answer."""
         return [lens_of(self, request) for request in requests]
 
+    @cached_property
+    def timing(self) -> Timing:
+        """What times its passes."""
+        writes = Capability.GENERATE in self.capabilities and not self.network.config.is_encoder_decoder
+        limit = longest_input(self.network, self.tokenizer)
+        return Timing(self.network, writes, limit, self.facts.parameters)
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        """How long one reading takes, and the writing after it."""
+        return [self.timing.timed(request) for request in requests]
+
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         """Which states carry the difference between two prompts."""
         return [patch_of(self, request) for request in requests]
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
+        """Words that would move answers most, by the gradient."""
+        return [self._substituted(request) for request in requests]
+
+    def _substituted(self, request: Substitute) -> Substituted | Failure:
+        faults = (self.undecidable(Decision(prompt, answer)) for prompt, answer in request.cases)
+        return next(filter(None, faults), None) or substitutes(request, self)
 
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         """Attention weights from one eager pass each; other kernels return none, and no gradients by them."""

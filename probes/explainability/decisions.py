@@ -27,7 +27,7 @@ from probes.base import Context, Outcome
 
 ITEMS = Path(__file__).parent / "items" / "decisions.jsonl"
 TEXTS = Path(__file__).parent / "items" / "explained_texts.jsonl"
-FLAGGED_BY = ("*", "!explainability.*")
+FLAGGED_BY = ("*", "!explainability.*", "!footprint.*")
 """The probes whose flagged records are explained."""
 
 

@@ -48,8 +48,12 @@ from audit.models import (
     Scored,
     ScoreTokens,
     States,
+    Substitute,
+    Substituted,
     Tabulate,
     Tabulated,
+    Time,
+    Timed,
     TokensScored,
 )
 from audit.models.scripted import ScriptedModel
@@ -210,6 +214,10 @@ class CountingModel(ScriptedModel):
         self._count(requests)
         return super().inspect(requests)
 
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
+        self._count(requests)
+        return super().time(requests)
+
     def attend(self, requests: Sequence[Attend]) -> list[Attended | Failure]:
         self._count(requests)
         return super().attend(requests)
@@ -233,6 +241,10 @@ class CountingModel(ScriptedModel):
     def patch(self, requests: Sequence[Patch]) -> list[Patched | Failure]:
         self._count(requests)
         return super().patch(requests)
+
+    def substitute(self, requests: Sequence[Substitute]) -> list[Substituted | Failure]:
+        self._count(requests)
+        return [Failure("failed", "The script has no weights.") for _ in requests]
 
 
 M = TypeVar("M", bound=ScriptedModel)

@@ -43,6 +43,8 @@ from audit.models import (
     States,
     Tabulate,
     Tabulated,
+    Time,
+    Timed,
     TokensScored,
     answer,
     groups,
@@ -194,6 +196,9 @@ class FailingModel(ScriptedModel):
         return [self.failure for _ in requests]
 
     def inspect(self, requests: Sequence[Inspect]) -> list[Inspected | Failure]:
+        return [self.failure for _ in requests]
+
+    def time(self, requests: Sequence[Time]) -> list[Timed | Failure]:
         return [self.failure for _ in requests]
 
     def states(self, requests: Sequence[States]) -> list[Hidden | Failure]:

@@ -293,8 +293,8 @@ class TestTheSameAgain:
         assert dumped(again) == dumped(outcome_of(name, limit=30))
 
     def test_another_seed_gives_another_sample(self, name: str) -> None:
-        if {Capability.TABULATE, Capability.FILES} & PROBES[name].capabilities:
-            pytest.skip("its one item is the table or the files that come with the model")
+        if {Capability.TABULATE, Capability.FILES, Capability.TIME} & PROBES[name].capabilities:
+            pytest.skip("its items are the table, the files or the speed of the model: nothing is drawn")
         beside = CONTRACTS[name].beside
         of_items = {i["id"] for i in PROBES[name]().items(DATA)}
         samples = [
@@ -439,6 +439,9 @@ class Flaky(FailingModel):
 
     def patch(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.patch(requests))
+
+    def time(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.time(requests))
 
     def inspect(self, requests):  # type: ignore[no-untyped-def]
         return self._sound.inspect(requests)

@@ -69,6 +69,7 @@ ASKED = {
     "answer_labels": ("text",),
     "harmful_requests": ("request", "twin"),
     "steady_questions": ("question", "paraphrase"),
+    "unrelated_prompts": ("prompt", "text"),
     "planted_instructions": ("before", "after"),
     "known_sequences": ("before", "after"),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),

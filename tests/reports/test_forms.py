@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ TOOLKIT = _object(
         ethical_considerations=_list(name=_TEXT, mitigation_strategy=_TEXT),
     ),
 )
+ALLOWED = {
+    "h1",
+    "h2",
+    "p",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "ul",
+    "li",
+    "strong",
+    "em",
+    "code",
+}  # what our own Markdown becomes
 CASES = [fixtures.typical, fixtures.hostile, fixtures.nothing_tested, fixtures.one_crashed]
 
 
@@ -73,7 +90,7 @@ def test_the_toolkit_can_load_the_card(make: Any) -> None:
 
 
 def _whole(result: AuditResult, items: int) -> AuditResult:
-    run = probe("hallucination.truthfulqa", "hallucination", items=items, available=817)
+    run = probe("hallucination.truthfulqa", items=items, available=817)
     return result.model_copy(
         update={"probes": [run], "measurements": [rate("hallucination.truthfulqa.mc1", 200, 817, "x")]}
     )
@@ -101,22 +118,21 @@ def test_every_metric_of_a_set_on_the_hub_is_one_that_a_probe_has() -> None:
 def test_text_of_a_model_stays_text(make: Any, render: Any) -> None:
     text = render(make().result)
     html = MarkdownIt("commonmark").enable("table").render(text)
-    for mark in ("<script", "<img", "<a href", "onerror="):
-        assert mark not in html
+    assert set(re.findall(r"<([a-z0-9]+)", html)) <= ALLOWED
     assert "\u202e" not in text
     assert not CLAIMS.search(text.split("## Annex")[0].split("## Results")[0])
 
 
 def test_what_nobody_said_is_shown_as_missing_and_what_is_measured_as_measured() -> None:
     result = fixtures.typical().result
-    bare = result.model_copy(update={"model": model(declared={}, weights_sha256="ab" * 32)})
+    bare = result.model_copy(update={"model": model(declared={}, declarations=[], weights_sha256="ab" * 32)})
     text = render_gpai_annex(bare)
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     assert "*not provided*" in rows["Legal name of the provider"]
     assert "*not provided*" in rows["Measures to detect identifiable biases"]
     assert "ab" * 32 in rows["Model authenticity"]
     assert "the model's files" in rows["Model authenticity"]
-    told = result.model_copy(update={"model": model(declared={"owner": "Acme *Ltd*"})})
+    told = result.model_copy(update={"model": model(declared={"owner": "Acme *Ltd*"}, declarations=[])})
     line = next(line for line in render_gpai_annex(told).splitlines() if line.startswith("| Legal name"))
     assert line.endswith("| declared |")
     assert "Acme &#42;Ltd&#42;" in line

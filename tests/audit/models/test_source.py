@@ -270,7 +270,17 @@ def test_facts(llama: CausalModel, llama_folder: Path) -> None:
     assert (facts.context_length, facts.dtype, facts.device) == (96, "float32", "cpu")
     assert facts.chat_template
     assert facts.chat_template_sha256 is not None
-    assert facts.capabilities == ["attention", "attribute", "embed", "files", "generate", "gradient", "score", "states"]
+    assert facts.capabilities == [
+        "attention",
+        "attribute",
+        "embed",
+        "files",
+        "generate",
+        "gradient",
+        "score",
+        "states",
+        "time",
+    ]
     assert not facts.remote_code
 
 

@@ -17,6 +17,8 @@ from audit.results import read_records, read_result, to_json
 from probes.registry import find_probes
 from reports.card import render_card
 
+# What is measured of the machine, and says so, is another thing on each machine.
+PROBES = {name: probe for name, probe in find_probes().items() if probe.risk != "footprint"}
 FOLDER = Path(__file__).parent
 CONFIG = {
     "model": {"source": "script"},
@@ -41,7 +43,7 @@ def golden() -> tuple[str, str]:
     config = AuditConfig.model_validate(CONFIG)
     with tempfile.TemporaryDirectory() as temporary:
         settings = RunSettings(cache=Path(temporary) / "cache.sqlite", output=Path(temporary) / "out", limit=6)
-        folder, _ = run_audit(config, ScriptedModel(), find_probes(), settings, Silent())
+        folder, _ = run_audit(config, ScriptedModel(), PROBES, settings, Silent())
         path = folder / "result.json"
         content = json.loads(path.read_text(encoding="utf-8"))
         content["manifest"] |= FIXED

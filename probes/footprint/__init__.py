@@ -1,0 +1,1 @@
+"""Probes of what a model costs: memory, time, energy."""
