@@ -28,6 +28,7 @@ from audit.progress import Progress
 _NAMES = {
     "Again": "asking again",
     "Score": "scoring",
+    "ScoreTokens": "scoring tokens",
     "Generate": "writing",
     "Infill": "scoring masked words",
     "Classify": "classifying",

@@ -37,6 +37,7 @@ class Planned:
 
 _NEEDS = {
     Capability.SCORE: "say how likely a text is",
+    Capability.DISTRIBUTION: "say how likely every token of its vocabulary is at each place of a text",
     Capability.GENERATE: "write text",
     Capability.CLASSIFY: "put a text into classes",
     Capability.EMBED: "turn a text into a vector",

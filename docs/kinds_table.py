@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe_pages import DOCS, NEEDS, cell, renewed, table
+from probe_pages import DOCS, NEEDS, cell, held, renewed, table
 
 from audit.models import Capability
 from audit.models.causal import CausalModel
@@ -60,7 +60,7 @@ def verdict(probe: type[Probe], kind: Kind) -> str:
     """Whether a probe runs on a kind of model: the rule of ``audit.planning``."""
     if probe.lacking(probe.options(), kind.capabilities):
         return NOT_APPLICABLE
-    return RUNS if probe.published is None else WITH_DATA
+    return RUNS if probe.published is None and held(probe) is not None else WITH_DATA
 
 
 def lines(probes: Iterable[type[Probe]]) -> list[str]:

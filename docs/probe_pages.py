@@ -17,6 +17,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from audit.config import AuditConfig, GateConfig, JudgeConfig, ModelConfig, RunConfig
+from audit.corpora import ItemsAbsent
 from audit.declared import CardConfig, EvidenceConfig, ImpactConfig, Statement
 from probes.base import Probe, Suite
 from probes.registry import find_probes
@@ -41,6 +42,7 @@ NEEDS = {
     "cross_attention": "give an encoder's attention and the decoder's to it",
     "tabulate": "come with a table of cases",
     "predict": "predict the classes of these cases",
+    "distribution": "say how likely every token of its vocabulary is at each place of a text",
     "files": "show the files that it is loaded from",
     "time": "be timed on the machine of the audit",
     "attribute": "be asked again with words left out",
@@ -104,15 +106,22 @@ def takes(field: dict[str, Any]) -> str:
     return ", ".join([names.get(kind, "block"), *bounds])
 
 
-def drawn(probe: type[Probe], available: int) -> dict[Suite, int]:
-    """How many items each suite draws."""
+def drawn(probe: type[Probe], available: int | None) -> dict[Suite, int | str]:
+    """How many items each suite draws; of the user's own as many as there are, up to a number."""
     sizes = {suite: probe.sizes[suite] for suite in SUITES}
+    if available is None:
+        return {suite: "all" if size is None else f"at most {size}" for suite, size in sizes.items()}
     return {suite: available if size is None else min(size, available) for suite, size in sizes.items()}
 
 
-def held(probe: type[Probe]) -> int:
-    """How many items its source holds; published ones are not here to be counted."""
-    return probe.published or len(probe().items(None))
+def held(probe: type[Probe]) -> int | None:
+    """How many items its source holds; published ones are not here to be counted. None where they are the user's own."""
+    if probe.published is not None:
+        return probe.published
+    try:
+        return len(probe().items(None))
+    except ItemsAbsent:
+        return None
 
 
 def probe_facts(probe: type[Probe]) -> list[str]:
@@ -127,7 +136,7 @@ def probe_facts(probe: type[Probe]) -> list[str]:
         ["Method", cell(probe.method)],
         ["Citation", linked(cell(probe.citation))],
         ["What it does not show", cell(probe.limits)],
-        ["Items", f"{cell(probe.source)}: {available}"],
+        ["Items", cell(probe.source) + ("" if available is None else f": {available}")],
         ["Licence of the items", cell(probe.licence)],
         [
             "Needs a model that can",

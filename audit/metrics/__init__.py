@@ -87,6 +87,15 @@ from audit.metrics.intervals import mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.medians import median
+from audit.metrics.membership import (
+    loss_score,
+    min_k_plus_score,
+    min_k_score,
+    needed_negatives,
+    recognising_threshold,
+    tpr_at_fpr,
+    zlib_score,
+)
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
 from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
@@ -183,17 +192,21 @@ __all__ = [
     "kappa",
     "kendall_tau",
     "largest_effect",
+    "loss_score",
     "macro_f1",
     "mean",
     "mean_distance",
     "mean_pairwise_tau",
     "meaning_clusters",
     "median",
+    "min_k_plus_score",
+    "min_k_score",
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
     "mover_difference",
     "mover_product",
+    "needed_negatives",
     "norm_rollout",
     "norm_weighted",
     "normalised_aopc",
@@ -212,6 +225,7 @@ __all__ = [
     "rank_correlation",
     "rate",
     "read_linearly",
+    "recognising_threshold",
     "relabelled_effects",
     "reliability_table",
     "resampled_effects",
@@ -227,10 +241,12 @@ __all__ = [
     "stratified_auroc",
     "sufficiency",
     "top_k_overlap",
+    "tpr_at_fpr",
     "unigram_surprisals",
     "weighted_semantic_entropy",
     "wilson",
     "wins_from",
     "with_few_departing",
     "within_effects",
+    "zlib_score",
 ]

@@ -8,6 +8,7 @@ requests that are asked again (``Again``) apart, so that no model need know of t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from audit.models.requests import (
@@ -25,11 +26,11 @@ from audit.models.requests import (
     Patch,
     Request,
     Score,
+    ScoreTokens,
     States,
     Substitute,
     Tabulate,
     Time,
-    in_company,
 )
 from audit.models.responses import (
     Ablated,
@@ -48,6 +49,7 @@ from audit.models.responses import (
     Substituted,
     Tabulated,
     Timed,
+    TokensScored,
 )
 from audit.results import ModelFacts
 
@@ -75,6 +77,15 @@ class CanScore(Protocol):
     """Log-likelihood of continuations."""
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        """One response a request, in order."""
+        ...
+
+
+@runtime_checkable
+class CanScoreTokens(Protocol):
+    """Log-likelihood of each token of a text, and its spread over the vocabulary."""
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
         """One response a request, in order."""
         ...
 
@@ -253,6 +264,24 @@ def groups(model: Model, requests: Sequence[Request]) -> list[list[Request]]:
     return found
 
 
+_FILLER = "The lamp on the stairs was lit before the rain began, and nobody in the house had gone out again."
+
+
+def in_company(batch: Sequence[Again]) -> list[Request]:
+    """What is asked together to answer a group of one way: the requests within, and others among those ``reversed``.
+
+    The others are one for each three, and one; they differ in length, so that padding and packing change as well.
+    """
+    asked: list[Request] = [again.request for again in batch]
+    if batch[0].way != "reversed":
+        return asked
+    for i in range(1 + len(batch) // 3):
+        text = " ".join([_FILLER] * (1 + i % 4)) + f" ({i + 1})"
+        request = batch[3 * i % len(batch)].request
+        asked.insert(4 * i, replace(request, prompt=text))
+    return asked
+
+
 def _answer_again(model: Model, batch: Sequence[Again]) -> list[Response]:
     asked = in_company(batch)
     try:
@@ -274,6 +303,8 @@ def answer(model: Model, batch: Sequence[Request]) -> list[Response]:
         return _answer_again(model, _all(batch, Again))
     if isinstance(first, Score) and isinstance(model, CanScore):
         return list(model.score(_all(batch, Score)))
+    if isinstance(first, ScoreTokens) and isinstance(model, CanScoreTokens):
+        return list(model.score_tokens(_all(batch, ScoreTokens)))
     if isinstance(first, Generate) and isinstance(model, CanGenerate):
         return list(model.generate(_all(batch, Generate)))
     if isinstance(first, Infill) and isinstance(model, CanInfill):

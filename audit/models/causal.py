@@ -20,12 +20,24 @@ from audit.models.inside import Reading, read_units
 from audit.models.loading import context_length, describe, fingerprint, load, unfit
 from audit.models.options import Options
 from audit.models.packing import common_length
-from audit.models.requests import Attend, Capability, Decision, Embed, Generate, Prompt, Request, Score, prompt_text
-from audit.models.responses import Attended, Embedded, Failure, Generated, Scored
+from audit.models.requests import (
+    Attend,
+    Capability,
+    Decision,
+    Embed,
+    Generate,
+    Prompt,
+    Request,
+    Score,
+    ScoreTokens,
+    prompt_text,
+)
+from audit.models.responses import Attended, Embedded, Failure, Generated, Scored, TokensScored
 from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
 from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import TextEncoder
+from audit.models.tokens import token_groups, tokens_scored
 from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
@@ -53,6 +65,7 @@ class CausalModel(WhiteBox):
             Capability.FILES,
             Capability.GRADIENT,
             Capability.STATES,
+            Capability.DISTRIBUTION,
             Capability.TIME,
         }
     )
@@ -93,6 +106,9 @@ class CausalModel(WhiteBox):
             return self._generate_batches(tasks)
         if isinstance(ordered[0], Embed):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
+        if isinstance(ordered[0], ScoreTokens):
+            texts = [r for r in ordered if isinstance(r, ScoreTokens)]
+            return token_groups([(len(self._continuation(r.prompt, r.text).row), r) for r in texts])
         return self.grouped(ordered)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:
@@ -129,8 +145,7 @@ class CausalModel(WhiteBox):
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
         """Log-likelihoods in nats."""
-        pairs = [self.encoder.pair(r.prompt, r.continuation) for r in requests]
-        continuations = [Continuation(tuple(context), tuple(target)) for context, target in pairs]
+        continuations = [self._continuation(r.prompt, r.continuation) for r in requests]
         results: list[Scored | Failure | None] = [self._unfit(c) for c in continuations]
         open_places = [i for i, result in enumerate(results) if result is None]
         found = self.scorer.score([continuations[i] for i in open_places])
@@ -138,6 +153,18 @@ class CausalModel(WhiteBox):
             tokens = len(continuations[i].target)
             results[i] = Scored(likelihood.logprob, tokens, likelihood.greedy) if likelihood else _NOT_FINITE
         return [result for result in results if result is not None]
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
+        """Log-likelihoods of the tokens one by one, beside those of the whole vocabulary."""
+        asked = [self._continuation(r.prompt, r.text) for r in requests]
+        failures = [self._unfit(c) for c in asked]
+        fitting = [c for c, failure in zip(asked, failures, strict=True) if failure is None]
+        found = iter(tokens_scored(self.scorer, fitting))
+        return [failure or next(found) or _NOT_FINITE for failure in failures]
+
+    def _continuation(self, prompt: Prompt, continuation: str) -> Continuation:
+        context, target = self.encoder.pair(prompt, continuation)
+        return Continuation(tuple(context), tuple(target))
 
     def _unfit(self, continuation: Continuation) -> Failure | None:
         if not continuation.target:

@@ -28,7 +28,7 @@ from audit.models.whitebox import WhiteBox
 CODE_VERSION = "2"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 _UNNAMED = re.compile(r"(not )?LABEL_\d+")
-_OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL)
+_OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL, Capability.DISTRIBUTION)
 _OF_TABLES = (Capability.TABULATE, Capability.PREDICT)
 _NOT_FINITE = Failure("not_a_number", "The model's class scores are not finite.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from transformers import AutoModelForMaskedLM
@@ -54,6 +54,9 @@ class MaskedModel(WhiteBox):
             Capability.TIME,
         }
     )
+    lacks: Mapping[Capability, str] = {
+        Capability.DISTRIBUTION: "a masked language model gives no probability of a text from left to right"
+    }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         self.weights = weights

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
@@ -30,6 +29,7 @@ class Capability(StrEnum):
     TABULATE = "tabulate"  # a table of cases with true outcomes and sensitive columns
     PREDICT = "predict"  # the class of each of these cases: in the table, or by classifying its texts
     FILES = "files"  # what is in the files that it was opened from
+    DISTRIBUTION = "distribution"  # how likely each token of a text is, and how all tokens are spread at its place
     TIME = "time"  # how long its passes take on the machine that it runs on, and what they use
 
 
@@ -88,6 +88,18 @@ class Score(Request):
     needs: ClassVar[Capability] = Capability.SCORE
     prompt: Prompt
     continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTokens(Request):
+    """log p of each token of raw ``text``, and mean and standard deviation of log p over the vocabulary at its place.
+
+    ``prompt``: what stands before it and is not scored; by default nothing but the token with which texts begin.
+    """
+
+    needs: ClassVar[Capability] = Capability.DISTRIBUTION
+    text: str
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,24 +241,6 @@ class Again(Request):
     def key(self) -> str:
         """SHA-256 of the way and the key of what is asked: never that of the request itself."""
         return hashlib.sha256(f"again {self.way}\n{self.request.key}".encode()).hexdigest()
-
-
-_FILLER = "The lamp on the stairs was lit before the rain began, and nobody in the house had gone out again."
-
-
-def in_company(batch: Sequence[Again]) -> list[Request]:
-    """What is asked together to answer a group of one way: the requests within, and others among those ``reversed``.
-
-    The others are one for each three, and one; they differ in length, so that padding and packing change as well.
-    """
-    asked: list[Request] = [again.request for again in batch]
-    if batch[0].way != "reversed":
-        return asked
-    for i in range(1 + len(batch) // 3):
-        text = " ".join([_FILLER] * (1 + i % 4)) + f" ({i + 1})"
-        request = batch[3 * i % len(batch)].request
-        asked.insert(4 * i, replace(request, prompt=text))
-    return asked
 
 
 @dataclass(frozen=True, slots=True)

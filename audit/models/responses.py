@@ -28,6 +28,19 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class TokensScored:
+    """One entry a token of the text, in nats: ``logprobs``, and the mean and standard deviation of log p under p there.
+
+    ``means[t]`` = sum over the vocabulary of p log p, the entropy with its sign turned; ``deviations[t]`` is 0 where one
+    token has all probability.
+    """
+
+    logprobs: tuple[float, ...]
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Generated:
     """``logprob``: of the generated tokens in nats, the end token included; ``finish``: why the answer ended.
 
@@ -238,12 +251,13 @@ class Failure:
 
 Looked = Hidden | Lensed | Patched | Substituted
 Read = Tabulated | Inspected | Timed
-Response = Scored | Generated | Classified | Embedded | Read | Attended | Attributed | Ablated | Looked | Failure
+Told = Scored | TokensScored | Generated
+Response = Told | Classified | Embedded | Read | Attended | Attributed | Ablated | Looked | Failure
 Responses = Mapping[Request, Response]
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Scored, Generated, Classified, Embedded, Tabulated, Inspected, Attended, Attributed, Ablated),
+        *(Scored, TokensScored, Generated, Classified, Embedded, Tabulated, Inspected, Attended, Attributed, Ablated),
         *(Hidden, Lensed, Patched, Substituted, Timed, Failure),
     )
 }
@@ -251,6 +265,7 @@ _KINDS: dict[str, type[Any]] = {
 
 _TYPES: dict[str, dict[str, Any]] = {
     "Scored": {"logprob": float | int, "tokens": int, "greedy": bool},
+    "TokensScored": {"logprobs": tuple, "means": tuple, "deviations": tuple},
     "Generated": {"text": str, "tokens": int, "logprob": float | int | None, "finish": str},
     "Classified": {"labels": tuple, "probabilities": tuple, "independent": bool},
     "Embedded": {"vector": np.ndarray},

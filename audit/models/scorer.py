@@ -9,7 +9,7 @@ model's plain forward pass and do without them where a model needs more (soft ca
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -188,6 +188,20 @@ class Scorer:
             logits = cap * (logits / cap).tanh()
         return logits
 
+    def logits(self, rows: Sequence[tuple[int, ...]], at: tuple[Sequence[int], Sequence[int]]) -> Iterator[Tensor]:
+        """Logits ``[places, vocabulary]`` in float32 at places (row, column) of rows, ``HEAD_ROWS`` of them at a time."""
+        states = self._run(self._padded(rows))[list(at[0]), list(at[1])]
+        for start in range(0, len(states), HEAD_ROWS):
+            part = states[start : start + HEAD_ROWS]
+            yield self._head(part).float() if self.gathers else part.float()
+
+    def _padded(self, rows: Sequence[tuple[int, ...]]) -> Tensor:
+        """Rows, the longest first, padded on the right: in a causal model what stands there never reaches a token."""
+        ids = torch.zeros((len(rows), len(rows[0])), dtype=torch.long)
+        for r, row in enumerate(rows):
+            ids[r, : len(row)] = torch.tensor(row)
+        return ids.to(self.device)
+
     def _logprobs(self, states: Tensor, targets: Tensor) -> list[tuple[float, bool]]:
         """(log-probability in nats, is it the first choice) of each target after its state."""
         found: list[tuple[float, bool]] = []
@@ -202,7 +216,7 @@ class Scorer:
         return found
 
     def _plainly(self, needed: dict[tuple[int, ...], int], asked: Sequence[Continuation]) -> _Table:
-        """Each row by itself, padded on the right: in a causal model what stands to the right never reaches a token."""
+        """Each row by itself."""
         table: _Table = {}
         by_row: dict[tuple[int, ...], list[Continuation]] = {}
         for c in asked:
@@ -211,10 +225,7 @@ class Scorer:
         while rows:
             count = max(1, self.budget // len(rows[0]))
             batch, rows = rows[:count], rows[count:]
-            ids = torch.zeros((len(batch), len(batch[0])), dtype=torch.long)
-            for r, row in enumerate(batch):
-                ids[r, : len(row)] = torch.tensor(row)
-            states = self._run(ids.to(self.device))
+            states = self._run(self._padded(batch))
             picked = [
                 (r, len(c.context) - 1 + i, target, c.context + c.target[:i])
                 for r, row in enumerate(batch)

@@ -21,6 +21,7 @@ from audit.models.requests import (
     Inspect,
     Request,
     Score,
+    ScoreTokens,
     Tabulate,
     Time,
     prompt_text,
@@ -37,6 +38,7 @@ from audit.models.responses import (
     Scored,
     Tabulated,
     Timed,
+    TokensScored,
 )
 from audit.models.scripted_attribution import attributed
 from audit.models.scripted_inside import ScriptedInside, noise
@@ -54,6 +56,7 @@ ALL = frozenset(
         Capability.EMBED,
         Capability.STATES,
         Capability.FILES,
+        Capability.DISTRIBUTION,
         Capability.TIME,
     }
 )
@@ -182,6 +185,19 @@ class ScriptedModel(ScriptedInside):
         if not np.isfinite(value):
             return Failure("not_a_number", "The script gave no finite number.")
         return Scored(float(value), 1, False)
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
+        """Each word a token, scored after those before it, in a vocabulary that is spread alike everywhere."""
+        return [self._tokens_scored(r) for r in requests]
+
+    def _tokens_scored(self, request: ScoreTokens) -> TokensScored | Failure:
+        words, before = request.text.split(), request.prompt.split()
+        values = [self._score(" ".join([*before, *words[:i]]), f" {word}") for i, word in enumerate(words)]
+        if not words:
+            return Failure("failed", "The text has no words.")
+        if not np.isfinite(values).all():
+            return Failure("not_a_number", "The script gave no finite number.")
+        return TokensScored(tuple(map(float, values)), (-1.5,) * len(words), (0.3,) * len(words))
 
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
         """The script's text."""

@@ -6,7 +6,7 @@ ends an answer is not scored, for any answer, so that alternatives are compared 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,9 @@ class Seq2SeqModel(WhiteBox):
             Capability.TIME,
         }
     )
+    lacks: Mapping[Capability, str] = {
+        Capability.DISTRIBUTION: "an encoder-decoder gives the probability of an answer to a prompt, not of a text alone"
+    }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:
         self.weights = weights

@@ -77,9 +77,9 @@ class VllmModel:
     """
 
     capabilities = frozenset({Capability.SCORE, Capability.GENERATE, Capability.ATTRIBUTE})
-
     lacks: ClassVar[Mapping[Capability, str]] = {
-        Capability.TIME: "vLLM computes many requests at once, and one alone is not what it takes there"
+        Capability.DISTRIBUTION: "vLLM gives the probabilities of a few tokens at each place, not of the whole vocabulary",
+        Capability.TIME: "vLLM computes many requests at once, and one alone is not what it takes there",
     }
 
     def __init__(self, weights: Weights, source: str, options: Options, declared: dict[str, str]) -> None:

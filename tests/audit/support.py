@@ -46,6 +46,7 @@ from audit.models import (
     Responses,
     Score,
     Scored,
+    ScoreTokens,
     States,
     Substitute,
     Substituted,
@@ -53,6 +54,7 @@ from audit.models import (
     Tabulated,
     Time,
     Timed,
+    TokensScored,
 )
 from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
@@ -187,6 +189,10 @@ class CountingModel(ScriptedModel):
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
         self._count(requests)
         return super().score(requests)
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
+        self._count(requests)
+        return super().score_tokens(requests)
 
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:
         self._count(requests)

@@ -39,11 +39,13 @@ from audit.models import (
     Response,
     Score,
     Scored,
+    ScoreTokens,
     States,
     Tabulate,
     Tabulated,
     Time,
     Timed,
+    TokensScored,
     answer,
     groups,
 )
@@ -167,6 +169,9 @@ class FailingModel(ScriptedModel):
     failure = Failure("failed", "The model is out of order.")
 
     def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        return [self.failure for _ in requests]
+
+    def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
         return [self.failure for _ in requests]
 
     def generate(self, requests: Sequence[Generate]) -> list[Generated | Failure]:

@@ -410,6 +410,9 @@ class Flaky(FailingModel):
     def score(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.score(requests))
 
+    def score_tokens(self, requests):  # type: ignore[no-untyped-def]
+        return self._some(requests, self._sound.score_tokens(requests))
+
     def generate(self, requests):  # type: ignore[no-untyped-def]
         return self._some(requests, self._sound.generate(requests))
 

@@ -110,6 +110,7 @@ class EndpointModel:
                 (Capability.ATTENTION, Capability.CROSS_ATTENTION), "an endpoint does not show the model's inside"
             ),
             Capability.ATTRIBUTE: "an endpoint takes text, not tokens of which some are left out",
+            Capability.DISTRIBUTION: "an endpoint gives the probabilities of a few tokens, not of the whole vocabulary",
             Capability.FILES: "an endpoint has no files that can be read from here",
             Capability.TIME: "an endpoint's times hold those of the network and of other users",
         }

@@ -23,8 +23,8 @@ from audit.models import (
     answer,
     groups,
 )
+from audit.models.base import in_company
 from audit.models.causal import CausalModel
-from audit.models.requests import in_company
 from audit.models.scripted import ScriptedModel
 from audit.models.seq2seq import Seq2SeqModel
 from audit.progress import Silent

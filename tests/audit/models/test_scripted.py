@@ -19,6 +19,7 @@ from audit.models import (
     CanAttribute,
     CanGenerate,
     CanScore,
+    CanScoreTokens,
     Capability,
     Failure,
     Generate,
@@ -27,6 +28,8 @@ from audit.models import (
     Request,
     Score,
     Scored,
+    ScoreTokens,
+    TokensScored,
     answer,
     chunks,
     decode,
@@ -40,19 +43,27 @@ PROMPT = "the red cat sleeps"
 ASKED: list[Request] = [
     Score(PROMPT, " well"),
     Score(user(PROMPT), "well"),
+    ScoreTokens(PROMPT),
     Generate(PROMPT, 5),
     Attend(PROMPT, " well"),
     Attribute(PROMPT, " well", " badly"),
     Ablate(PROMPT, " well", kept=((0, 2), ())),
 ]
-KINDS = {Score: Scored, Generate: Generated, Attend: Attended, Attribute: Attributed, Ablate: Ablated}
+KINDS = {
+    Score: Scored,
+    ScoreTokens: TokensScored,
+    Generate: Generated,
+    Attend: Attended,
+    Attribute: Attributed,
+    Ablate: Ablated,
+}
 
 
 def likes_cats(prompt: str, continuation: str) -> float:
     return -1.0 - ("cat" not in prompt.split())
 
 
-@pytest.mark.parametrize("protocol", [CanScore, CanGenerate, CanAttend, CanAttribute])
+@pytest.mark.parametrize("protocol", [CanScore, CanScoreTokens, CanGenerate, CanAttend, CanAttribute])
 def test_both_models_can_all(protocol: type, llama: CausalModel) -> None:
     assert isinstance(ScriptedModel(), protocol)
     assert isinstance(llama, protocol)
