@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
 from audit.results import AuditResult, Measurement, to_json
 from reports.exports.modelcard_metadata import licence_text
@@ -104,11 +103,13 @@ def render_eval_results(result: AuditResult) -> str | None:
     ]
     if not entries:
         return None
-    return yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(entries, sort_keys=False, allow_unicode=True)
 
 
-def _hub_entry(result: AuditResult, m: Measurement, dataset: str, task: str) -> EvalResultEntry:
+def _hub_entry(result: AuditResult, m: Measurement, dataset: str, task: str) -> dict[str, Any]:
+    """One entry, in the form that ``huggingface_hub.parse_eval_result_entries`` reads."""
     interval = "no interval" if m.low is None else f"{m.confidence:.0%} interval {m.low:.4g} to {m.high:.4g}"
     made = f"seed {result.manifest.seed}, fairwitness {one_line(result.manifest.tool_version)}"
     notes = f"{m.metric}, {interval}, n {m.n}, {made}"
-    return EvalResultEntry(dataset_id=dataset, task_id=task, value=m.value, date=result.manifest.created, notes=notes)
+    about = {"id": dataset, "task_id": task}
+    return {"dataset": about, "value": m.value, "date": result.manifest.created, "notes": notes}
