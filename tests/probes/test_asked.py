@@ -27,8 +27,11 @@ NO_SINGLE_DECISION = {
     "bias.stereoset",
     "bias.winobias",
     "bias.winogender",
+    "footprint.cost",
+    "footprint.energy",
     "misinformation.provenance",
     "poisoning.weights_file",
+    "privacy.membership_inference",
 }
 DECIDING = sorted(name for name in PROBES if not name.startswith("explainability.") and name not in NO_SINGLE_DECISION)
 
