@@ -20,7 +20,7 @@ from reports.risks import RiskView, groups_seen, nist_checklist, numbers_behind,
 from reports.text import cleaned
 
 LONGEST_TEXT = 1200
-MOST_FINDINGS = 8
+MOST_FINDINGS = 5
 MOST_NUMBERS = 2
 MOST_GATES = 60
 

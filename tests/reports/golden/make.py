@@ -13,7 +13,7 @@ from audit.config import AuditConfig
 from audit.engine import RunSettings, run_audit
 from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
-from audit.results import read_records, read_result, to_json
+from audit.results import AuditResult, Record, read_records, read_result, to_json
 from probes.registry import find_probes
 from reports.card import render_card
 
@@ -38,8 +38,8 @@ FIXED = {
 }
 
 
-def golden() -> tuple[str, str]:
-    """``result.json`` and the card of the small audit."""
+def audited() -> tuple[str, AuditResult, dict[str, list[Record]]]:
+    """The small audit: the content of ``result.json``, and what it holds, with its records."""
     config = AuditConfig.model_validate(CONFIG)
     with tempfile.TemporaryDirectory() as temporary:
         settings = RunSettings(cache=Path(temporary) / "cache.sqlite", output=Path(temporary) / "out", limit=6)
@@ -52,7 +52,13 @@ def golden() -> tuple[str, str]:
         path.write_text(to_json(content), encoding="utf-8")
         result = read_result(folder)
         records = {probe.id: read_records(folder, probe.id) for probe in result.probes}
-        return to_json(content), render_card(result, records)
+        return to_json(content), result, records
+
+
+def golden() -> tuple[str, str]:
+    """``result.json`` and the card of the small audit."""
+    content, result, records = audited()
+    return content, render_card(result, records)
 
 
 if __name__ == "__main__":
