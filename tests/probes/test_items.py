@@ -70,6 +70,7 @@ ASKED = {
     "harmful_requests": ("request", "twin"),
     "steady_questions": ("question", "paraphrase"),
     "planted_instructions": ("before", "after"),
+    "injection_labels": ("text",),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is
