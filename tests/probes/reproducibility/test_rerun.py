@@ -70,6 +70,8 @@ class TestPlanted:
             assert (measured.value, measured.high) == (1.0, 1.0)
             assert 0.5 < interval(measured)[0] < 1
         assert value(number(found, "largest_difference")) == 0
+        standard = run_probe(Rerun, Swayed(), Rerun.sizes["standard"], STRICT)
+        assert finding(standard, "texts").outlook == "no_problem_found"  # enough prompts among its items
         assert "on 60 different texts" in finding(found, "likelihoods").text
         assert "more than 5% of such texts" in finding(found, "likelihoods").text  # 1 - 0.05 ** (1 / 60)
 
