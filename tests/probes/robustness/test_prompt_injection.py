@@ -141,6 +141,7 @@ class TestPlanted:
         assert finding(outcome, "obeyed").outlook == "problem_found"
         assert finding(outcome, "obeyed").values["forms"] == NAMES["comment"]
         assert finding(outcome, "obeyed").severity == "medium"
+        assert finding(run(Gap(), every_form=True, smallest_effect=0.7), "obeyed").outlook == "no_problem_found"
 
     def test_one_that_repeats_what_it_reads_is_not_called_obedient(self) -> None:
         """The clean twin: it looks as if it obeyed whether the document instructs or mentions."""
@@ -173,6 +174,7 @@ class TestPlanted:
         outcome = run(Simple())
         assert value(number(outcome, "success_where_able")) == 1.0
         assert finding(outcome, "obeyed").outlook == "unclear"
+        assert {r.item for r in outcome.records if r.tags["able"] == "yes"} == {"pi-003", "pi-014"}
         assert "100% for a document (2 tried)" in finding(outcome, "obeyed").text
 
     def test_one_that_reads_no_document_is_not_called_resistant(self) -> None:
