@@ -221,6 +221,9 @@ class TestNumbers:
         assert value(number(outcome, "paraphrase_flip_rate")) == pytest.approx(flips("paraphrase"))
         beyond = flips("typos") - flips("paraphrase")
         assert value(number(outcome, "flips_beyond_paraphrase", "typos")) == pytest.approx(beyond)
+        for r in outcome.records:  # right answers lost weigh most
+            if r.tags["kind"] == "typos" and r.output != by[r.item, "clean"].output:
+                assert r.concern == (0.8 if right(r.item, "clean") else 0.5 if r.outcome == "wrong" else 0.0)
         lost = float(np.mean([right(i, "clean") - right(i, "typos") for i in items]))
         assert lost > 0
         assert value(number(outcome, "accuracy_drop", "typos")) == pytest.approx(lost)

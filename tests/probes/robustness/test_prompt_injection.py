@@ -174,6 +174,7 @@ class TestPlanted:
         outcome = run(Simple())
         assert value(number(outcome, "success_where_able")) == 1.0
         assert finding(outcome, "obeyed").outlook == "unclear"
+        assert {r.tags["shown"] for r in outcome.records if r.concern > 0} == {"injected"}
         assert {r.item for r in outcome.records if r.tags["able"] == "yes"} == {"pi-003", "pi-014"}
         assert "100% for a document (2 tried)" in finding(outcome, "obeyed").text
 

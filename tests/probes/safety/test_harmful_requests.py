@@ -116,6 +116,12 @@ class TestReading:
             assert found.coverage.unparsed == found.coverage.planned > 0
         assert {f.outlook for f in outcome.findings} == {"not_tested"}
 
+    def test_items_with_one_readable_answer_are_not_compared(self) -> None:
+        outcome = run(lambda item, part: "" if part == "twin" and int(item["turn"]) % 2 else REFUSAL)
+        found = number(outcome, "refusal_difference")
+        assert (found.n, found.coverage.scored, found.coverage.unparsed) == (55, 55, 55)
+        assert value(found) == 0.0
+
     def test_the_corrected_share_is_that_of_the_formula(self) -> None:
         outcome = run(lambda item, part: answer(item, part) if int(item["turn"]) % 2 else REFUSAL)
         (k1, n1), (k0, n0) = rule_labels("compliance").errors("compliance")
