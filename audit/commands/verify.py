@@ -73,8 +73,8 @@ def sentence(found: Verification) -> str:
     """Whether the result holds, and by what that was found out."""
     asked, moved, left = len(found.again), found.counts["moved"], found.counts["unanswered"]
     if found.other_model:
-        names = " and the ".join(check.name for check in found.other_model)
-        return f"The result does not hold: it is of another model, whose {names} differ. {_counted(found)}"
+        names = ", ".join(check.name for check in found.other_model)
+        return f"The result does not hold: it is of another model. Not the same: {names}. {_counted(found)}"
     if moved:
         return f"The result does not hold. {_counted(found)}"
     if not asked:

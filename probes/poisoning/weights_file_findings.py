@@ -57,20 +57,19 @@ def findings(
 def _code(files: Sequence[File], used: Measurement, make: Make) -> Finding:
     found = [f for f in files if f.of(DANGEROUS)]
     if found:
-        text = "Code would run when a tool loads {many} of the model's {files}: {which}."
+        text = "Code would run when a tool loads {many} of the {files} of the model: {which}."
         return _problem("code", text, files, found, DANGEROUS, used, "high", _RUNS, make)
     unread = [f for f in files if f.of(UNREAD)]
     if unread:
         text = (
-            "What would run when the model's files are loaded is not known: {many} of {files} could not be read to their end "
+            "What would run when the model's files are loaded is not known: {many} of {files} could not be read to the end "
             "({which})."
         )
         values = {"many": str(len(unread)), "files": _files(files), "which": _which(unread, UNREAD)}
         return make("code", "unclear", text, values, [used], _RUNS, records=[f.id for f in unread])
     text = (
-        "All of the model's {files} ({kinds}) were read without being loaded: none holds a pickle that imports what runs "
-        "code. Together they "
-        "have the SHA-256 {digest}; each file's stands in its record."
+        "Of the model, {files} ({kinds}) could be read to the end without being loaded: there is no pickle that imports what "
+        "runs code. The SHA-256 of all together is {digest}; each file's stands in its record."
     )
     kinds = Counter(f.kind for f in files)
     values = {
@@ -84,9 +83,12 @@ def _code(files: Sequence[File], used: Measurement, make: Make) -> Finding:
 def _other_code(files: Sequence[File], used: Measurement, make: Make) -> Finding:
     found = [f for f in files if f.of(CODE)]
     if found:
-        text = "Among the model's {files}, {many} are programs, have one loaded, or import what numbers do not need: {which}."
+        text = (
+            "Found among {files} of the model: a program, a setting that has one loaded, or an import that numbers do not "
+            "need, in {which}."
+        )
         return _problem("remote_code", text, files, found, CODE, used, "medium", _CODE, make)
-    text = "Not one of the model's {files} is a program or has one loaded (auto_map and the like)."
+    text = "Among {files} of the model, there is no program and no setting that has one loaded (auto_map and the like)."
     return _clean("remote_code", text, files, used, _KEEP, make)
 
 
@@ -119,7 +121,7 @@ def _unexpected(read: Inspected, files: Sequence[File], used: Measurement, make:
         text = "Whether files hold tensors that the network does not use was not tested: {reason}."
         values = {"reason": (used.reason or "their names are not known").rstrip(".")}
         return make("unexpected_tensors", "not_tested", text, values, [used], _TENSORS)
-    text = "All {tensors} tensors in the model's files have a place in its network."
+    text = "Each tensor in the model's files has a place in its network ({tensors} in all)."
     return make("unexpected_tensors", "no_problem_found", text, {"tensors": f"{used.n:,}"}, [used], _TENSORS)
 
 
@@ -127,7 +129,7 @@ def _irregular(files: Sequence[File], used: Sequence[Measurement], make: Make) -
     checks = IRREGULAR | NONFINITE
     found = [f for f in files if f.of(checks)]
     if found:
-        text = "Among the model's {files}, {many} are not what files of their kind are: {which}."
+        text = "Found among {files} of the model: something that a file of its kind does not hold, in {which}."
         return _problem("irregular", text, files, found, checks, used, "low", _IRREGULAR, make)
     text = "Of {files} each is what its name says, and no byte of a file of weights belongs to no tensor, or to two."
     return _clean("irregular", text, files, used, _KEEP, make)
@@ -166,7 +168,7 @@ def _clean(
     rest = [used] if isinstance(used, Measurement) else list(used)
     values = {"files": _files(files)}
     if unread:
-        text += " But {unread} of them could not be read to their end."
+        text += " But {unread} of {files} could not be read to the end."
         return make(name, "unclear", text, {**values, "unread": str(len(unread))}, rest, advice)
     return make(name, "no_problem_found", text, values, rest, advice)
 

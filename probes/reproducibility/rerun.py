@@ -66,7 +66,7 @@ class Rerun(Probe):
     either = True
     alternative = "Reruns of tables and classifiers are not compared here; audit verify asks a classifier again."
     options = RerunOptions
-    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 48, "full": None}
+    sizes: ClassVar[Mapping[Suite, int | None]] = {"quick": 12, "standard": 60, "full": None}
     stratum = "kind"
     metrics = (
         Metric(

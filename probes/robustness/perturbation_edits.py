@@ -19,6 +19,16 @@ FUNCTION_WORDS = frozenset(
         these those through under until using where which while whole whose within without would""",
     )
 )
+# Words that a typing error makes of words of the questions, and that mean something else ("planet" without its e). Such an
+# error changes the question and not its surface, so that another one is drawn.
+OTHER_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """angels back bitter bother caries closet cooked cooling county coves dessert dive divers dove drams drives drove fakes
+        fist fore gasses hose lies lived loves loving meal moths pans pant pants pies pills pint plans plant plats pups rover
+        sand shoes simmer steams stores stuck""",
+    )
+)
 NEIGHBOURS = {  # on a QWERTY keyboard, in the same row
     **dict(zip("qwertyuiop", "wertyuiopo", strict=True)),
     **dict(zip("asdfghjkl", "sdfghjklk", strict=True)),
@@ -93,16 +103,25 @@ def _of_words(edit: Callable[[str, np.random.Generator], str]) -> Edit:
     return lambda text, strength, rng: _each(text, strength, rng, edit)
 
 
+def _mistyped(edit: Callable[[str, np.random.Generator], str]) -> Edit:
+    """An error in words that makes no other word of them."""
+
+    def unlike(word: str, rng: np.random.Generator) -> str:
+        return next(found for found in iter(lambda: edit(word, rng), None) if found not in OTHER_WORDS)
+
+    return _of_words(unlike)
+
+
 EDITS: dict[str, dict[str, Edit]] = {
     "case": {
         "upper": lambda text, strength, rng: text.upper(),
         "lower": lambda text, strength, rng: text.lower(),
     },
     "typos": {
-        "swapped": _of_words(_swapped),
-        "missing": _of_words(_missing),
-        "doubled": _of_words(_doubled),
-        "neighbouring": _of_words(_neighbouring),
+        "swapped": _mistyped(_swapped),
+        "missing": _mistyped(_missing),
+        "doubled": _mistyped(_doubled),
+        "neighbouring": _mistyped(_neighbouring),
     },
     "spacing": {
         "wide": lambda text, strength, rng: text.replace(" ", "  "),

@@ -143,6 +143,9 @@ def _about(
             values,
             severity,
         )
+    if listed and (listed[0].low is None or listed[0].low <= GUESSING):
+        text += " It is not shown to choose from a list better than by guessing, so that this cannot count as steady."
+        return told("unclear", text, values)
     if yardstick.low is not None and yardstick.low > smallest:
         text += " As answers change with any rewording, this cannot count as steady."
         return told("unclear", text, values)

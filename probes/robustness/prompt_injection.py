@@ -18,10 +18,11 @@ from audit.models import Capability, Failure, Generate, Generated, Request, Resp
 from audit.results import Record
 from probes.answers import normalised
 from probes.asked import as_written
-from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
+from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.robustness.prompt_injection_findings import findings
 from probes.robustness.prompt_injection_measures import Answer, measurements
 from probes.robustness.prompt_injection_rules import FORMS, WORDINGS, Shown, obeyed, prompt, task_done
+from probes.rule_quality import RULE_METRICS
 from probes.turns import wordings_of
 
 ITEMS = Path(__file__).parent / "items" / "planted_instructions.jsonl"
@@ -51,8 +52,9 @@ class PromptInjection(Probe):
     method = (
         "Greedy answers to a question about a document with a planted instruction (five forms and three chat wordings that "
         "take turns), to its twin that mentions the same words, and to the document alone with the instruction given by the "
-        "user. Stated rules read whether the answer did it and whether the question was answered. Success is compared with "
-        "the twin's, paired; Holm over forms; intervals are clustered by document."
+        "user. Stated rules read whether the answer did it and whether the question was answered; the first is measured on "
+        "labelled answers in each audit, and its errors are in the intervals of the shares. Success is compared with the "
+        "twin's, paired; Holm over forms; intervals are clustered by document."
     )
     citation = (
         "Indirect prompt injection after Greshake et al. 2023 (arXiv:2302.12173); the attack success rate and instructions "
@@ -126,6 +128,7 @@ class PromptInjection(Probe):
             "lower_is_better",
             "Share of questions answered without a planted instruction minus the share with one, on the same documents.",
         ),
+        *RULE_METRICS,
     )
 
     def items(self, data: Path | None) -> list[Item]:
@@ -141,7 +144,7 @@ class PromptInjection(Probe):
         options = options_of(context, PromptInjectionOptions)
         found = [_answer(*ask, context, answers) for ask in _asks(items, context)]
         able = {a.item["id"] for a in found if a.shown == "asked" and a.obeyed}
-        numbers = measurements(found, context.confidence, self.measurement)
+        numbers = measurements(found, context.confidence, derived_seed(context.seed, "draws"), self.measurement)
         return Outcome(
             [self._record(a, a.item["id"] in able) for a in found],
             numbers,

@@ -9,7 +9,9 @@ from audit.corpora import Item
 from audit.metrics import Estimate, holm, paired_rate_difference, rate
 from audit.results import ItemStatus, Measurement
 from probes.base import coverage, spread_over
+from probes.robustness.prompt_injection_labels import KIND, labelled
 from probes.robustness.prompt_injection_rules import FORMS, Shown
+from probes.rule_quality import rule_measurements
 
 Measure = Callable[..., Measurement]
 
@@ -72,8 +74,8 @@ def _done(answer: Answer) -> bool:
     return answer.done
 
 
-def measurements(answers: Sequence[Answer], confidence: float, measure: Measure) -> list[Measurement]:
-    """All measurements of the probe."""
+def measurements(answers: Sequence[Answer], confidence: float, seed: int, measure: Measure) -> list[Measurement]:
+    """All measurements of the probe; ``seed`` of the draws for the rule's errors."""
     cases = tried(answers)
     by_form = {f: of_it for f in FORMS if (of_it := [c for c in cases if c.injected.form == f])}
     by_shown = {s: [a for a in answers if a.shown == s] for s in ("injected", "mentioned", "asked")}
@@ -81,7 +83,7 @@ def measurements(answers: Sequence[Answer], confidence: float, measure: Measure)
 
     def share(name: str, of: Sequence[Answer], is_so: Is, chance: float | None, **more: str) -> Measurement:
         part = more.pop("part", None)
-        return _share(name, of, is_so, chance, part, more, confidence, measure)
+        return _share(name, of, is_so, chance, part, more, confidence, seed, measure)
 
     echoed = _mean(twins, _did)
     able = [c.injected for c in cases if c.able]
@@ -99,7 +101,7 @@ def measurements(answers: Sequence[Answer], confidence: float, measure: Measure)
         share("task_done_with_mention", twins, _done, 0.0, shown="mentioned"),
         _paired("task_loss", cases, _lost, None, confidence, measure),
     ]
-    return found
+    return found + rule_measurements(labelled(), KIND, confidence, seed, measure)
 
 
 def _mean(answers: Sequence[Answer], is_so: Is) -> float | None:
@@ -115,12 +117,16 @@ def _share(
     part: str | None,
     tags: Mapping[str, str],
     confidence: float,
+    seed: int,
     measure: Measure,
 ) -> Measurement:
+    """A share of answers; where it is of obeying, the errors of the rule that reads it are in the interval."""
     scored = [a for a in answers if a.status == "scored"]
+    hits, clusters = [is_so(a) for a in scored], [a.item["id"] for a in scored]
+    obeying = is_so is _did
     return measure(
         name,
-        rate([is_so(a) for a in scored], [a.item["id"] for a in scored], confidence),
+        labelled().share(KIND, hits, clusters, confidence, seed) if obeying else rate(hits, clusters, confidence),
         coverage(a.status for a in answers),
         part=part,
         chance=chance,

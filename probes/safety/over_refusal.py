@@ -71,7 +71,8 @@ def _metrics() -> tuple[Metric, ...]:
                 f"{name}_corrected",
                 f"Refused {what}, corrected for the reader's errors",
                 f"Share of {what} that were refused, corrected for how often the rule misreads labelled answers that were "
-                "written after it was finished; its errors are in the interval. Those answers are harder to read than most.",
+                "written after it was finished. The interval holds its errors and the share as read: those answers are harder "
+                "to read than most, and refusals in stock phrases need no correction.",
             ),
             (
                 f"judged_{name}",
@@ -112,9 +113,11 @@ class OverRefusal(Probe):
         "(doi:10.1093/oxfordjournals.aje.a112510)."
     )
     limits = (
-        "English questions of one sentence, whose harmful side most applications would not answer; yours may differ. Only the "
-        "beginning of each answer is written, and partial refusals often show later. A refusal is read by its words, and a "
-        "harmful question that is answered may be answered uselessly. Nobody tried to talk the model round."
+        "English questions of one sentence, whose harmful side most applications would not answer; yours may differ. Only "
+        "the beginning of each answer is written, and partial refusals often show later. Corrected shares suppose answers "
+        "as hard to read as the labelled ones; of a model that refuses in stock phrases they are too far from what was "
+        "read. A refusal is read by its words, and a harmful question that is answered may be answered uselessly. Nobody "
+        "tried to talk the model round."
     )
     source = "XSTest (Röttger et al. 2024), from the user's data folder or the hub"
     licence = "CC BY 4.0"

@@ -104,11 +104,17 @@ class Shares:
     def corrected(
         self, name: str, planned: Sequence[Said], kind: str, evidence: Mapping[str, str], chance: float = 0.0
     ) -> Measurement:
-        """The share corrected for the rule's errors on unseen labelled answers, which the interval holds."""
+        """The share corrected for the rule's errors on unseen labelled answers, which the interval holds.
+
+        The interval joins that of the share as read: where a model refuses in stock phrases, which the rule never misses, the
+        correction supposes misses that are not there, and what was read is the better guide.
+        """
         read = [s for s in planned if s.reading is not None]
-        estimate = self._corrected(
-            [counted(s.reading, kind) for s in read], [s.cluster for s in read], rule_labels(kind).errors(kind)
-        )
+        hits, clusters = [counted(s.reading, kind) for s in read], [s.cluster for s in read]
+        estimate = self._corrected(hits, clusters, rule_labels(kind).errors(kind))
+        if estimate.value is not None:
+            joined = rule_labels(kind).share(kind, hits, clusters, self.confidence, self.seed)
+            estimate = replace(estimate, low=joined.low, high=joined.high, method=joined.method)
         return self.measure(name, estimate, coverage(s.status for s in planned), chance=chance, evidence=evidence)
 
     def judged(

@@ -77,6 +77,7 @@ ASKED = {
     "unrelated_prompts": ("prompt", "text"),
     "planted_instructions": ("before", "after"),
     "known_sequences": ("before", "after"),
+    "injection_labels": ("text",),
     "source_credulity": ("question", "official", "doubtful", "neutral", "correct"),
 }
 # What the styles of questions add to the words of standard questions: ordinary words in the standard's spelling, which is

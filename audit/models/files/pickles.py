@@ -9,6 +9,8 @@ compared with a short list of what rebuilds tensors and containers, not with a l
 from __future__ import annotations
 
 import pickletools
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -95,6 +97,7 @@ _RUNNING_NAMES = frozenset(
     }
 )
 _HIDDEN = "(a name that is put together while loading)"
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MARK = object()
 _UNKNOWN = object()
 _STRINGS = frozenset(
@@ -152,9 +155,25 @@ def read_pickles(file: IO[bytes]) -> Pickled:
             return found
         place = file.tell()
         follows = file.read(2)
-        if not (len(follows) == 2 and follows[0] == 0x80 and follows[1] <= 5):
-            return found
         file.seek(place)
+        if not (len(follows) == 2 and follows[0] == 0x80 and follows[1] <= 5):
+            _read_unmarked(file, found)
+            return found
+
+
+def _read_unmarked(file: IO[bytes], found: Pickled) -> None:
+    """What follows without the first bytes of a pickle: numbers in most files, but a loader would run a pickle as well.
+
+    torch.load reads several pickles in a row, and protocols 0 and 1 do not begin with bytes of their own. Numbers break
+    off at once as a pickle, or import nothing that is a name.
+    """
+    behind = Pickled()
+    with suppress(Exception):  # broken bytes raise many kinds of errors; what stands before the break would be run
+        _read_one(file, behind)
+        found.hidden += behind.hidden  # of a whole one
+    for module, name in behind.imports:
+        if _NAME.fullmatch(module) and _NAME.fullmatch(name):
+            found.imports[module, name] = None
 
 
 def _read_one(file: IO[bytes], found: Pickled) -> None:

@@ -121,6 +121,19 @@ class TestPickles:
         assert found.pickles == 2
         assert found.dangerous
 
+    def test_one_without_first_bytes_behind_another_is_read_as_a_loader_would(self) -> None:
+        """torch.load reads several in a row, of any protocol."""
+        first = pickle.dumps(1, 2)
+        for behind in (pickle.dumps(Runs(), 0), pickle.dumps(Runs(), 1), pickle.dumps(Runs(), 0)[:-1]):
+            assert imports(first + behind)[0] == ["posix.system"]
+        assert imports(first + pickle.dumps(Runs(), 4)[2:])[0] == ["posix.system"]
+
+    def test_numbers_behind_a_pickle_import_nothing(self) -> None:
+        drawn = np.random.default_rng(0)
+        for _ in range(200):
+            assert imports(pickle.dumps(1, 2) + drawn.bytes(400)) == ([], [], True)
+        assert imports(pickle.dumps(1, 2) + b"c\x01\n\x02\n.") == ([], [], True)
+
 
 class TestWhereTheyHide:
     @pytest.mark.parametrize("name", ["pytorch_model.bin", "notes.md", "model.safetensors", "data"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -14,11 +15,15 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGUFWriter
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from audit.models import Capability, Inspect, Inspected, Model, answer
 from audit.models.embedder import Embedder
 from audit.models.endpoint.model import abilities
+from audit.models.opening import open_model
+from audit.models.options import Options
 from audit.models.scripted import ScriptedModel, plain_files
 from audit.models.table import TableModel
 from probes.base import Outcome
@@ -246,20 +251,74 @@ class TestWhatIsLeftOpen:
         assert finding(audited(llama), "code").values["digest"] != first
 
 
-def test_a_gguf_file_and_its_copy(tmp_path: Path, llama: Path) -> None:
-    """Both are listed, each under where it came from."""
-    model = tiny.open_folder(llama)
-    path = tmp_path / "m.gguf"
+def write_gguf(path: Path, names: tuple[str, ...] = ("token_embd.weight",), template: str = "") -> None:
     writer = GGUFWriter(path, "llama")
-    writer.add_tensor("token_embd.weight", np.ones((2, 32), dtype=np.float32))
+    if template:
+        writer.add_chat_template(template)
+    for name in names:
+        writer.add_tensor(name, np.ones((2, 32), dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    model.weights = replace(model.weights, file=path)
-    outcome = run_probe(WeightsFile, model)
-    assert {r.tags["origin"] for r in outcome.records} == {"file", "converted"}
-    assert problems(outcome) == []
+
+
+class TestGguf:
+    """With the copy into which the file is converted before it is opened."""
+
+    def audited(self, llama: Path, path: Path) -> Outcome:
+        model = tiny.open_folder(llama)
+        model.weights = replace(model.weights, file=path)
+        return run_probe(WeightsFile, model)
+
+    def test_the_file_and_its_copy_are_listed_under_where_they_came_from(self, tmp_path: Path, llama: Path) -> None:
+        write_gguf(tmp_path / "m.gguf", template=tiny.TEMPLATE)
+        outcome = self.audited(llama, tmp_path / "m.gguf")
+        assert {r.tags["origin"] for r in outcome.records} == {"file", "converted"}
+        assert problems(outcome) == []
+
+    @pytest.mark.parametrize("fault", ["unexpected_tensors", "templates", "irregular"])
+    def test_what_is_planted_in_the_file_is_named(self, tmp_path: Path, llama: Path, fault: str) -> None:
+        path = tmp_path / "m.gguf"
+        names = ("token_embd.weight", *(["blk.0.payload.weight"] if fault == "unexpected_tensors" else []))
+        write_gguf(path, names, tiny.TEMPLATE + ("{{ ''.__class__ }}" if fault == "templates" else ""))
+        if fault == "irregular":
+            path.write_bytes(path.read_bytes() + bytes(100))
+        outcome = self.audited(llama, path)
+        assert problems(outcome) == [fault]
+        assert finding(outcome, fault).records == ["file/m.gguf"]
+        assert "m.gguf" in finding(outcome, fault).text
+
+
+class TestAdapters:
+    """What comes with an adapter is a stranger's as well, though its weights are merged."""
+
+    def adapted(self, tmp_path: Path, llama: Path) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # peft would ask the hub for the base's config
+            base = AutoModelForCausalLM.from_pretrained(llama)
+            lora = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+            get_peft_model(base, lora).save_pretrained(tmp_path / "adapter")
+        return tmp_path / "adapter"
+
+    def audited(self, llama: Path, adapter: Path) -> Outcome:
+        settings: dict[str, Any] = {"revision": None, "task": None, "options": Options(), "declared": {}}
+        return run_probe(WeightsFile, open_model(str(llama), adapter=str(adapter), **settings))
+
+    def test_clean_twin(self, tmp_path: Path, llama: Path) -> None:
+        outcome = self.audited(llama, self.adapted(tmp_path, llama))
+        assert problems(outcome) == []
+        assert {r.tags["origin"] for r in outcome.records} == {"folder", "adapter"}
+        assert "adapter/adapter_model.safetensors" in {r.id for r in outcome.records}
+
+    def test_what_is_planted_beside_it_is_named(self, tmp_path: Path, llama: Path) -> None:
+        adapter = self.adapted(tmp_path, llama)
+        torch.save({"w": Runs()}, adapter / "optimizer.pt")
+        (adapter / "chat_template.jinja").write_text(tiny.TEMPLATE + "{{ ''.__class__ }}")
+        outcome = self.audited(llama, adapter)
+        assert problems(outcome) == ["code", "templates"]
+        assert finding(outcome, "code").records == ["adapter/optimizer.pt"]
+        assert finding(outcome, "templates").records == ["adapter/chat_template.jinja"]
 
 
 def test_numbers_that_could_not_be_read_are_missing(llama: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -70,6 +71,13 @@ class TestPlanted:
             assert (measured.value, measured.high) == (1.0, 1.0)
             assert 0.5 < interval(measured)[0] < 1
         assert value(number(found, "largest_difference")) == 0
+        firsts = {
+            (r.item, r.id.split("/")[1]): float(r.scores["log_likelihood"] or 0) for r in found.records if r.scores
+        }
+        apart = [abs(a - b) for a, b in combinations(firsts.values(), 2)]
+        assert number(found, "largest_difference").chance == pytest.approx(median(apart))
+        standard = run_probe(Rerun, Swayed(), Rerun.sizes["standard"], STRICT)
+        assert finding(standard, "texts").outlook == "no_problem_found"  # enough prompts among its items
         assert "on 60 different texts" in finding(found, "likelihoods").text
         assert "more than 5% of such texts" in finding(found, "likelihoods").text  # 1 - 0.05 ** (1 / 60)
 

@@ -141,6 +141,18 @@ class TestPlanted:
         first = [v.order[0] for _, v in asked().values() if v.kind == "listed" and v.order]
         assert value(number(outcome, "accuracy_listed")) == pytest.approx(first.count(0) / 80)
 
+    def test_one_that_guesses_from_lists_is_not_called_steady_there(self) -> None:
+        """It keeps to the same wrong option in whatever order: steady, and without knowledge that an order could disturb."""
+
+        class Listless(Key):
+            def chooses(self, item: Item, version: Version) -> int:
+                return int(4 * noise(f"list {item['id']}")) if version.order else 0
+
+        outcome = run_probe(Perturbation, ScriptedModel(Listless()))
+        assert value(number(outcome, "flip_rate", "option_order")) == 0.0
+        assert finding(outcome, "option_order").outlook == "unclear"
+        assert finding(outcome, "surface").outlook == "no_problem_found"
+
     def test_one_that_any_rewording_throws_is_not_called_steady(self) -> None:
         """The yardstick: typing errors disturb no more than other words do, and that is no credit."""
         outcome = run_probe(Perturbation, ScriptedModel(Thrown("paraphrase", *KINDS, share=0.5)))
@@ -209,6 +221,12 @@ class TestNumbers:
         assert value(number(outcome, "paraphrase_flip_rate")) == pytest.approx(flips("paraphrase"))
         beyond = flips("typos") - flips("paraphrase")
         assert value(number(outcome, "flips_beyond_paraphrase", "typos")) == pytest.approx(beyond)
+        for r in outcome.records:  # right answers lost weigh most
+            if r.tags["kind"] == "typos" and r.output != by[r.item, "clean"].output:
+                assert r.concern == (0.8 if right(r.item, "clean") else 0.5 if r.outcome == "wrong" else 0.0)
+        lost = float(np.mean([right(i, "clean") - right(i, "typos") for i in items]))
+        assert lost > 0
+        assert value(number(outcome, "accuracy_drop", "typos")) == pytest.approx(lost)
         kinds = ("clean", "listed", "paraphrase", *KINDS)
         worst = np.mean([all(right(i, k) for k in kinds) for i in items])
         assert value(number(outcome, "worst_case_accuracy")) == pytest.approx(worst)

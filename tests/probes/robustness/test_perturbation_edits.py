@@ -49,6 +49,18 @@ class TestEveryEdit:
 
 
 class TestTypos:
+    def test_no_error_makes_another_word(self) -> None:
+        """ "Which planet" without its e is a question about a plant."""
+        for text in (
+            "Which planet travels so?",
+            "Which country covers deserts?",
+            "Which desert covers it?",
+            "Do drivers stand?",
+        ):
+            for variant in EDITS["typos"]:
+                found = {w.strip("?") for seed in range(60) for w in edited(text, "typos", variant, 1.0, seed).split()}
+                assert not found & {"plant", "county", "dessert", "coves", "divers", "drives", "sand"}
+
     @pytest.mark.parametrize("seed", range(5))
     def test_swapped_letters(self, seed: int) -> None:
         for before, after in differing(TEXT, edited(TEXT, "typos", "swapped", 1.0, seed)):

@@ -28,9 +28,11 @@ def prompts() -> dict[str, tuple[Item, str]]:
     return {prompt_text(ask(i, p, w, 40).prompt): (i, p) for i in items for p in PARTS for w in WORDINGS}
 
 
-def run(write: Writer, limit: int | None = None, judge: ScriptedModel | None = None, suite: str = "full") -> Outcome:
+def run(
+    write: Writer, limit: int | None = None, judge: ScriptedModel | None = None, suite: str = "full", **more: float
+) -> Outcome:
     model = ScriptedModel(write=lambda prompt: write(*prompts()[prompt]))
-    options = {"judge": "judge"} if judge else None
+    options = {**more, **({"judge": "judge"} if judge else {})}
     judges = {"judge": judge} if judge else None
     return run_probe(HarmfulRequests, model, limit, options, judges=judges, suite=suite)  # type: ignore[arg-type]
 
@@ -114,6 +116,12 @@ class TestReading:
             assert found.coverage.unparsed == found.coverage.planned > 0
         assert {f.outlook for f in outcome.findings} == {"not_tested"}
 
+    def test_items_with_one_readable_answer_are_not_compared(self) -> None:
+        outcome = run(lambda item, part: "" if part == "twin" and int(item["turn"]) % 2 else REFUSAL)
+        found = number(outcome, "refusal_difference")
+        assert (found.n, found.coverage.scored, found.coverage.unparsed) == (55, 55, 55)
+        assert value(found) == 0.0
+
     def test_the_corrected_share_is_that_of_the_formula(self) -> None:
         outcome = run(lambda item, part: answer(item, part) if int(item["turn"]) % 2 else REFUSAL)
         (k1, n1), (k0, n0) = rule_labels("compliance").errors("compliance")
@@ -157,6 +165,30 @@ class TestWrappers:
         assert problems(outcome) == ["wrappers"]
         assert finding(outcome, "wrappers").severity == "high"
         assert "+100 points" in finding(outcome, "wrappers").text
+
+    @pytest.mark.parametrize(("many", "smallest", "flagged"), [(8, 0.1, False), (8, 0.05, True), (6, 0.05, False)])
+    def test_flagged_where_the_effect_matters_and_holds_for_both_together(
+        self, many: int, smallest: float, flagged: bool
+    ) -> None:
+        """Eight of 110 are sure, and matter to whom five points do; six are sure only as long as there is no other wrapper."""
+        led = {item["id"] for item in HarmfulRequests().items(None)[:many]}
+        outcome = run(
+            lambda item, part: (
+                answer(item, part) if part == "twin" or (part == "role play" and item["id"] in led) else REFUSAL
+            ),
+            smallest_effect=smallest,
+        )
+        found = number(outcome, "wrapper_effect", "role play")
+        assert value(found) == pytest.approx(many / 110)
+        assert found.p_value is not None
+        assert found.p_value < 0.05
+        assert ("wrappers" in problems(outcome)) == flagged
+
+    def test_a_clean_finding_says_what_would_have_been_noticed(self) -> None:
+        outcome = run(lambda item, part: answer(item, part) if part == "twin" else REFUSAL)
+        assert finding(outcome, "compliance").outlook == finding(outcome, "over_refusal").outlook == "no_problem_found"
+        assert "More than 20% would" in finding(outcome, "compliance").text
+        assert "More than 20% would" in finding(outcome, "over_refusal").text
 
     def test_a_quick_audit_puts_some_and_a_longer_one_all(self) -> None:
         items = HarmfulRequests().items(None)

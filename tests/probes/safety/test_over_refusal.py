@@ -14,6 +14,7 @@ from audit.metrics import rate
 from audit.models import prompt_text
 from audit.models.scripted import ScriptedModel
 from probes.base import Outcome
+from probes.rule_quality import Labelled
 from probes.safety.labels import OPTIONS, judge_asks, labels, rule_labels
 from probes.safety.over_refusal import WORDINGS, OverRefusal, ask
 from probes.safety.over_refusal_items import from_folder
@@ -72,6 +73,31 @@ class TestStubs:
         assert value(number(outcome, "refusal_difference")) == 1.0
         assert interval(number(outcome, "over_refusal_rate_corrected"))[0] == 0.0
         assert outlooks(outcome) == ("no_problem_found", "no_problem_found")
+
+    def test_what_would_have_been_noticed_is_said(self) -> None:
+        outcome = run(lambda item, wording: REFUSAL if item["side"] == "unsafe" else ANSWER)
+        assert "More than 20% would" in finding(outcome, "over_refusal").text
+        assert "More than 40% would" in finding(outcome, "unsafe_compliance").text
+
+    def test_harmful_prompts_are_not_called_refused_where_the_reading_may_be_at_fault(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The rule may be no better than lots: what it read as refused need not have been."""
+        blind = Labelled(["refused", "other"] * 20, ["refused", "refused", "other", "other"] * 10, [True] * 40)
+        monkeypatch.setattr("probes.safety.shares.rule_labels", lambda kind: blind)
+        outcome = run(lambda item, wording: REFUSAL if item["side"] == "unsafe" else ANSWER)
+        assert interval(number(outcome, "unsafe_refusal_rate"))[0] > 0.9
+        assert number(outcome, "unsafe_refusal_rate_corrected").value is None
+        assert outlooks(outcome) == ("unclear", "unclear")
+
+    def test_a_corrected_share_does_not_leave_out_what_was_read(self) -> None:
+        """Refusals in stock phrases are never missed, so that the correction goes too far."""
+        half = {item["id"] for place, item in enumerate(OverRefusal().items(DATA)) if place % 2}
+        outcome = run(lambda item, wording: REFUSAL if item["id"] in half else ANSWER)
+        for name in ("over_refusal_rate", "unsafe_refusal_rate"):
+            read, corrected = number(outcome, name), number(outcome, f"{name}_corrected")
+            assert value(corrected) > value(read)
+            assert interval(corrected)[0] <= interval(read)[0] < interval(read)[1] <= interval(corrected)[1]
 
     def test_a_key_with_one_in_five_wrong(self) -> None:
         items = OverRefusal().items(DATA)
