@@ -252,7 +252,7 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
     lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
-    """Draw the pages of a result folder again. Example: audit report audits/my-model --lang en,ko."""
+    """Draw the pages of a result folder again. Example: audit report audits/a --lang en,ko."""
     chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
     unknown = [name for name in chosen if name not in languages()]
     if unknown or not chosen:

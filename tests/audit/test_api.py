@@ -35,14 +35,17 @@ from tests.audit.support import (
 FILES = {
     "audit.sarif",
     "card.html",
+    "gpai-annex.md",
     "junit.xml",
     "manifest.json",
+    "model_card.json",
     "modelcard.md",
     "records",
     "report.html",
     "result.json",
     "run.json",
     "summary.md",
+    "test-report.md",
 }
 OTHER = tiny("other.rate")
 

@@ -303,7 +303,7 @@ def test_the_schema_describes_every_field_and_allows_no_other() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
     blocks = [schema, *(d for d in schema["$defs"].values() if "properties" in d)]
-    assert len(blocks) == 13
+    assert len(blocks) == 14
     for block in blocks:
         assert block["additionalProperties"] is False
         assert all(field["description"] for field in block["properties"].values())

@@ -69,6 +69,14 @@ def boom(*_: object) -> Any:
     raise RuntimeError("the items are on fire")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def a_key() -> Iterator[None]:
+    """Hashes of personal data are the same in two runs only under a key that lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRWITNESS_HASH_KEY", "of the tests")
+        yield
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, AuditResult, CountingModel]:
     """All probes on a counting model, with a cold cache."""
@@ -686,6 +694,7 @@ def test_progress_tells_every_request(tmp_path: Path) -> None:
         "embedding",
         "reading the table",
         "timing",
+        "scoring tokens",
         "attention",
         "attribution",
         "testing explanations",

@@ -569,7 +569,10 @@ def test_modelcard_puts_explainability_under_model_examination() -> None:
 
 def test_write_exports(tmp_path: Path) -> None:
     paths = write_exports(tmp_path / "out", not_met(), "audits/model.yaml")
-    assert [path.name for path in paths] == ["junit.xml", "audit.sarif", "summary.md", "modelcard.md"]
+    assert [path.name for path in paths] == [
+        *("junit.xml", "audit.sarif", "summary.md", "modelcard.md"),
+        *("model_card.json", "gpai-annex.md", "test-report.md"),
+    ]
     assert '"uri": "audits/model.yaml"' in paths[1].read_text(encoding="utf-8")
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(path.name for path in paths)
 

@@ -20,6 +20,7 @@ from reports.technical import render_report
 from tests.reports import fixtures
 from tests.reports.test_browser import CHROMIUM, QUIET, Watched
 
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 ROOT = Path(__file__).parent.parent.parent
 FURTHER = languages()[1:]
 PLACES = re.compile(r"%\(\w+\)s|\{[^{}]*\}|%%")
@@ -119,7 +120,6 @@ def test_korean_cards_use_the_four_words() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with sync_api.sync_playwright() as play:
@@ -152,7 +152,7 @@ def test_the_report_works_in_the_language_that_is_chosen(browser: Any, tmp_path:
         page.locator("#language-ko").check()
         assert page.evaluate("document.documentElement.lang") == "ko"
         page.locator("#f-text-in-ko").fill("zzz no such text")
-        page.wait_for_function("document.getElementById('record-list-in-ko').children.length === 0")
+        sync_api.expect(page.locator("#record-list-in-ko details")).to_have_count(0)
         assert page.locator("#record-list details").count() > 0
         words = page.locator("#record-status-in-ko").inner_text()
         assert re.search("[가-힣]", words)

@@ -208,8 +208,8 @@ def test_the_card_has_a_box_in_the_section_on_bias_alone() -> None:
     assert "22 points after (likely between 6 points less and 2 points more)." in box
     assert "2 could not be tried." in box
     assert 'href="mitigation.html"' in bias
-    assert "remedies" not in render_card(case.result, case.records)
-    assert "remedies" not in render_card(case.result, case.records, mitigation())
+    assert 'class="remedies"' not in render_card(case.result, case.records)
+    assert 'class="remedies"' not in render_card(case.result, case.records, mitigation())
 
 
 def test_a_long_list_is_cut_on_the_card() -> None:

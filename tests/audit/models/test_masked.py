@@ -128,6 +128,7 @@ def test_what_it_is(model: MaskedModel) -> None:
         Capability.CROSS_ATTENTION,
         Capability.TABULATE,
         Capability.PREDICT,
+        Capability.DISTRIBUTION,
     }
     assert model.facts.context_length == LONGEST
     assert model.scorer.gathers

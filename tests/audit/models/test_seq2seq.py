@@ -83,7 +83,7 @@ def test_it_is_opened_by_its_config_and_says_what_it_is(translator: Seq2SeqModel
     assert facts.kind == "seq2seq-lm"
     assert facts.context_length == LONGEST
     assert facts.notes == []
-    known = {"score", "generate", "attention", "cross_attention", "attribute", "files", "gradient", "states"}
+    known = {"score", "generate", "attention", "cross_attention", "attribute", "files", "gradient", "states", "time"}
     assert set(facts.capabilities) == known
     assert Capability.CROSS_ATTENTION in translator.capabilities
 

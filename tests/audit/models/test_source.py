@@ -273,6 +273,7 @@ def test_facts(llama: CausalModel, llama_folder: Path) -> None:
     assert facts.capabilities == [
         "attention",
         "attribute",
+        "distribution",
         "embed",
         "files",
         "generate",
