@@ -33,6 +33,7 @@ from reports.page import TEMPLATES
 from reports.text import sentences
 
 REPORTS = Path(__file__).parent.parent / "reports"
+PROBES = REPORTS.parent / "probes"
 HEARD = "finding"  # the comment of what was heard while the tests ran
 # Calls whose first argument is a text to be translated.
 MARKS = ("_", "_mark", "gettext")
@@ -89,14 +90,22 @@ def _probe(probe: type[Probe]) -> Iterator[str]:
 
 
 def heard(path: Path) -> dict[Key, str]:
-    """Sentences, advice and words of findings that the tests made; words that come from stand-ins stay out."""
+    """Sentences, advice and words of findings that the tests made; words that are not in the probes' code stay out."""
     found: dict[Key, str] = {}
+    written = {
+        node.value
+        for source in PROBES.rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     for line in path.read_text(encoding="utf-8").splitlines():
         kind, text = json.loads(line)
         probe, what = kind.split(" ")[:2]
         if what in ("template", "advice"):
             for sentence in filter(WORDS.search, sentences(text)):
                 found.setdefault(sentence, f"{HEARD} {probe}")
+        elif what == "value" and text in written and WORDS.search(text):
+            found.setdefault(text, f"{HEARD} {probe} value")
     return found
 
 

@@ -119,6 +119,8 @@ class Amounts:
         """'likely between 3 and 14', in the terms of :meth:`amount`."""
         if m.value is None or m.low is None or m.high is None:
             return self._("how sure we can be is not known")
+        if m.low == m.high:  # counted whole, or the only one there is: no range is likely
+            return ""
         low, high = self.figure(m, m.low), self.figure(m, m.high)
         times = kind(m.unit) == "odds" and m.direction == "zero_is_better"
         words = self._("likely between {low} and {high} times") if times else self._("likely between {low} and {high}")
@@ -126,7 +128,9 @@ class Amounts:
 
     def frequency(self, m: Measurement) -> str:
         """'7 of 200; likely between 3 and 14'."""
-        return f"{self.amount(m)}; {self.range(m)}" if m.value is not None else m.reason or self.amount(m)
+        if m.value is None:
+            return m.reason or self.amount(m)
+        return "; ".join(part for part in (self.amount(m), self.range(m)) if part)
 
     def share(self, m: Measurement) -> str:
         """A rate as a percentage, to hold against a pass mark; other values as in :meth:`frequency`."""
@@ -135,6 +139,8 @@ class Amounts:
         told = f"{percent(m.value)} ({self.amount(m)})"
         if m.low is None or m.high is None:
             return f"{told}; {self.range(m)}"
+        if m.low == m.high:
+            return told
         words = self._("likely between {low} and {high}").format(low=percent(m.low), high=percent(m.high))
         return f"{told}; {words}"
 
@@ -202,7 +208,9 @@ class Amounts:
         if m.clusters is not None and m.clusters < m.n:
             words = self._("{n} tries on about {k} different questions")
             return words.format(n=count(m.n), k=count(m.clusters))
-        return "" if kind(m.unit) == "rate" else self._("{n} tries").format(n=count(m.n))
+        if kind(m.unit) == "rate":
+            return ""
+        return self._("1 try") if m.n == 1 else self._("{n} tries").format(n=count(m.n))
 
     def mark(self, m: Measurement | None, threshold: float) -> str:
         """A pass mark in the terms of :meth:`amount`; a share as a percentage."""

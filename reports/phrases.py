@@ -13,6 +13,40 @@ from reports.languages import SOURCE
 from reports.text import count, number, sentences
 
 
+def _mark(text: str) -> str:
+    """A text that the catalogues hold; it is translated where it is shown."""
+    return text
+
+
+# Phrases with numbers that the probes put into the places of their sentences.
+VALUE_PHRASES = (
+    _mark("likely between {low} and {high}"),
+    _mark("likely between {low} and {high} points"),
+    _mark("difference likely between {low} and {high} points"),
+    _mark("{x} (likely {low} to {high})"),
+    _mark("{x} points (likely between {low} and {high})"),
+    _mark("{x} (range not known)"),
+    _mark("range not known"),
+    _mark("{n} percentage points"),
+    _mark("{n} percentage points more frequent"),
+    _mark("{n} percentage points less frequent"),
+    _mark("{n} percentage points more often than"),
+    _mark("{n} percentage points less often than"),
+    _mark("{k} of at least {n} examples"),
+    _mark("{n} files"),
+    _mark("more than {n}"),
+)
+
+
+def _pattern(phrase: str) -> re.Pattern[str]:
+    """What a phrase looks like with its places filled by numbers."""
+    parts = re.split(r"\{(\w+)\}", phrase)
+    return re.compile("".join(f"(?P<{part}>[^ ]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+
+
+_PHRASES = tuple((phrase, _pattern(phrase)) for phrase in VALUE_PHRASES)
+
+
 class Phrases(Amounts):
     """Turns measurements, findings and gates into words for people who know no statistics.
 
@@ -28,12 +62,19 @@ class Phrases(Amounts):
         whole = self._(text) if text else ""  # under the empty text lies the catalogue's head
         return whole if whole != text else " ".join(self._(part) if part else "" for part in sentences(text))
 
+    def value(self, text: str) -> str:
+        """What fills a place of a finding: a word that the catalogue has, or numbers in one of a few phrases."""
+        for phrase, pattern in _PHRASES:
+            match = pattern.fullmatch(text)
+            if match:
+                return self._(phrase).format_map(match.groupdict())
+        return self.say(text)
+
     def sentence(self, finding: Finding) -> str:
         """A finding's sentence; a template that does not fit its values is shown as it is."""
         try:
-            return self.say(finding.template).format_map(
-                {key: self.say(value) for key, value in finding.values.items()}
-            )
+            values = {key: self.value(value) for key, value in finding.values.items()}
+            return self.say(finding.template).format_map(values)
         except (KeyError, IndexError, ValueError, AttributeError):
             return finding.template
 

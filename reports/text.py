@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from babel.dates import format_date
 from pydantic import BaseModel
 
+LONGEST_WORD_END = 15  # characters of a word that are given up rather than shown without the rest
 Model = TypeVar("Model", bound=BaseModel)
 
 # Control characters, bidi controls, invisible spaces, tag characters and lone surrogates: all can make a text
@@ -32,8 +33,13 @@ def sentences(text: str) -> list[str]:
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most ``limit`` characters, with a mark where something was left out."""
-    return text if len(text) <= limit else text[: limit - 2].rstrip() + " …"
+    """At most ``limit`` characters, with a mark where something was left out; words are not cut near their beginning."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 2]
+    space = kept.rfind(" ")
+    whole = space <= 0 or space < len(kept) - LONGEST_WORD_END or text[limit - 2] == " "
+    return (kept if whole else kept[:space]).rstrip() + " …"
 
 
 def _cleaned(value: Any, limit: int) -> Any:

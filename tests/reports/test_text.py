@@ -48,6 +48,8 @@ def test_small_words() -> None:
     assert brief("v1.0-main") == "v1.0-main"
     assert slug("bias.crows_pairs") == "bias-crows-pairs"
     assert shorten("abcdef", 4) == "ab …"
+    assert shorten("later words first and then some", 20) == "later words first …"
+    assert shorten("one averyveryverylongwordindeed", 28) == "one averyveryverylongwordi …"
 
 
 def test_natural_frequencies() -> None:
