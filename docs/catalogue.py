@@ -17,6 +17,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -34,6 +35,7 @@ from reports.text import sentences
 
 REPORTS = Path(__file__).parent.parent / "reports"
 PROBES = REPORTS.parent / "probes"
+PART = 20  # characters by which a sentence is found again in the code
 HEARD = "finding"  # the comment of what was heard while the tests ran
 # Calls whose first argument is a text to be translated.
 MARKS = ("_", "_mark", "gettext")
@@ -90,23 +92,37 @@ def _probe(probe: type[Probe]) -> Iterator[str]:
 
 
 def heard(path: Path) -> dict[Key, str]:
-    """Sentences, advice and words of findings that the tests made; words that are not in the probes' code stay out."""
+    """Sentences, advice and words of findings that the tests made; what is not in the code, as of stand-ins, stays out."""
     found: dict[Key, str] = {}
-    written = {
-        node.value
-        for source in PROBES.rglob("*.py")
-        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
     for line in path.read_text(encoding="utf-8").splitlines():
         kind, text = json.loads(line)
         probe, what = kind.split(" ")[:2]
+        written = _written(probe)
         if what in ("template", "advice"):
             for sentence in filter(WORDS.search, sentences(text)):
-                found.setdefault(sentence, f"{HEARD} {probe}")
+                if any(sentence[:PART] in part or (len(part) >= PART and part in sentence) for part in written):
+                    found.setdefault(sentence, f"{HEARD} {probe}")
         elif what == "value" and text in written and WORDS.search(text):
             found.setdefault(text, f"{HEARD} {probe} value")
     return found
+
+
+@cache
+def _written(probe: str) -> frozenset[str]:
+    """The texts in the code of a probe: in the files of its risk that bear its name, or that serve several of its probes."""
+    risk, _, name = probe.partition(".")
+    others = {other.partition(".")[2] for other in find_probes() if other.startswith(f"{risk}.") and other != probe}
+    files = [
+        file
+        for file in (PROBES / risk).glob("*.py")
+        if file.stem.startswith(name) or not any(file.stem.startswith(other) for other in others)
+    ]
+    return frozenset(
+        node.value
+        for file in [*files, *PROBES.glob("*.py"), *(PROBES / "judges").glob("*.py")]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def renewed(language: str, found: dict[Key, str]) -> Catalog:
