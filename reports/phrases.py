@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from babel.numbers import format_compact_decimal
 
@@ -38,12 +38,25 @@ VALUE_PHRASES = (
 )
 
 
-def _pattern(phrase: str) -> re.Pattern[str]:
-    """What a phrase looks like with its places filled by numbers."""
+# What the verdict on all pass marks is made of; ``audit.gates`` says gates.
+VERDICT_PHRASES = (
+    _mark("{met} of {all} pass marks met, {missed} not met, {open} not established."),
+    _mark("All {all} pass marks met."),
+    _mark("The pass mark is met."),
+    _mark("No pass marks were set, so nothing was passed or failed."),
+    _mark("No pass marks were set."),
+    _mark("The audit is incomplete: {failed} failed."),
+    _mark("Nothing was tested: none of the probes applies to this model."),
+)
+
+
+def _pattern(phrase: str, inside: str = "[^ ]+") -> re.Pattern[str]:
+    """What a phrase looks like with its places filled, by numbers if nothing else is said."""
     parts = re.split(r"\{(\w+)\}", phrase)
-    return re.compile("".join(f"(?P<{part}>[^ ]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+    return re.compile("".join(f"(?P<{part}>{inside})" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
 
+_VERDICTS = tuple((phrase, _pattern(phrase, ".+")) for phrase in VERDICT_PHRASES)
 _PHRASES = tuple((phrase, _pattern(phrase)) for phrase in VALUE_PHRASES)
 
 
@@ -64,11 +77,15 @@ class Phrases(Amounts):
 
     def value(self, text: str) -> str:
         """What fills a place of a finding: a word that the catalogue has, or numbers in one of a few phrases."""
-        for phrase, pattern in _PHRASES:
+        return self._filled(text, _PHRASES) or self.say(text)
+
+    def _filled(self, text: str, phrases: Sequence[tuple[str, re.Pattern[str]]]) -> str | None:
+        """The first of the phrases that the text is, translated and filled again."""
+        for phrase, pattern in phrases:
             match = pattern.fullmatch(text)
             if match:
                 return self._(phrase).format_map(match.groupdict())
-        return self.say(text)
+        return None
 
     def sentence(self, finding: Finding) -> str:
         """A finding's sentence; a template that does not fit its values is shown as it is."""
@@ -100,9 +117,8 @@ class Phrases(Amounts):
 
     def told(self, verdict: Verdict) -> str:
         """The verdict's text as the card puts it: a gate is called a pass mark there."""
-        return re.sub(
-            r"\b([Gg])ate(s?)\b", lambda m: f"{'P' if m[1] == 'G' else 'p'}ass mark{m[2]}", self._(verdict.text)
-        )
+        text = re.sub(r"\b([Gg])ate(s?)\b", lambda m: f"{'P' if m[1] == 'G' else 'p'}ass mark{m[2]}", verdict.text)
+        return " ".join(self._filled(sentence, _VERDICTS) or self.say(sentence) for sentence in sentences(text))
 
     def big(self, value: int | None) -> str:
         """A number of parameters in words: '135 million', or as the page's language counts."""
