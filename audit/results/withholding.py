@@ -83,6 +83,8 @@ class Withholding:
         self._told = {}
         content = result.model_dump()
         kept = {name: content.pop(name) for name in ("model", "manifest") if name in content}
+        if "command" in kept.get("manifest", {}):
+            kept["manifest"]["command"] = self._seen(kept["manifest"]["command"], (), [], True)
         config = kept.get("manifest", {}).get("config", {})
         config |= {name: self._nested(block, (), [], True) for name, block in config.items() if name not in _OWNERS}
         return type(result).model_validate({**kept, **self._nested(content, (), [], True)})

@@ -282,6 +282,14 @@ def test_what_a_name_puts_around_a_datum_hides_nothing(datum: str, name: str) ->
     assert {w.where for w in found.withheld} >= {"id", "item", "group"}
 
 
+def test_the_command_is_written_without_data(folder: Path) -> None:
+    result = read_result(folder)
+    told = result.model_copy(
+        update={"manifest": result.manifest.model_copy(update={"command": f"audit run {EMAIL}.yaml"})}
+    )
+    assert "ada.quill" not in KEYED.result(told).manifest.command
+
+
 def test_names_without_data_stay() -> None:
     names = "item-2024-11-05/draw/1", "bbq_Age_00012345", "x.rate[group=18-25]", "10.18653/v1/2020.emnlp-main.154"
     assert [KEYED.record(record(name)).id for name in names] == list(names)

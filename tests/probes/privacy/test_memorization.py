@@ -168,6 +168,7 @@ class TestTexts:
         assert value(number(outcome, "exact_rate")) == 0
         assert value(number(outcome, "approximate_rate")) == 1
         assert value(number(outcome, "edit_similarity")) == pytest.approx(11 / 12)
+        assert number(outcome, "edit_similarity").p_value is None  # it would be against 0
         assert finding(outcome, "texts").outlook == "problem_found"
         assert {r.outcome for r in outcome.records if r.tags["role"] == "text"} == {"nearly word for word"}
 
@@ -313,6 +314,8 @@ class TestFiles:
             ("a.jsonl", '{"texts": 1}', "entry 1 has no text"),
             ("a.jsonl", "{", "line 1 is not a JSON object"),
             ("a.csv", "words\nx", "entry 1 has no text"),
+            ("a.jsonl", "[" * 100_000, "line 1 is not a JSON object"),
+            ("a.jsonl", '{"text": "half \\ud83d"}', "half of a character"),
         ],
     )
     def test_a_broken_file_is_one_sentence(self, name: str, content: str | None, words: str) -> None:
@@ -329,13 +332,15 @@ class TestFiles:
             ({"template": "{} first", "secret": "12", "alphabet": "digits"}, "words before"),
             ({"template": "Code {}", "secret": "ab", "alphabet": "digits"}, "cannot be ranked"),
             ({"template": "Code {}", "secret": "12"}, "an alphabet"),
-            ({"template": "Code {}", "secret": "red sky", "words": ["red", "blue"]}, "sky is not among"),
+            ({"template": "Code {}", "secret": "red sky", "words": ["red", "blue"]}, "word 2 of the secret is not"),
+            ({"template": "Half \ud83d {}", "secret": "12", "alphabet": "digits"}, "half of a character"),
         ],
     )
     def test_a_broken_canary_is_one_sentence(self, row: dict[str, object], words: str) -> None:
         Path("c.jsonl").write_text(json.dumps(row))
-        with pytest.raises(ItemsError, match=words):
+        with pytest.raises(ItemsError, match=words) as error:
             load(canaries="c.jsonl")
+        assert "sky" not in str(error.value)  # a secret is in no message
 
     def test_a_control_must_not_be_a_text(self) -> None:
         with pytest.raises(ItemsError, match="must not be among them"):

@@ -232,6 +232,18 @@ def test_a_list_that_cannot_be_used_is_one_sentence_without_its_content(
     assert "nothing here" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["", "with\0nothing.txt"])
+def test_a_list_that_no_file_can_be_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ItemsError, match=r"no such file, or it may not be read\.$"):
+        known_item(tmp_path / name)
+
+
+def test_a_list_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "known.txt").write_bytes("Jörg, odo.lark@quarrymail.net".encode("latin-1"))
+    with pytest.raises(ItemsError, match="not text in UTF-8"):
+        known_item(tmp_path / "known.txt")
+
+
 def test_decoys_are_other_data_of_the_same_form() -> None:
     phone = personal("+44 113 496 2077")[0]
     assert decoy(phone) == decoy(phone) != fingerprint(phone)
