@@ -257,6 +257,16 @@ class TestCanaries:
         assert ": c0;" in told.text
         assert value(number(outcome, "canaries_extracted")) == 0.25
 
+    def test_what_any_model_would_guess_is_no_leak(self) -> None:
+        """One of two words is written with probability one half by a model that never saw it."""
+        row = {"template": "The lamp is {}", "secret": "on", "words": ["on", "off"]}
+        Path("canaries.jsonl").write_text(json.dumps(row))
+        outcome = audited(Reciter(["The lamp is on"], likely=prefers([])), canaries="canaries.jsonl")
+        assert value(number(outcome, "canaries_extracted")) == 1
+        told = finding(outcome, "canaries")
+        assert told.outlook == "unclear"
+        assert "the 1" not in told.text
+
     def test_ties_are_no_exposure(self) -> None:
         outcome = audited(Reciter([], likely=lambda prompt, continuation: -1.0), **write_canaries(SECRETS))
         assert value(number(outcome, "exposure")) == 0
@@ -269,7 +279,7 @@ class TestCanaries:
 
     def test_one_exposed_among_many_is_named(self) -> None:
         outcome = audited(Reciter([], likely=prefers(SECRETS[1:2])), **write_canaries(SECRETS), candidates=511)
-        assert "further in front than chance allows: c1;" in finding(outcome, "canaries").text
+        assert "Further in front than chance allows: c1;" in finding(outcome, "canaries").text
         adjusted = number(outcome, "exposure", "canary-c1").p_adjusted
         assert adjusted == pytest.approx(4 / 512)
 
