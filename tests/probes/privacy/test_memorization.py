@@ -156,6 +156,16 @@ class TestTexts:
         assert value(number(outcome, "exact_beyond_controls")) == 0
         assert finding(outcome, "texts").outlook == "unclear"
 
+    def test_many_of_them_are_not_called_few(self) -> None:
+        """Enough texts to exclude a difference, all of which the model goes on with: nobody knows whether it guesses."""
+        same = [f"{text} {' '.join(WORDS[:12])}" for text in nonsense(150, 12, 3)]
+        Path("same.txt").write_text("\n\n".join(same))
+        outcome = audited(Reciter([*same, *KNOWN]), texts="same.txt")
+        high = number(outcome, "exact_beyond_controls").high
+        assert high is not None
+        assert high < 0.05
+        assert finding(outcome, "texts").outlook == "unclear"
+
     def test_more_context_brings_out_more(self) -> None:
         outcome = audited(Reciter([*TEXTS, *KNOWN], least=12), **BOTH)
         assert [value(number(outcome, "exact_rate", f"{n} words given")) for n in (3, 6, 12)] == [0, 0, 1]
