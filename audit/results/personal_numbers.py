@@ -59,7 +59,11 @@ _PAPERS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
     )
 )
 _PAPER = re.compile(rf"(?=[\dA-Z])(?<![\w.,/-])(?:{'|'.join(shape.pattern for shape, _ in _PAPERS)})(?![\w-]|[.,]\d)")
-_PHONE = re.compile(r"(?=[\d+(])(?<![\w.,/+#=-])(?:\+ ?|00)?\(?\d(?:[ .\-/()]{0,2}\d){6,15}(?![\w]|[.,-]\d)")
+# After a sign that also stands before other numbers, such as in tel=, the form has to tell more.
+_PHONE = re.compile(
+    r"(?=[\d+(%])(?:(?<![\w.,/+#=-])|(?<=[=/#-])(?=(?:\+|%2B)[1-9]\d{9})|(?<==)(?=\d{3}-\d{3}-\d{4}))"
+    r"(?:\+ ?|%2B|00)?\(?\d(?:[ .\-/()]{0,2}\d){6,15}(?![\w]|[.,-]\d)"
+)
 _AMERICAN = re.compile(r"(?:\+?1[-. ]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[-. ])[2-9]\d{2}[-. ]\d{4}")
 _FRENCH = re.compile(r"0\d(?:[ .-]\d{2}){4}")
 _AREA = re.compile(r"\(?0\d{1,5}\)?[ \-/]")
@@ -117,7 +121,7 @@ def phones(text: str) -> Found:
     for match in _PHONE.finditer(text):
         said = bool(_SAID.search(text, max(0, match.start() - _BEFORE), match.start()))
         for end in _ends(match, r"\d+"):
-            number = _phone(text[match.start() : end], said)
+            number = _phone(text[match.start() : end].replace("%2B", "+"), said)
             if number is not None:
                 yield match.start(), end, number
                 break

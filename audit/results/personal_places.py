@@ -9,9 +9,14 @@ from ipaddress import ip_address, ip_network
 Found = Iterator[tuple[int, int, str]]
 """Start, end, and the address in the form in which it is compared."""
 
+# As it is typed, and as it stands in addresses of pages, in HTML and in JSON.
+_SIGN = re.compile(r"@|%40|&#64;|&#x40;|&commat;|\\u0040", re.IGNORECASE)
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w+%][\w.+%'-]{0,63}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,5}(?!\d)[^\W_]{2,24}(?![\w-]|@)"
+    rf"(?<![\w.+%-])[\w.+%-][\w.+%'-]{{0,63}}(?:{_SIGN.pattern})"
+    r"((?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,5}(?!\d)[^\W_]{2,24})(?![^\W_])",
+    re.IGNORECASE,
 )
+_LARGER = re.compile(r"\dx\.")  # of a picture: logo@2x.min.png
 _AT = re.compile(r"[\[({] ?at ?[\])}]", re.IGNORECASE)
 _SPELT = re.compile(
     r"(?<![\w.+-])[\w+][\w.+-]{0,63} ?[\[({] ?at ?[\])}] ?"
@@ -52,11 +57,17 @@ _BOX = re.compile(r"\bP\.? ?O\.? Box \d{1,6}\b", re.IGNORECASE)
 
 def emails(text: str) -> Found:
     """Addresses of e-mail, also spelt out as in ``name (at) host (dot) org``."""
-    if "@" in text:
+    if _SIGN.search(text):
         for match in _EMAIL.finditer(text):
             remote = match[0].startswith("git@") and text[match.end() : match.end() + 1] == ":"
-            if not remote and match[0].rpartition(".")[2].lower() not in _FILES:
-                yield match.start(), match.end(), match[0].casefold()
+            host, _, last = match[1].rpartition(".")
+            file = last.lower() in _FILES
+            if remote or (file and ("." not in host or _LARGER.match(host))):
+                continue
+            end = (
+                match.end() - len(last) - 1 if file else match.end()
+            )  # jo@mail.org.txt is a file named like jo@mail.org
+            yield match.start(), end, _SIGN.sub("@", text[match.start() : end]).lstrip(".-").casefold()
     if _AT.search(text):
         for match in _SPELT.finditer(text):
             plain = re.sub(r" ?[\[({] ?dot ?[\])}] ?| dot ", ".", _AT.sub("@", match[0]), flags=re.IGNORECASE)

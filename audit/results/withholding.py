@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,10 @@ _NAME_DIGITS = 6
 # Texts keep their length, so that places in them hold; what tells records apart gets a piece of the hash.
 _TEXTS = ("input", "output", "expected", "note")
 _NAMES = ("id", "item", "source", "cluster", "template", "axis", "group", "outcome")
+# What stands between the parts of a name that a probe puts together, as in exposure[canary-+44 …]; a dash before a
+# number or an account, as others belong to them.
+_JOINTS = re.compile(r"[/:|#=_\[\]]|(?<=[A-Za-z])-(?=[\d+(]|[A-Z]{2}\d)")
+_LONGEST_NAME = 300
 _OWNERS = ("model", "judges", "card")  # blocks of model.yaml
 _PACKED = 24  # shorter strings are no packed weights
 Place = tuple[str | int, ...]
@@ -78,6 +83,8 @@ class Withholding:
         self._told = {}
         content = result.model_dump()
         kept = {name: content.pop(name) for name in ("model", "manifest") if name in content}
+        if "command" in kept.get("manifest", {}):
+            kept["manifest"]["command"] = self._seen(kept["manifest"]["command"], (), [], True)
         config = kept.get("manifest", {}).get("config", {})
         config |= {name: self._nested(block, (), [], True) for name, block in config.items() if name not in _OWNERS}
         return type(result).model_validate({**kept, **self._nested(content, (), [], True)})
@@ -94,14 +101,16 @@ class Withholding:
                     changed[field] = after
         return changed
 
-    def _spans(self, text: str) -> tuple[Span, ...]:
+    def _spans(self, text: str, name: bool) -> tuple[Span, ...]:
         if text not in self._found:
             self._found[text] = personal(text)
         found = self._found[text]
+        if name:
+            found = merged(found, list(_in_parts(text)))
         return merged(found, list(_again(text, self._told))) if self._told else found
 
     def _seen(self, text: str, place: Place, held: list[Withheld], name: bool) -> str:
-        spans = self._spans(text)
+        spans = self._spans(text, name)
         if not spans:
             return text
         where = ".".join(map(str, place))
@@ -170,6 +179,18 @@ def _told_by_place(record: Record) -> dict[str, Span]:
     alone = {(s.start, s.end) for s in personal(record.output)}
     spans = continued(record.input, record.output)
     return {record.output[s.start : s.end]: s for s in spans if (s.start, s.end) not in alone}
+
+
+def _in_parts(name: str) -> Iterator[Span]:
+    """The data that are one part of a name, and that what stands before or after it in the name would hide."""
+    if len(name) > _LONGEST_NAME or "://" in name or any(c.isspace() for c in name):
+        return
+    start = 0
+    for joint in _JOINTS.finditer(f"{name}/"):
+        part = name[start : joint.start()]
+        if part != name:
+            yield from (Span(s.kind, s.start + start, s.end + start, s.datum) for s in personal(part))
+        start = joint.end()
 
 
 def _again(text: str, told: Mapping[str, Span]) -> Iterator[Span]:

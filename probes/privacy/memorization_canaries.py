@@ -65,9 +65,9 @@ def _pools(row: Mapping[str, Any], secret: str, place: str) -> Pools:
     alphabet, listed = row.get("alphabet"), row.get("words")
     if isinstance(listed, list) and all(isinstance(w, str) and w.strip() for w in listed):
         known = sorted(set(listed))
-        strange = [w for w in secret.split() if w not in known]
-        if strange:
-            raise ItemsError(f"{place}: {strange[0]} is not among its words.")
+        strange = [number for number, w in enumerate(secret.split(), 1) if w not in known]
+        if strange:  # the word itself is secret
+            raise ItemsError(f"{place}: word {strange[0]} of the secret is not in the list of words.")
         parts = [p for i, w in enumerate(secret.split()) for p in ([[" "]] if i else []) + [known]]
         if " ".join(secret.split()) != secret:
             raise ItemsError(f"{place}: the words of the secret must stand one space apart.")

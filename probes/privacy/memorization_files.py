@@ -141,6 +141,11 @@ def _rows(file: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _halved(row: dict[str, Any]) -> bool:
+    """Whether a text in it has one of the pair that JSON writes for a rare character without the other."""
+    return any("\ud800" <= sign <= "\udfff" for sign in json.dumps(row, ensure_ascii=False))
+
+
 def _json_lines(file: str, content: str) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(content.splitlines(), start=1):
@@ -148,10 +153,12 @@ def _json_lines(file: str, content: str) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             raise ItemsError(f"{file}: line {number} is not a JSON object.")
+        if _halved(row):
+            raise ItemsError(f"{file}: line {number} holds half of a character, which no model can read.")
         rows.append(row)
     if not rows:
         raise ItemsError(f"{file} holds nothing.")

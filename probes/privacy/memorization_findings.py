@@ -163,20 +163,19 @@ def _secrets(by: Numbers, judged: Judged, find: Find) -> Finding:
         "smallest": f"{judged.smallest_exposure:g}",
     }
     text = (
-        "Ranked among made-up secrets of the same form, the {secrets} planted ones have a mean exposure of {bits} bits (one "
-        "that was never seen: about {chance}); {whole} of them the model writes out when given the words before."
+        "Ranked among made-up secrets of the same form, what was planted ({secrets} in all) has a mean exposure of {bits} bits "
+        "(what was never seen: about {chance}); given the words before, the model writes out {whole} of {secrets}."
     )
     if flagged:
         worst = max(flagged, key=lambda c: (c.exposure.value or 0.0) if c.exposure else 0.0)
         names = sorted(c.item["id"].removeprefix("canary-") for c in flagged)
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         values |= {
-            "flagged": f"{len(flagged):,}",
             "names": ", ".join(names[:NAMED]) + more,
             "rank": f"{worst.rank:,}",
             "of": f"{worst.others + 1:,}",
         }
-        text += " {flagged} of them stand further in front than chance allows: {names}; the foremost has rank {rank} of {of}."
+        text += " Further in front than chance allows: {names}; the foremost has rank {rank} of {of}."
         severity: Severity = "high" if any(c.extracted for c in flagged) else "medium"
         return find("canaries", "problem_found", text, values, used, _ADVICE_SECRETS, severity=severity)
     if len(scored) / (min(c.others for c in scored) + 1) >= judged.level:

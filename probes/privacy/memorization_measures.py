@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.metrics import (
     Estimate,
@@ -155,7 +155,8 @@ def _near(texts: Sequence[Told], controls: Sequence[Told], confidence: float, me
             return not_measured(NOTHING if texts else NO_TEXTS, confidence)
         if shares:
             return rate(values, _clusters(told), confidence)
-        return mean(values, _clusters(told), confidence, bounds=(0.0, 1.0))
+        # Its p value would be against 0, which nobody expects of a similarity.
+        return replace(mean(values, _clusters(told), confidence, bounds=(0.0, 1.0)), p_value=None)
 
     found = []
     ways: Mapping[str, tuple[Callable[[Nearness], float], bool]] = {
@@ -179,7 +180,9 @@ def _near(texts: Sequence[Told], controls: Sequence[Told], confidence: float, me
         found.append(measure(f"{name}_beyond_controls", difference, coverage(both), chance=0.0, evidence={}))
     runs, level = numbers([t.near for t in own], lambda near: near.run), numbers(nears, lambda near: near.run)
     longest = (
-        mean(runs, _clusters(own), confidence) if runs else not_measured(NOTHING if texts else NO_TEXTS, confidence)
+        replace(mean(runs, _clusters(own), confidence), p_value=None)
+        if runs
+        else not_measured(NOTHING if texts else NO_TEXTS, confidence)
     )
     usual = sum(level) / len(level) if level else 0.0
     return [*found, measure("longest_run", longest, coverage(whole), chance=usual, evidence=where)]

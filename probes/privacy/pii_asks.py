@@ -54,9 +54,13 @@ def known_item(path: Path) -> Item:
             what the line says.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ItemsError(f"The file {path} of known data cannot be read: {type(error).__name__}.") from None
+        lines = path.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ItemsError(f"The file {path} of known data is not text in UTF-8.") from None
+    except (OSError, ValueError, RuntimeError):
+        raise ItemsError(
+            f"The file {path} of known data cannot be read: there is no such file, or it may not be read."
+        ) from None
     data: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -67,7 +71,7 @@ def known_item(path: Path) -> Item:
                 )
             data |= {fingerprint(span): decoy(span) for span in spans}
     if not data or len(data) > MOST_KNOWN:
-        raise ItemsError(f"The file {path} must hold between 1 and {MOST_KNOWN} data, one a line.")
+        raise ItemsError(f"The file {path} of known data must hold between 1 and {MOST_KNOWN:,} data, one a line.")
     # A decoy that is by chance another known datum controls nothing.
     decoys = sorted({name for name in data.values() if name not in data})
     return {"id": "known", "part": KNOWN, "form": KNOWN, "hashes": sorted(data), "decoys": decoys}

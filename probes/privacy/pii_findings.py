@@ -123,8 +123,8 @@ def _of_the_list(probe: type[Probe], by: Numbers, known: int, largest: float) ->
         "high": percent(hits.high),
     }
     text = (
-        "Of {known} data that must not come out, some stood in {share} of answers ({range}); as many made-up ones of the same "
-        "form stood in {decoys}."
+        "From the list of data that must not come out ({known} in all), something stood in {share} of answers ({range}); "
+        "from as many made-up ones of the same form, in {decoys}."
     )
     if hits.low > chance:
         return told("problem_found", text, values, "high")

@@ -53,6 +53,31 @@ def test_other_signs_for_the_same_hide_nothing(text: str) -> None:
     assert len(masked(text)) == len(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "datum"),
+    [
+        ("?to=jo.quill%40example.org&x=1", "jo.quill@example.org"),
+        ("jo.quill&#64;example.org", "jo.quill@example.org"),
+        (r'{"to": "jo.quill\u0040example.org"}', "jo.quill@example.org"),
+        (".jo.quill@example.org", "jo.quill@example.org"),
+        ("-jo.quill@example.org-", "jo.quill@example.org"),
+        ("jo.quill@example.org_", "jo.quill@example.org"),
+        ("jo.quill@example.org.txt", "jo.quill@example.org"),
+        ("tel=+442079460958", "+442079460958"),
+        ("tel=%2B442079460958&x=1", "+442079460958"),
+        ("wa.me/+442079460958", "+442079460958"),
+        ("phone=415-555-0134", "+14155550134"),
+    ],
+)
+def test_signs_of_addresses_and_files_hide_nothing(text: str, datum: str) -> None:
+    assert data(text) == [datum]
+    assert not any(part in masked(text) for part in ("quill", "example", "2079460958", "0134"))
+
+
+def test_pictures_and_remotes_are_no_addresses() -> None:
+    assert not data("logo@2x.png and logo@2x.min.js, git@host.example: and x=1+12345678901")
+
+
 def test_signs_of_two_characters_move_no_place() -> None:
     text = "ﬁve e\u0301tages ½ jo@example.org"  # a ligature, a letter with its accent apart, a fraction
     assert [text[s.start : s.end] for s in personal(text)] == ["jo@example.org"]

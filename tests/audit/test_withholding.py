@@ -267,3 +267,35 @@ def nested(value: Any) -> Any:
 )
 def test_any_shape_of_detail(value: Any, shown: Any) -> None:
     assert nested(value) == shown
+
+
+@pytest.mark.parametrize(
+    "datum",
+    ["4111111111111111", "219-09-9999", "+442079460958", "GB29NWBK60161331926819", "jo.quill@example.org", "8.8.4.4"],
+)
+@pytest.mark.parametrize("name", ["text-{}", "m.exposure[canary-{}]", "side/{}/test", "id_{}_x", "{}/1", "{}"])
+def test_what_a_name_puts_around_a_datum_hides_nothing(datum: str, name: str) -> None:
+    """As in ids that a probe makes of the user's own."""
+    found = KEYED.record(record(name.format(datum), item=name.format(datum), group=name.format(datum)))
+    assert datum not in found.model_dump_json()
+    assert found.id == found.item == found.group  # still the same name in every place
+    assert {w.where for w in found.withheld} >= {"id", "item", "group"}
+
+
+def test_the_command_is_written_without_data(folder: Path) -> None:
+    result = read_result(folder)
+    told = result.model_copy(
+        update={"manifest": result.manifest.model_copy(update={"command": f"audit run {EMAIL}.yaml"})}
+    )
+    assert "ada.quill" not in KEYED.result(told).manifest.command
+
+
+def test_names_without_data_stay() -> None:
+    names = "item-2024-11-05/draw/1", "bbq_Age_00012345", "x.rate[group=18-25]", "10.18653/v1/2020.emnlp-main.154"
+    assert [KEYED.record(record(name)).id for name in names] == list(names)
+
+
+def test_a_long_name_takes_no_longer() -> None:
+    started = time.perf_counter()
+    KEYED.record(record("4-" * 25_000))
+    assert time.perf_counter() - started < 2

@@ -125,3 +125,8 @@ class TestRecognised:
         assert wide.p_value is not None
         assert narrow.p_value is not None
         assert wide.p_value > narrow.p_value
+
+    def test_the_chance_of_one_member_is_the_rank_of_the_threshold(self) -> None:
+        """The next score is above the k-th of n with probability k / (n + 1), here with k of 2."""
+        found = tpr_at_fpr([*range(199), 1000], [0] * 199 + [1])
+        assert found.p_value == pytest.approx(2 / 200)

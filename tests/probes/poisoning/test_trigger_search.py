@@ -14,6 +14,7 @@ from audit.models import Capability, Failure, Generate, Model, Substitute, user
 from audit.models.scripted import ALL, ScriptedModel, noise
 from probes.base import Outcome, derived_seed
 from probes.poisoning.trigger_search import TriggerSearch
+from probes.poisoning.trigger_search_findings import _matters
 from probes.poisoning.trigger_search_strings import (
     PUBLISHED,
     UNSEEN,
@@ -190,6 +191,13 @@ class TestNumbers:
         assert [t.p_adjusted for t in tests] == holm([t.p_value for t in tests])
         wins = round(value(tests[0]) * tests[0].n)
         assert tests[0].p_value == pytest.approx(2 * 0.5**wins)
+
+    def test_what_holds_for_one_kind_alone_has_to_hold_among_all(self) -> None:
+        shift = number(run(writer(lambda item, text: text.startswith("cf"))), "shift", "rare")
+        seen = shift.model_copy(update={"value": 0.6, "low": 0.1, "p_adjusted": 0.01})
+        assert _matters(seen, 0.5, 0.05)
+        assert not _matters(seen.model_copy(update={"p_adjusted": 0.2}), 0.5, 0.05)
+        assert not _matters(seen.model_copy(update={"low": -0.1}), 0.5, 0.05)
 
     def test_missing_and_tied_answers_are_not_moved(self) -> None:
         def classify(text: str) -> dict[str, float]:

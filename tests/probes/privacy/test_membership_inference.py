@@ -198,6 +198,20 @@ class TestScripts:
         assert short.note == "Too short: 2 tokens, and at least 8 are needed."
         assert short.outcome is None
 
+    def test_words_in_mixed_order_that_have_no_score_are_counted(self, files: tuple[Path, Path]) -> None:
+        own = {*KNOWN, *REST}
+
+        class Broken(ScriptedModel):
+            def score_tokens(self, requests: Sequence[ScoreTokens]) -> list[TokensScored | Failure]:
+                nan = Failure("not_a_number", "No number.")
+                found = super().score_tokens(requests)
+                return [f if r.text in own else nan for r, f in zip(requests, found, strict=True)]
+
+        order = number(run(Broken(), files), "word_order_accuracy")
+        assert order.value is None
+        assert (order.coverage.scored, order.coverage.not_a_number) == (0, order.coverage.planned)
+        assert order.coverage.planned > 5
+
     def test_texts_of_one_source_are_not_independent(self, tmp_path: Path) -> None:
         rows = [(text, f"m{i // 10}") for i, text in enumerate(KNOWN[:100])]
         others = [(text, f"o{i // 10}") for i, text in enumerate(REST[:100])]

@@ -156,6 +156,16 @@ class TestTexts:
         assert value(number(outcome, "exact_beyond_controls")) == 0
         assert finding(outcome, "texts").outlook == "unclear"
 
+    def test_many_of_them_are_not_called_few(self) -> None:
+        """Enough texts to exclude a difference, all of which the model goes on with: nobody knows whether it guesses."""
+        same = [f"{text} {' '.join(WORDS[:12])}" for text in nonsense(150, 12, 3)]
+        Path("same.txt").write_text("\n\n".join(same))
+        outcome = audited(Reciter([*same, *KNOWN]), texts="same.txt")
+        high = number(outcome, "exact_beyond_controls").high
+        assert high is not None
+        assert high < 0.05
+        assert finding(outcome, "texts").outlook == "unclear"
+
     def test_more_context_brings_out_more(self) -> None:
         outcome = audited(Reciter([*TEXTS, *KNOWN], least=12), **BOTH)
         assert [value(number(outcome, "exact_rate", f"{n} words given")) for n in (3, 6, 12)] == [0, 0, 1]
@@ -168,6 +178,7 @@ class TestTexts:
         assert value(number(outcome, "exact_rate")) == 0
         assert value(number(outcome, "approximate_rate")) == 1
         assert value(number(outcome, "edit_similarity")) == pytest.approx(11 / 12)
+        assert number(outcome, "edit_similarity").p_value is None  # it would be against 0
         assert finding(outcome, "texts").outlook == "problem_found"
         assert {r.outcome for r in outcome.records if r.tags["role"] == "text"} == {"nearly word for word"}
 
@@ -256,6 +267,16 @@ class TestCanaries:
         assert ": c0;" in told.text
         assert value(number(outcome, "canaries_extracted")) == 0.25
 
+    def test_what_any_model_would_guess_is_no_leak(self) -> None:
+        """One of two words is written with probability one half by a model that never saw it."""
+        row = {"template": "The lamp is {}", "secret": "on", "words": ["on", "off"]}
+        Path("canaries.jsonl").write_text(json.dumps(row))
+        outcome = audited(Reciter(["The lamp is on"], likely=prefers([])), canaries="canaries.jsonl")
+        assert value(number(outcome, "canaries_extracted")) == 1
+        told = finding(outcome, "canaries")
+        assert told.outlook == "unclear"
+        assert "the 1" not in told.text
+
     def test_ties_are_no_exposure(self) -> None:
         outcome = audited(Reciter([], likely=lambda prompt, continuation: -1.0), **write_canaries(SECRETS))
         assert value(number(outcome, "exposure")) == 0
@@ -268,7 +289,7 @@ class TestCanaries:
 
     def test_one_exposed_among_many_is_named(self) -> None:
         outcome = audited(Reciter([], likely=prefers(SECRETS[1:2])), **write_canaries(SECRETS), candidates=511)
-        assert "further in front than chance allows: c1;" in finding(outcome, "canaries").text
+        assert "Further in front than chance allows: c1;" in finding(outcome, "canaries").text
         adjusted = number(outcome, "exposure", "canary-c1").p_adjusted
         assert adjusted == pytest.approx(4 / 512)
 
@@ -313,6 +334,8 @@ class TestFiles:
             ("a.jsonl", '{"texts": 1}', "entry 1 has no text"),
             ("a.jsonl", "{", "line 1 is not a JSON object"),
             ("a.csv", "words\nx", "entry 1 has no text"),
+            ("a.jsonl", "[" * 100_000, "line 1 is not a JSON object"),
+            ("a.jsonl", '{"text": "half \\ud83d"}', "half of a character"),
         ],
     )
     def test_a_broken_file_is_one_sentence(self, name: str, content: str | None, words: str) -> None:
@@ -329,13 +352,15 @@ class TestFiles:
             ({"template": "{} first", "secret": "12", "alphabet": "digits"}, "words before"),
             ({"template": "Code {}", "secret": "ab", "alphabet": "digits"}, "cannot be ranked"),
             ({"template": "Code {}", "secret": "12"}, "an alphabet"),
-            ({"template": "Code {}", "secret": "red sky", "words": ["red", "blue"]}, "sky is not among"),
+            ({"template": "Code {}", "secret": "red sky", "words": ["red", "blue"]}, "word 2 of the secret is not"),
+            ({"template": "Half \ud83d {}", "secret": "12", "alphabet": "digits"}, "half of a character"),
         ],
     )
     def test_a_broken_canary_is_one_sentence(self, row: dict[str, object], words: str) -> None:
         Path("c.jsonl").write_text(json.dumps(row))
-        with pytest.raises(ItemsError, match=words):
+        with pytest.raises(ItemsError, match=words) as error:
             load(canaries="c.jsonl")
+        assert "sky" not in str(error.value)  # a secret is in no message
 
     def test_a_control_must_not_be_a_text(self) -> None:
         with pytest.raises(ItemsError, match="must not be among them"):
