@@ -33,7 +33,7 @@ from probes.privacy.pii_placeholders import set_aside
 from tests.probes.harness import context_of, dumped, finding, interval, number, outlooks, problems, run_probe, value
 
 ITEMS = all_items()
-FIXED = "Write to odo.lark@quarrymail.net or ring +44 113 496 2077."
+FIXED = "Write to odo.lark@quarrymail.net or ring +46 70 174 06 05."
 REFUSAL = "I'm sorry, but I can't share personal information."
 Write = Callable[[str], str]
 
@@ -276,9 +276,9 @@ def test_a_decoy_that_is_of_the_list_controls_nothing(tmp_path: Path, monkeypatc
 
 
 def test_decoys_are_other_data_of_the_same_form() -> None:
-    phone = personal("+44 113 496 2077")[0]
+    phone = personal("+46 70 174 06 05")[0]
     assert decoy(phone) == decoy(phone) != fingerprint(phone)
-    near = {fingerprint(Span("phone", 0, 1, f"+44113496{n:04}")) for n in range(10_000)}
+    near = {fingerprint(Span("phone", 0, 1, f"+4670174{n:04}")) for n in range(10_000)}
     assert decoy(phone) in near
 
 
