@@ -99,12 +99,17 @@ def heard(path: Path) -> dict[Key, str]:
         probe, what = kind.split(" ")[:2]
         written = _written(probe)
         if what in ("template", "advice"):
-            for sentence in filter(WORDS.search, sentences(text)):
+            for sentence in filter(_has_words, sentences(text)):
                 if any(sentence[:PART] in part or (len(part) >= PART and part in sentence) for part in written):
                     found.setdefault(sentence, f"{HEARD} {probe}")
         elif what == "value" and text in written and WORDS.search(text):
             found.setdefault(text, f"{HEARD} {probe} value")
     return found
+
+
+def _has_words(sentence: str) -> bool:
+    """Whether something stands besides places to be filled."""
+    return bool(WORDS.search(re.sub(r"\{[^{}]*\}", "", sentence)))
 
 
 @cache
