@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from audit.results import Finding
+from audit.results import Finding, Measurement
 
 _seen: set[tuple[str, str]] = set()
 
@@ -37,3 +37,10 @@ def pytest_configure() -> None:
             _note(f"{probe} value {name}", value)
 
     Finding.__init__ = init  # type: ignore[method-assign]
+    measured = Measurement.__init__
+
+    def reasoned(self: Measurement, **data: Any) -> None:
+        measured(self, **data)
+        _note(f"{self.probe} reason", self.reason or "")
+
+    Measurement.__init__ = reasoned  # type: ignore[method-assign]

@@ -49,6 +49,7 @@ def build_environment(language: str = SOURCE) -> Environment:
         "json_block": json_block,
         "strip": charts.strip,
         "sentence": phrases.sentence,
+        "lines": phrases.lines,
         "amount": phrases.amount,
         "head": phrases.head,
         "scale": phrases.scale,

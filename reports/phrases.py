@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 
 from babel.numbers import format_compact_decimal
 
 from audit.results.schema import Finding, GateResult, Measurement, Verdict
 from reports.amounts import Amounts
+from reports.charts import Mark
 from reports.languages import SOURCE
 from reports.text import count, number, sentences
 
@@ -18,6 +20,7 @@ def _mark(text: str) -> str:
     return text
 
 
+NARROW = 28  # characters of a translated label in a line: those of some scripts are twice as wide
 # Phrases with numbers that the probes put into the places of their sentences.
 VALUE_PHRASES = (
     _mark("likely between {low} and {high}"),
@@ -86,6 +89,16 @@ class Phrases(Amounts):
             if match:
                 return self._(phrase).format_map(match.groupdict())
         return None
+
+    def lines(self, mark: Mark) -> list[str]:
+        """The label of a mark of a chart in the lines that are kept for it."""
+        label = self.say(mark.label)
+        if label == mark.label:
+            return mark.lines
+        made = textwrap.wrap(label, NARROW) or [""]
+        return (
+            made if len(made) <= len(mark.lines) else [*made[: len(mark.lines) - 1], made[len(mark.lines) - 1] + " …"]
+        )
 
     def sentence(self, finding: Finding) -> str:
         """A finding's sentence; a template that does not fit its values is shown as it is."""

@@ -61,6 +61,9 @@ def _html(name: str) -> str:
     kind, _, made = name.partition("-")
     if kind == "remedies":
         return render_page(remedies.typical())
+    if made == "both":
+        case = fixtures.typical()
+        return render_card(case.result, case.records, languages=("ko", "en"))
     case = explanations.explained() if made == "explained" else getattr(fixtures, made)()
     return {"card": render_card, "report": render_report}[kind](case.result, case.records)
 
@@ -81,7 +84,16 @@ def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
 @pytest.mark.parametrize(
-    "name", ["card-typical", "card-hostile", "card-nothing_tested", "report-typical", "report-explained", "remedies"]
+    "name",
+    [
+        "card-typical",
+        "card-both",
+        "card-hostile",
+        "card-nothing_tested",
+        "report-typical",
+        "report-explained",
+        "remedies",
+    ],
 )
 def test_no_violation(browser: Any, address: Callable[[str], str], name: str, width: int, scheme: str) -> None:
     assert faults(browser, address(name), width, scheme) == []
