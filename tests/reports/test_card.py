@@ -7,6 +7,7 @@ import pytest
 
 from audit.results.schema import Outlook
 from reports.card import render_card
+from reports.risk_texts import RISK_TEXTS, RiskText
 from reports.risks import nist_checklist, risk_views, worst_record
 from tests.reports import fixtures
 from tests.reports.fixtures import Case
@@ -247,3 +248,10 @@ def test_the_summary_reads_like_plain_english(make: Callable[[], Case]) -> None:
     sentences = [s for part in parts for s in re.split(r"(?<=[.!?])\s+", plain(part)) if re.search("[a-z].*[.!?]$", s)]
     assert len(sentences) >= 6  # headings and labels, which would flatter the grade, are left out
     assert grade(sentences) <= 10
+
+
+@pytest.mark.parametrize("text", RISK_TEXTS.values(), ids=RISK_TEXTS)
+def test_what_is_said_of_every_risk_reads_like_plain_english(text: RiskText) -> None:
+    sentences = [s for part in (text.affected, text.practice) for s in re.split(r"(?<=[.!?])\s+", part)]
+    assert grade([*sentences, *text.questions]) <= 9
+    assert all(question.endswith("?") for question in (text.question, *text.questions))

@@ -18,6 +18,7 @@ import pytest
 from audit.results import AuditResult, Record
 from reports.card import render_card
 from reports.technical import render_report
+from tests.reports.test_card import grade
 
 HERE = Path(__file__).parent
 Audited = tuple[str, AuditResult, dict[str, list[Record]]]
@@ -58,6 +59,19 @@ def test_the_card_is_the_golden_one(made: tuple[str, str]) -> None:
     assert made[1] == (HERE / "card.html").read_text(encoding="utf-8"), (
         "run tests/reports/golden/make.py, read the diff"
     )
+
+
+def test_each_risk_of_the_card_reads_at_about_grade_nine(made: tuple[str, str]) -> None:
+    grades = {}
+    for name, body in re.findall(r'<article class="risk[^>]*id="risk-([a-z]+)"(.*?)</article>', made[1], re.DOTALL):
+        parts = re.findall(
+            r"<(?:p|li|h4)[^>]*>(.*?)</(?:p|li|h4)>", re.sub(r"<svg.*?</svg>", "", body, flags=re.DOTALL), re.DOTALL
+        )
+        texts = [html.unescape(re.sub("<[^>]+>", "", part)).strip() for part in parts]
+        found = [s for text in texts for s in re.split(r"(?<=[.?!]) ", text) if re.search(r"\w \w.*[.?!]$", s)]
+        grades[name] = grade(found)
+    assert len(grades) >= 8
+    assert {name: value for name, value in grades.items() if value > 10} == {}
 
 
 # From here on: the page of the report, as a sceptic with a browser would check it.
