@@ -19,6 +19,9 @@ from reports.exports.text import SEVERITY_ORDER, sentence
 MISSING = "*not provided*"
 _SIGNED = ["Name", "Role", "Organisation", "Date", "Signature"]
 _LIMIT = 600
+_USES = ("footprint.energy.prefill_energy", "footprint.energy.decode_energy")
+# A machine without counters has nothing but estimates; the finding in the annex tells which parts are which.
+_ENERGY = "this audit, measured or estimated: see the finding of footprint.energy"
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _rows(result: AuditResult, fields: tuple[_Field, ...]) -> Iterator[list[str]
         energy = _energy(result) if field.name == "In use" else None
         said = [words for key in field.declared if (words := _declared(result.model, key))]
         if found or energy:
-            yield [field.name, found or energy or "", "measured" if energy else "the model's files"]
+            yield [field.name, found or energy or "", _ENERGY if energy else "the model's files"]
         elif said:
             yield [field.name, "; ".join(inline(words, _LIMIT) for words in said), "declared"]
         else:
@@ -134,10 +137,8 @@ def _declared(model: ModelFacts, key: str) -> str | None:
 
 
 def _energy(result: AuditResult) -> str | None:
-    """Measured energy of use, where the audit measured it."""
-    known = [
-        m for m in result.measurements if m.probe == "footprint.energy" and m.value is not None and m.slice is None
-    ]
+    """Energy of reading and writing, where the audit tells it; that of the audit itself is none of the model's use."""
+    known = [m for m in result.measurements if m.metric in _USES and m.value is not None]
     return "; ".join(f"{inline(m.label)}: {m.value:.4g} {inline(m.unit)}" for m in known) or None
 
 

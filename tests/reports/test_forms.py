@@ -140,6 +140,20 @@ def test_what_nobody_said_is_shown_as_missing_and_what_is_measured_as_measured()
     assert "Acme &#42;Ltd&#42;" in line
 
 
+def test_energy_may_be_an_estimate_and_that_of_the_audit_is_none_of_use() -> None:
+    result = fixtures.typical().result
+    told = [
+        rate(f"footprint.energy.{name}", 1, 2, name).model_copy(update={"probe": "footprint.energy", "label": name})
+        for name in ("prefill_energy", "decode_energy", "prefill_co2", "audit_energy")
+    ]
+    text = render_gpai_annex(result.model_copy(update={"measurements": told}))
+    line = next(line for line in text.splitlines() if line.startswith("| In use"))
+    assert "measured or estimated" in line.rsplit("|", 2)[1]
+    assert all(name in line.replace("&#95;", "_") for name in ("prefill_energy", "decode_energy"))
+    assert "audit" not in line.split("|")[2]
+    assert "co2" not in line
+
+
 def test_every_declared_field_of_the_form_can_be_declared() -> None:
     """What a form asks for and no key of ``model.yaml`` can hold would be missing for ever."""
     known = {*CardConfig.model_fields, *(f"gpai.{key}" for key in GpaiConfig.model_fields)}
