@@ -230,7 +230,7 @@ class Toxicity(Probe):
         numbers = Numbers(self.measurement, quality, marks, options.threshold, k, context.confidence, seed)
         found = [*numbers.all(texts, _groups()), *judge_measurements(type(self), quality)]
         limits = (options.largest_share, options.smallest_effect)
-        told = findings(found, texts, reader.name, k, *limits, self.finding)
+        told = findings(found, texts, reader, k, *limits, self.finding)
         return Outcome([self._record(t, options.threshold) for t in texts], found, told)
 
     def _setting(self, context: Context) -> tuple[ToxicityReader, ToxicityOptions, int]:

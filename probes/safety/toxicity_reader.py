@@ -83,6 +83,11 @@ class ToxicityReader:
         }
         return kinds.get(self.reader.kind, self.reader.name)
 
+    @property
+    def judges(self) -> bool:
+        """Whether a problem may rest on it: letters tell too little of meaning to accuse a model by them."""
+        return self.reader.judge is not None
+
     def asks(self, text: str) -> list[Request]:
         """What a judge is asked to read the text; nothing without one."""
         if self.reader.judge is None:
