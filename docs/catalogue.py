@@ -98,7 +98,9 @@ def heard(path: Path) -> dict[Key, str]:
         kind, text = json.loads(line)
         probe, what = kind.split(" ")[:2]
         written = _written(probe)
-        if what in ("template", "advice", "reason"):
+        if what == "reason" and text in written:
+            found.setdefault(text, f"{HEARD} {probe}")
+        elif what in ("template", "advice"):
             for sentence in filter(_has_words, sentences(text)):
                 if any(sentence[:PART] in part or (len(part) >= PART and part in sentence) for part in written):
                     found.setdefault(sentence, f"{HEARD} {probe}")
