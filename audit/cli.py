@@ -255,8 +255,10 @@ def report(
     """Draw the pages of a result folder again. Example: audit report audits/a --lang en,ko."""
     chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
     unknown = [name for name in chosen if name not in languages()]
-    if unknown or not chosen:
-        stop(f"There is no text in {', '.join(unknown) or 'no language'}; there is {', '.join(languages())}.", USAGE)
+    if not chosen:
+        stop(f"Name a language after --lang; there is {', '.join(languages())}.", USAGE)
+    if unknown:
+        stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(languages())}.", USAGE)
     opened = load(result)
     draw(opened.folder, opened.data, chosen)
     print(f"Card:   {opened.card}")

@@ -365,6 +365,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
     "validate a missing file": (plain(), ("validate", "missing.yaml"), "missing.yaml: there is no such file"),
     "validate a mistake": (plain(suit="quick"), ("validate", "model.yaml"), 'did you mean "suite"?'),
     "unknown language": (result_folder, ("report", "r", "--lang", "xx"), "There is no text in xx; there is "),
+    "no language": (result_folder, ("report", "r", "--lang", ","), "Name a language after --lang; there is "),
     "report on nothing": (plain(), ("report", "nowhere"), "nowhere is not a result folder: it has no result.json."),
     "report on a folder": (folder_without_config, ("report", "m"), "m is not a result folder"),
     "report on a file": (plain(), ("report", "model.yaml"), "model.yaml is not readable JSON"),
