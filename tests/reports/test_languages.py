@@ -156,3 +156,17 @@ def test_the_report_works_in_the_language_that_is_chosen(browser: Any, tmp_path:
         assert page.locator("#record-list details").count() > 0
         words = page.locator("#record-status-in-ko").inner_text()
         assert re.search("[가-힣]", words)
+
+
+@pytest.mark.parametrize(("render", "kind"), [(render_card, "card"), (render_report, "report")])
+def test_korean_fits_a_phone(browser: Any, tmp_path: Path, render: Any, kind: str) -> None:
+    """A hash or another long word breaks in Korean as it does in English."""
+    case = fixtures.typical()
+    digest = "f8b3f488907e754e8173" * 6
+    long = case.result.findings[0].model_copy(update={"template": f"The hash is {digest}.", "values": {}})
+    result = case.result.model_copy(update={"findings": [long, *case.result.findings[1:]]})
+    path = tmp_path / f"phone-{kind}.html"
+    path.write_text(render(result, case.records, languages=("en", "ko")), encoding="utf-8")
+    with Watched(browser, path.as_uri(), viewport={"width": 320, "height": 800}) as page:
+        page.locator("#language-ko").check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
