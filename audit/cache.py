@@ -46,6 +46,9 @@ def unusable(path: Path, error: Exception) -> CacheError:
     return kind(f"The cache {path} cannot be used: {error}.")
 
 
+WAIT = 60.0  # seconds for which another process may hold the file
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file, make it where missing, and bring an older one up to date.
 
@@ -54,11 +57,11 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=60)
+        connection = sqlite3.connect(path, timeout=WAIT)
     except (OSError, sqlite3.Error) as error:
         raise unusable(path, error) from None
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         # A response can be computed again, so the operating system may choose when a commit reaches the disk;
         # a killed process loses nothing by that.
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -68,6 +71,19 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise unusable(path, error) from None
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on write-ahead logging. SQLite does not wait for that where another process opens the file, so this does."""
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def _version(connection: sqlite3.Connection) -> int:
