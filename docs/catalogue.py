@@ -26,7 +26,6 @@ from jinja2 import Environment
 
 from probes.base import Probe
 from probes.registry import find_probes
-from reports.declared import LABELS
 from reports.environment import build_environment
 from reports.languages import LOCALE, languages
 from reports.mapping import frameworks
@@ -38,7 +37,7 @@ PROBES = REPORTS.parent / "probes"
 PART = 20  # characters by which a sentence is found again in the code
 HEARD = "finding"  # the comment of what was heard while the tests ran
 # Calls whose first argument is a text to be translated.
-MARKS = ("_", "_mark", "gettext")
+MARKS = ("_", "mark", "gettext")
 Key = str | tuple[str, str]
 WORDS = re.compile(r"[^\W\d_]{2,}")
 
@@ -57,8 +56,6 @@ def texts() -> dict[Key, str]:
         for text in (framework.title, framework.about, *(x for p in framework.provisions for x in (p.line, p.source))):
             found.setdefault(text, f"law {framework.framework}")
         found.setdefault(framework.source, f"law {framework.framework}")
-    for text in LABELS.values():
-        found.setdefault(text, "page declared")
     for name, probe in find_probes().items():
         for text in _probe(probe):
             found.setdefault(text, f"probe {name}")

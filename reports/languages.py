@@ -19,6 +19,11 @@ SOURCE = "en"
 """The language in which templates, probes and results are written."""
 
 
+def mark(text: str) -> str:
+    """A text in the code that the catalogues hold; it is translated where it is shown."""
+    return text
+
+
 def languages() -> tuple[str, ...]:
     """The codes of all languages, English first."""
     return (SOURCE, *sorted(path.stem for path in LOCALE.glob("*.po")))

@@ -11,45 +11,39 @@ from babel.numbers import format_compact_decimal
 from audit.results.schema import Finding, GateResult, Measurement, Verdict
 from reports.amounts import Amounts
 from reports.charts import Mark
-from reports.languages import SOURCE
+from reports.languages import SOURCE, mark
 from reports.text import count, number, sentences
-
-
-def _mark(text: str) -> str:
-    """A text that the catalogues hold; it is translated where it is shown."""
-    return text
-
 
 NARROW = 28  # characters of a translated label in a line: those of some scripts are twice as wide
 # Phrases with numbers that the probes put into the places of their sentences.
 VALUE_PHRASES = (
-    _mark("likely between {low} and {high}"),
-    _mark("likely between {low} and {high} points"),
-    _mark("difference likely between {low} and {high} points"),
-    _mark("{x} (likely {low} to {high})"),
-    _mark("{x} points (likely between {low} and {high})"),
-    _mark("{x} (range not known)"),
-    _mark("range not known"),
-    _mark("{n} percentage points"),
-    _mark("{n} percentage points more frequent"),
-    _mark("{n} percentage points less frequent"),
-    _mark("{n} percentage points more often than"),
-    _mark("{n} percentage points less often than"),
-    _mark("{k} of at least {n} examples"),
-    _mark("{n} files"),
-    _mark("more than {n}"),
+    mark("likely between {low} and {high}"),
+    mark("likely between {low} and {high} points"),
+    mark("difference likely between {low} and {high} points"),
+    mark("{x} (likely {low} to {high})"),
+    mark("{x} points (likely between {low} and {high})"),
+    mark("{x} (range not known)"),
+    mark("range not known"),
+    mark("{n} percentage points"),
+    mark("{n} percentage points more frequent"),
+    mark("{n} percentage points less frequent"),
+    mark("{n} percentage points more often than"),
+    mark("{n} percentage points less often than"),
+    mark("{k} of at least {n} examples"),
+    mark("{n} files"),
+    mark("more than {n}"),
 )
 
 
 # What the verdict on all pass marks is made of; ``audit.gates`` says gates.
 VERDICT_PHRASES = (
-    _mark("{met} of {all} pass marks met, {missed} not met, {open} not established."),
-    _mark("All {all} pass marks met."),
-    _mark("The pass mark is met."),
-    _mark("No pass marks were set, so nothing was passed or failed."),
-    _mark("No pass marks were set."),
-    _mark("The audit is incomplete: {failed} failed."),
-    _mark("Nothing was tested: none of the probes applies to this model."),
+    mark("{met} of {all} pass marks met, {missed} not met, {open} not established."),
+    mark("All {all} pass marks met."),
+    mark("The pass mark is met."),
+    mark("No pass marks were set, so nothing was passed or failed."),
+    mark("No pass marks were set."),
+    mark("The audit is incomplete: {failed} failed."),
+    mark("Nothing was tested: none of the probes applies to this model."),
 )
 
 

@@ -37,7 +37,7 @@ from audit.models.scorer import Continuation, Scorer
 from audit.models.source import Weights
 from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import TextEncoder
-from audit.models.tokens import token_groups, tokens_scored
+from audit.models.tokens import tokens_scored
 from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
@@ -108,7 +108,7 @@ class CausalModel(WhiteBox):
             return by_length([(len(self._row(r.text)[0]), r) for r in ordered if isinstance(r, Embed)])
         if isinstance(ordered[0], ScoreTokens):
             texts = [r for r in ordered if isinstance(r, ScoreTokens)]
-            return token_groups([(len(self._continuation(r.prompt, r.text).row), r) for r in texts])
+            return by_length([(len(self._continuation(r.prompt, r.text).row), r) for r in texts], SAVE_TOKENS)
         return self.grouped(ordered)
 
     def _generate_batches(self, requests: list[Generate]) -> list[list[Request]]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audit.models.requests import Embed, Request
+from audit.models.requests import Request
 from audit.models.responses import Embedded, Failure
 
 RULE = "mean of the last states of the text's own tokens, 1"
@@ -29,12 +29,15 @@ NOT_FINITE = Failure("not_a_number", "The vector is not finite.")
 Row = tuple[int, ...]
 
 
-def by_length(requests: Sequence[tuple[int, Embed]]) -> list[list[Request]]:
-    """Requests with their numbers of tokens, in groups for one call each; equal sets of requests give equal groups."""
+def by_length(requests: Sequence[tuple[int, Request]], most: int = SAVE_TOKENS) -> list[list[Request]]:
+    """Requests with their numbers of tokens, in groups for one call each; equal sets of requests give equal groups.
+
+    ``most``: tokens from which on a group is full.
+    """
     groups: list[list[Request]] = []
     size = 0
     for tokens, request in sorted(requests, key=lambda r: (r[0], r[1].key)):
-        if not groups or size >= SAVE_TOKENS:
+        if not groups or size >= most:
             groups.append([])
             size = 0
         groups[-1].append(request)

@@ -7,25 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from audit.models.requests import Request, ScoreTokens
 from audit.models.responses import TokensScored
 from audit.models.scorer import Continuation, Scorer
 
 _NOTHING = -110.0  # nats below the likeliest token at which a share is 0 in float32
-SAVE_TOKENS = 4096  # tokens whose numbers are handed to the cache together: some seconds of work
-
-
-def token_groups(requests: Sequence[tuple[int, ScoreTokens]]) -> list[list[Request]]:
-    """Requests with their numbers of tokens, of like length together; equal sets of requests give equal groups."""
-    groups: list[list[Request]] = []
-    size = 0
-    for tokens, request in sorted(requests, key=lambda r: (r[0], r[1].key)):
-        if not groups or size >= SAVE_TOKENS:
-            groups.append([])
-            size = 0
-        groups[-1].append(request)
-        size += tokens
-    return groups
 
 
 @torch.inference_mode()

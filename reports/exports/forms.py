@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from audit.results import AuditResult, Finding, Measurement, ModelFacts, ProbeRun
 from reports.exports.markdown import code, inline, table
 from reports.exports.tables import OUTLOOKS, coverage_notes, gate_table, measurement_table
-from reports.exports.text import SEVERITY_ORDER, sentence
+from reports.exports.text import SEVERITY_ORDER, interval, number, percent, sentence
 
 MISSING = "*not provided*"
 _SIGNED = ["Name", "Role", "Organisation", "Date", "Signature"]
@@ -139,7 +139,11 @@ def _declared(model: ModelFacts, key: str) -> str | None:
 def _energy(result: AuditResult) -> str | None:
     """Energy of reading and writing, where the audit tells it; that of the audit itself is none of the model's use."""
     known = [m for m in result.measurements if m.metric in _USES and m.value is not None]
-    return "; ".join(f"{inline(m.label)}: {m.value:.4g} {inline(m.unit)}" for m in known) or None
+    return "; ".join(f"{inline(m.label)}: {number(m.value)} {inline(m.unit)} ({_range(m)})" for m in known) or None
+
+
+def _range(m: Measurement) -> str:
+    return f"{percent(m.confidence)} interval {interval(m.low, m.high)}, n {m.n}"
 
 
 def _annex(result: AuditResult) -> list[str]:

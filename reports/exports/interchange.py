@@ -11,16 +11,12 @@ from reports.exports.modelcard_metadata import licence_text
 from reports.exports.text import one_line, sentence
 
 TOOLKIT_VERSION = "0.0.2"
-# Metrics that are those of a set on the hub: its id there, and the task as the set calls it.
+# Metrics that are those of a set on the hub: its id there, and the configuration as the set calls it, where that is known.
 HUB_METRICS: dict[str, tuple[str, str]] = {
     "bias.bbq.accuracy_lm_eval": ("oskarvanderwal/bbq", "All"),
     "bias.crows_pairs.pct_stereotype": ("jannalu/crows_pairs_multilingual", "english"),
-    "bias.winobias.accuracy": ("uclanlp/wino_bias", "default"),
-    "hallucination.halueval.accuracy": ("pminervini/HaluEval", "default"),
     "hallucination.truthfulqa.mc1": ("truthfulqa/truthful_qa", "multiple_choice"),
     "hallucination.truthfulqa.mc2": ("truthfulqa/truthful_qa", "multiple_choice"),
-    "misinformation.liar.accuracy": ("ucsbnlp/liar", "default"),
-    "safety.over_refusal.over_refusal_rate": ("Paul/XSTest", "default"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,8 @@ from reports.card import render_card
 from reports.mitigation import render_page
 from reports.technical import render_report
 from tests.reports import explanations, fixtures, remedies
-from tests.reports.test_browser import CHROMIUM, QUIET
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -27,14 +24,6 @@ VIEWS = [
     pytest.param(1280, "dark", id="dark"),
     pytest.param(320, "light", id="320px"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 def _write(folder: Path, name: str, html: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,11 @@ from reports.card import render_card
 from reports.mitigation import render_page
 from reports.technical import render_report
 from tests.reports import fixtures, remedies
+from tests.reports.browsing import WIDTH, Watched
 from tests.reports.fixtures import Case
 from tests.reports.makers import attention, record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-WIDTH = "document.documentElement.scrollWidth"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -53,32 +38,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str,
         return drawn[name]
 
     return draw
-
-
-class Watched:
-    """A page that notes its requests, its errors and its dialogs."""
-
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        self.page = self.context.new_page()
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        self.page.on("request", lambda r: self.requests.append(r.url) if not r.url.startswith("data:") else None)
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.on("dialog", lambda d: self.errors.append(d.message))
-        self.page.goto(address)
-        if options.get("java_script_enabled", True) and "-report" in address:
-            self.page.wait_for_selector("#record-tools:not([hidden])")
-
-    def __enter__(self) -> Any:
-        return self.page
-
-    def __exit__(self, *_: object) -> None:
-        address = self.page.url.split("#")[0]
-        self.context.close()
-        assert self.errors == []
-        assert [r for r in self.requests if r.split("#")[0] != address] == []
 
 
 @pytest.mark.parametrize("kind", ["card", "report"])

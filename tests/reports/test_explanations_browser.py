@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from audit.results.schema import Record
 from reports.card import render_card
 from reports.technical import render_report
+from tests.reports.browsing import WIDTH, Watched
 from tests.reports.explanations import (
     LENS,
     LOOK,
@@ -25,18 +26,8 @@ from tests.reports.explanations import (
     patching,
 )
 from tests.reports.makers import HOSTILE, record
-from tests.reports.test_browser import CHROMIUM, QUIET, WIDTH, Watched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ def test_energy_may_be_an_estimate_and_that_of_the_audit_is_none_of_use() -> Non
     assert all(name in line.replace("&#95;", "_") for name in ("prefill_energy", "decode_energy"))
     assert "audit" not in line.split("|")[2]
     assert "co2" not in line
+    assert line.count("95% interval") == 2
 
 
 def test_every_declared_field_of_the_form_can_be_declared() -> None:

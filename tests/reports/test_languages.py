@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from reports.document import suffixed
 from reports.languages import LOCALE, languages, own_name, translations
 from reports.technical import render_report
 from tests.reports import fixtures
-from tests.reports.test_browser import CHROMIUM, QUIET, Watched
+from tests.reports.browsing import Watched
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 ROOT = Path(__file__).parent.parent.parent
 FURTHER = languages()[1:]
 PLACES = re.compile(r"%\(\w+\)s|\{[^{}]*\}|%%")
@@ -118,16 +116,6 @@ def test_korean_cards_use_the_four_words() -> None:
     assert "problem found" not in html
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as play:
-        running = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
-
-
 def _address(folder: Path, render: Any, kind: str) -> str:
     case = fixtures.typical()
     path = folder / f"both-{kind}.html"
@@ -152,7 +140,7 @@ def test_the_report_works_in_the_language_that_is_chosen(browser: Any, tmp_path:
         page.locator("#language-ko").check()
         assert page.evaluate("document.documentElement.lang") == "ko"
         page.locator("#f-text-in-ko").fill("zzz no such text")
-        sync_api.expect(page.locator("#record-list-in-ko details")).to_have_count(0)
+        page.locator("#record-list-in-ko details").first.wait_for(state="detached")
         assert page.locator("#record-list details").count() > 0
         words = page.locator("#record-status-in-ko").inner_text()
         assert re.search("[가-힣]", words)

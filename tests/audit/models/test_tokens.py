@@ -20,9 +20,10 @@ from audit.models import (
     decode,
     encode,
 )
-from audit.models.causal import CausalModel
+from audit.models.causal import SAVE_TOKENS, CausalModel
 from audit.models.seq2seq import Seq2SeqModel
-from audit.models.tokens import SAVE_TOKENS, spread, token_groups
+from audit.models.states import by_length
+from audit.models.tokens import spread
 from tests.audit.models.tiny import LONGEST
 
 TEXTS = (
@@ -113,7 +114,7 @@ def test_equal_sets_of_requests_give_equal_groups(llama: CausalModel) -> None:
     asked = [ScoreTokens(f"{text} {n}") for text in TEXTS for n in range(3)]
     assert llama.batches(asked) == llama.batches(asked[::-1])
     assert sorted(r.key for group in llama.batches(asked) for r in group) == sorted(r.key for r in asked)
-    groups = token_groups([(SAVE_TOKENS // 2, r) for r in asked])  # type: ignore[misc]
+    groups = by_length([(SAVE_TOKENS // 2, r) for r in asked], SAVE_TOKENS)  # type: ignore[misc]
     assert [len(group) for group in groups] == [2] * 6
 
 
