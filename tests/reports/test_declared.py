@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from reports.declared import LABELS, STATUS_WORDS, count_sentence, declared_in
 from reports.exports.modelcard import render_modelcard
 from reports.technical import render_report
 from tests.reports import fixtures
+from tests.reports.browsing import Watched
 from tests.reports.fixtures import Case
 from tests.reports.makers import model
 
@@ -145,20 +146,12 @@ def test_a_hash_alone_is_said_not_to_be_compared() -> None:
     assert "We did not compare this hash." in render_modelcard(case.result)
 
 
-def test_a_mismatch_can_be_read_on_paper(tmp_path: Path) -> None:
-    chromium = shutil.which("chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
+def test_a_mismatch_can_be_read_on_paper(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "card.html"
     path.write_text(PAGES[0](fixtures.typical()), encoding="utf-8")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(color_scheme="dark")
-        page.goto(path.as_uri())
+    with Watched(browser, path.as_uri(), color_scheme="dark") as page:
         page.emulate_media(media="print")
         style = page.locator(".said-mismatch").evaluate(
             "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
         )
-        browser.close()
     assert style == ["rgb(60, 42, 94)", "rgba(0, 0, 0, 0)"]  # browsers leave backgrounds out
