@@ -28,7 +28,7 @@ from audit.manifest import (
     tool_version,
 )
 from audit.models import Failure, Judge, MeterStarter, Model, Request, SaysWhyNot, Spent
-from audit.models.energy import CodeCarbonMeter, installed, metered
+from audit.models.energy import CodeCarbonMeter, metered
 from audit.models.threads import hardware
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
@@ -140,9 +140,7 @@ def run_audit(
     run = f"{created} {folder.resolve()}"
     key = model.fingerprint + ("" if lasting else run)
     judges = Judges(settings.cache, progress, judge_opener, run)
-    wanted = any(p.probe.metered and p.problem is None for p in planned) and (
-        meter is not CodeCarbonMeter or installed()
-    )
+    wanted = any(p.probe.metered and p.problem is None for p in planned)
     with (
         metered(meter if wanted else None) as spent,
         ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache,
