@@ -87,7 +87,7 @@ def _exact(texts: Sequence[Told], controls: Sequence[Told], confidence: float, m
         compared = [t for t in texts if t.both == "scored"]
         other, statuses = _share(compared, lambda t: bool(t.other), bool(texts), confidence), [t.both for t in texts]
         difference, both, beside = _paired(compared, bool(texts), confidence), statuses, where
-    level = other.value or 0.0
+    level = other.value  # None where no control could be read: that is no chance of 0
     found = [measure("exact_rate", own, whole, chance=level, evidence=where)]
     for count in sorted({c for t in texts for c in t.exact}):
         part = [t for t in scored if count in t.exact]
@@ -173,7 +173,7 @@ def _near(texts: Sequence[Told], controls: Sequence[Told], confidence: float, me
         else:
             difference = paired_mean_difference(first, second, _clusters(own), confidence, bounds=(-1.0, 1.0))
         called = "approximate_rate" if shares else name
-        found.append(measure(called, estimate, coverage(whole), chance=other.value or 0.0, evidence=where))
+        found.append(measure(called, estimate, coverage(whole), chance=other.value, evidence=where))
         if shares:
             statuses = coverage(other_statuses)
             found.append(measure("control_approximate_rate", other, statuses, chance=0.0, evidence=beside))
@@ -184,7 +184,7 @@ def _near(texts: Sequence[Told], controls: Sequence[Told], confidence: float, me
         if runs
         else not_measured(NOTHING if texts else NO_TEXTS, confidence)
     )
-    usual = sum(level) / len(level) if level else 0.0
+    usual = sum(level) / len(level) if level else None
     return [*found, measure("longest_run", longest, coverage(whole), chance=usual, evidence=where)]
 
 

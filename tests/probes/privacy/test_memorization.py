@@ -206,6 +206,8 @@ class TestNothingGiven:
     def test_it_is_not_tested_and_says_what_to_give(self) -> None:
         outcome = audited(Reciter(KNOWN))
         assert {f.outlook for f in outcome.findings} == {"not_tested"}
+        for name in ("exact_rate", "approximate_rate", "edit_similarity", "longest_run"):
+            assert number(outcome, name).chance is None  # where no control was read, chance is not known, and not 0
         assert "no sign that it does not" in finding(outcome, "texts").text
         assert "under texts" in finding(outcome, "texts").advice
         assert "under canaries" in finding(outcome, "canaries").advice
