@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
@@ -21,7 +20,6 @@ from audit.manifest import (
     audit_id,
     identity,
     machine,
-    now,
     package_versions,
     peak_memory,
     python_version,
@@ -33,43 +31,20 @@ from audit.models.threads import hardware
 from audit.planning import Planned, describe, plan, told
 from audit.progress import Progress
 from audit.results import (
-    MANIFEST_FILE,
-    MITIGATION_FILE,
-    RECORDS_FOLDER,
-    RESULT_FILE,
     AuditResult,
     Finding,
     Manifest,
     Measurement,
     ProbeRun,
-    to_json,
     with_examples,
     write_records,
     write_result,
-    write_text,
 )
 from audit.results.withholding import Withholding, hash_key
+from audit.runfolder import note_state, open_folder
 from probes.base import Context, Outcome, Probe
 
-STATE_FILE = "run.json"
 MOST_ROUNDS = 100  # a probe that still asks something new after so many will never end
-# What may lie in a result folder besides the records.
-FILES = (
-    RESULT_FILE,
-    MANIFEST_FILE,
-    "card.html",
-    "report.html",
-    "summary.md",
-    "junit.xml",
-    "audit.sarif",
-    "modelcard.md",
-    "model_card.json",
-    "gpai-annex.md",
-    "test-report.md",
-    "eval_results.yaml",
-    MITIGATION_FILE,
-    "mitigation.html",
-)
 
 
 @dataclass(frozen=True)
@@ -131,7 +106,7 @@ def run_audit(
         config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype, hardware()
     )
     parts = identity(model, planned, config)
-    folder, created = _open_folder(settings, model.facts.name, audit_id(parts))
+    folder, created = open_folder(settings.output, settings.resume, model.facts.name, audit_id(parts))
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [_Work(p, problem=p.problem) for p in planned]
     answers = Answers(executor=executor or Local())
@@ -157,57 +132,8 @@ def run_audit(
     result = withholding.result(result)
     _write(folder, result, works, answers, withholding)
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
-    _note_state(folder, audit_id(parts), created, complete)
+    note_state(folder, audit_id(parts), created, complete)
     return folder, result
-
-
-def _open_folder(settings: RunSettings, name: str, id_: str) -> tuple[Path, str]:
-    """The result folder and the time that the run began; an unfinished folder where one is resumed."""
-    created = now()
-    if settings.resume:
-        candidates = [settings.output] if settings.output else sorted(Path("audits").glob("*"), reverse=True)
-        for candidate in candidates:
-            state = _state(candidate)
-            unfinished = state.get("complete") is False or not (candidate / RESULT_FILE).exists()
-            # A finished one in a named folder is measured again from its answers: asking a server twice costs twice.
-            if state.get("audit_id") == id_ and (unfinished or settings.output):
-                return candidate, str(state.get("created", created))
-    folder = settings.output or _new_folder(name, created)
-    folder.mkdir(parents=True, exist_ok=True)
-    # What an earlier audit left would be read as this one's if this one is killed.
-    if (folder / STATE_FILE).exists():
-        _clear(folder)
-    _note_state(folder, id_, created, False)
-    return folder, created
-
-
-def _note_state(folder: Path, id_: str, created: str, complete: bool) -> None:
-    """What ``resume`` goes by; an audit in which a probe failed is not complete and can be resumed."""
-    write_text(folder / STATE_FILE, to_json({"audit_id": id_, "created": created, "complete": complete}))
-
-
-def _clear(folder: Path) -> None:
-    """Remove the files of an earlier audit, and no others."""
-    for path in (*(folder / name for name in FILES), *(folder / RECORDS_FOLDER).glob("*.parquet")):
-        path.unlink(missing_ok=True)
-
-
-def _new_folder(name: str, created: str) -> Path:
-    plain = "".join(c if c.isalnum() or c in "-._" else "-" for c in name).strip(".-") or "model"
-    stem = f"{plain}-{created.replace(':', '').replace('-', '')}"
-    folder, again = Path("audits") / stem, 1
-    while folder.exists():
-        again += 1
-        folder = Path("audits") / f"{stem}-{again}"
-    return folder
-
-
-def _state(folder: Path) -> dict[str, object]:
-    try:
-        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return state if isinstance(state, dict) else {}
 
 
 def _work_through(

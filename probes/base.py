@@ -21,7 +21,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from audit.corpora import Item, draw
 from audit.metrics import Estimate
 from audit.models import Capability, Request, Responses, Spent
-from audit.results import Coverage, Direction, Finding, ItemStatus, Measurement, Outlook, Record, Severity, Spread
+from audit.results import (
+    Average,
+    Coverage,
+    Direction,
+    Finding,
+    ItemStatus,
+    Measurement,
+    Outlook,
+    Record,
+    Severity,
+    Spread,
+)
 
 Suite = Literal["quick", "standard", "full"]
 
@@ -35,6 +46,8 @@ class Metric:
     unit: str
     direction: Direction
     meaning: str
+    average: Average | None = None
+    """How the value follows from its records, where it is a mean over them or a difference of two."""
 
 
 class ProbeOptions(BaseModel):
@@ -204,9 +217,10 @@ class Probe(ABC):
         chance: float | None = None,
         spread: Spread | None = None,
         evidence: Mapping[str, str] | None = None,
+        average: Average | None = None,
         p_adjusted: float | None = None,
     ) -> Measurement:
-        """A measurement of a declared metric; ``part`` names the slice."""
+        """A measurement of a declared metric; ``part`` names the slice, ``average`` is the metric's own where None."""
         metric = cls.metric(name)
         return Measurement(
             metric=f"{cls.id}.{name}" + (f"[{part}]" if part else ""),
@@ -230,6 +244,7 @@ class Probe(ABC):
             spread=spread,
             coverage=coverage,
             evidence=dict(evidence or {}),
+            average=average or metric.average,
             reason=estimate.reason,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from audit.results.schema import Declaration, DeclarationStatus, EvidenceCheck, ModelFacts
+from audit.results.facts import Declaration, DeclarationStatus, EvidenceCheck, ModelFacts
 from reports.languages import mark
 
 LABELS = {

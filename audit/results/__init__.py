@@ -1,6 +1,7 @@
 """The words and files of a result; the only package of ours that the reports read."""
 
-from audit.results.evidence import behind, with_examples
+from audit.results.evidence import Observation, behind, observations, with_examples
+from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
 from audit.results.folder import (
     MANIFEST_FILE,
     RECORDS_FOLDER,
@@ -30,22 +31,18 @@ from audit.results.schema import (
     SCHEMA_VERSION,
     Asked,
     AuditResult,
+    Average,
     Claim,
     ClaimVerdict,
     Coverage,
     DatumKind,
-    Declaration,
-    DeclarationStatus,
-    DeclaredEvidence,
     Direction,
-    EvidenceCheck,
     Finding,
     GateResult,
     GateVerdict,
     ItemStatus,
     Manifest,
     Measurement,
-    ModelFacts,
     Outlook,
     ProbeRun,
     Record,
@@ -64,6 +61,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Asked",
     "AuditResult",
+    "Average",
     "Change",
     "Claim",
     "ClaimVerdict",
@@ -86,6 +84,7 @@ __all__ = [
     "Measurement",
     "Mitigation",
     "ModelFacts",
+    "Observation",
     "Outlook",
     "ProbeRun",
     "Record",
@@ -97,6 +96,7 @@ __all__ = [
     "Verdict",
     "Withheld",
     "behind",
+    "observations",
     "read_mitigation",
     "read_records",
     "read_result",

@@ -9,7 +9,8 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from audit.results.folder import ResultError, to_json, write_text
-from audit.results.schema import Direction, Finite, Stored
+from audit.results.schema import Direction
+from audit.results.stored import Finite, Stored
 
 MITIGATION_FILE = "mitigation.json"
 MITIGATION_VERSION = "1.0"

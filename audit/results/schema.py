@@ -7,31 +7,25 @@ that could not be measured are ``None`` with a ``reason``; not-a-number and infi
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from audit.results.facts import ModelFacts
+from audit.results.stored import Finite, Stored
 
 SCHEMA_VERSION = "1.0"
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Direction = Literal["lower_is_better", "higher_is_better", "zero_is_better", "descriptive"]
 Outlook = Literal["problem_found", "no_problem_found", "unclear", "not_tested"]
 Severity = Literal["high", "medium", "low", "none"]
 GateVerdict = Literal["met", "not_met", "not_established"]
 ClaimVerdict = Literal["supported", "contradicted", "not in the text", "consistent", "inconsistent", "unread"]
-DeclarationStatus = Literal["declared", "evidenced", "mismatch", "missing"]
-EvidenceCheck = Literal["not_checked", "matches", "mismatch", "not_found"]
 ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
 
 DatumKind = Literal[
     "key", "account", "card", "identity number", "e-mail", "phone", "internet address", "street address"
 ]
-
-
-class Stored(BaseModel):
-    """Base of all stored types: unknown keys are errors, values do not change after they are made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Coverage(Stored):
@@ -64,6 +58,31 @@ class Spread(Stored):
     templates: int = Field(ge=1)
 
 
+class Average(Stored):
+    """How a number follows from the records behind it: a mean over those that were scored, or the difference of two.
+
+    What is averaged of a record is one of its scores, or 1 where its outcome is one of ``outcomes`` and else 0. With it two
+    results that share records can be compared record by record.
+    """
+
+    score: str | None = Field(None, description="The name of the score that is averaged.")
+    outcomes: list[str] = Field(
+        default_factory=list, description="The outcomes that count as 1, where no score is named."
+    )
+    among: dict[str, str] = Field(
+        default_factory=dict, description="Column values of the records that are averaged, of those behind the number."
+    )
+    less: dict[str, str] | None = Field(
+        None, description="Column values of the records whose mean is taken away; None where nothing is."
+    )
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Average:
+        if (self.score is None) != bool(self.outcomes):
+            raise ValueError("an average is of a score or of outcomes, and of one of them")
+        return self
+
+
 class Measurement(Stored):
     """One number with what is needed to judge it.
 
@@ -93,6 +112,9 @@ class Measurement(Stored):
     coverage: Coverage
     evidence: dict[str, str] = Field(
         default_factory=dict, description="Column values that select the records behind the number."
+    )
+    average: Average | None = Field(
+        None, description="How the value follows from those records; None where it is no mean of anything of theirs."
     )
     reason: str | None = None
 
@@ -271,69 +293,6 @@ class ProbeRun(Stored):
         if self.status != "done" and not self.reason:
             raise ValueError(f"{self.id}: status {self.status} needs a reason")
         return self
-
-
-class DeclaredEvidence(Stored):
-    """What a declaration rests on. A link is printed and never opened."""
-
-    link: str | None = None
-    file: str | None = Field(None, description="As the owner named it.")
-    sha256: str | None = None
-    check: EvidenceCheck = Field(
-        description="Whether the file has the hash: matches, mismatch, not_found (it was not there), not_checked (no file)."
-    )
-
-
-class Declaration(Stored):
-    """What the owner says on one subject: a person's word, which no measurement stands behind."""
-
-    field: str = Field(description="The key under card in model.yaml; impact.<key> for answers of the assessment.")
-    status: DeclarationStatus
-    text: str | None = Field(None, description="The owner's words; None where there are none.")
-    evidence: DeclaredEvidence | None = None
-
-    @model_validator(mode="after")
-    def _fits_its_status(self) -> Declaration:
-        if (self.text is None) != (self.status == "missing"):
-            raise ValueError(f"{self.field}: what is missing has no words, and what has none is missing")
-        if (self.evidence is None) != (self.status in ("declared", "missing")):
-            raise ValueError(f"{self.field}: status {self.status} does not fit its evidence")
-        if self.evidence is not None and (self.evidence.check == "mismatch") != (self.status == "mismatch"):
-            raise ValueError(f"{self.field}: evidence that does not match is a mismatch, and nothing else is")
-        return self
-
-
-class ModelFacts(Stored):
-    """Which exact model was audited. What its owner says of it is ``declared``, never measured."""
-
-    name: str
-    source: str
-    kind: str
-    revision: str | None = None
-    pinned: bool = Field(description="True where the exact weights can be found again from source and revision.")
-    weights_sha256: str | None = None
-    tokenizer_sha256: str | None = Field(None, description="Of the files that say how text becomes tokens.")
-    architecture: str | None = None
-    parameters: int | None = Field(None, ge=0)
-    context_length: int | None = Field(None, ge=0)
-    dtype: str | None = None
-    device: str | None = None
-    kernels: str | None = Field(
-        None, description="Library of the matrix products: default (PyTorch's choice) or onednn."
-    )
-    chat_template: bool = False
-    chat_template_sha256: str | None = None
-    licence: str | None = None
-    remote_code: bool = False
-    capabilities: list[str] = Field(default_factory=list)
-    declared: dict[str, str] = Field(
-        default_factory=dict, description="The owner's words for the card's short fields, by their keys."
-    )
-    declarations: list[Declaration] = Field(
-        default_factory=list,
-        description="Every subject that the owner is asked about, with what was said; none in results of earlier versions.",
-    )
-    notes: list[str] = Field(default_factory=list)
 
 
 class Manifest(Stored):

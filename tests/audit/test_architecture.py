@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "probes": {"audit.corpora", "audit.metrics", "audit.models", "audit.published", "audit.results"},
     "audit.planning": {"audit.config", "audit.corpora", "audit.models", "audit.results", "probes"},
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
+    "audit.runfolder": {"audit.manifest", "audit.results"},
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
@@ -52,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.planning",
         "audit.progress",
         "audit.results",
+        "audit.runfolder",
         "probes",
     },
     # Workers open models and compute batches as the driver would; only the driver's side knows Ray.

@@ -16,13 +16,13 @@ import pytest
 
 from audit.api import draw
 from audit.corpora import Item
-from audit.engine import STATE_FILE
 from audit.explaining import ExplainError, explain_record
 from audit.metrics import rate
 from audit.models import Capability, Message, Responses
 from audit.models.scripted import ScriptedModel
 from audit.results import Claim, Finding, Record, read_records, read_result
 from audit.results.withholding import KEY_VARIABLE, Withholding, hash_key
+from audit.runfolder import STATE_FILE
 from audit.verifying import requests_of
 from probes.asked import stated
 from probes.base import Context, Outcome, coverage

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from audit.results.facts import Declaration, DeclaredEvidence
 from audit.results.schema import (
     AuditResult,
     Coverage,
-    Declaration,
-    DeclaredEvidence,
     Finding,
     GateResult,
     Measurement,

@@ -7,14 +7,12 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from audit.results.facts import Declaration, DeclaredEvidence, ModelFacts
 from audit.results.schema import (
     Coverage,
-    Declaration,
-    DeclaredEvidence,
     Finding,
     Manifest,
     Measurement,
-    ModelFacts,
     Outlook,
     ProbeRun,
     Record,

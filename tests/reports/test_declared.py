@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from audit.declared import CardConfig, declarations
-from audit.results.schema import Declaration, DeclaredEvidence
+from audit.results.facts import Declaration, DeclaredEvidence
 from reports.card import render_card
 from reports.declared import LABELS, STATUS_WORDS, count_sentence, declared_in
 from reports.exports.modelcard import render_modelcard
