@@ -191,7 +191,7 @@ def test_answers_of_another_audit_are_not_used_unless_the_config_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter(f"2026-01-01T00:00:0{i}Z" for i in range(9))
-    monkeypatch.setattr("audit.engine.now", lambda: next(times))
+    monkeypatch.setattr("audit.runfolder.now", lambda: next(times))
     with Loopback() as server:
         counts = []
         for keep in (False, False, True, True):

@@ -14,6 +14,7 @@ import pytest
 import audit.engine
 import audit.execution
 import audit.results.folder
+import audit.runfolder
 from audit.corpora import Item, ItemsError
 from audit.engine import RunSettings, run_audit
 from audit.models import (
@@ -150,7 +151,7 @@ def test_twice_is_the_same(first: tuple[Path, AuditResult, CountingModel], tmp_p
 def one_audit_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """No two audits of a test begin in the same second."""
     minutes = (f"2026-01-01T00:{minute:02}:00Z" for minute in range(60))
-    monkeypatch.setattr(audit.engine, "now", lambda: next(minutes))
+    monkeypatch.setattr(audit.runfolder, "now", lambda: next(minutes))
 
 
 def test_warm_cache_gives_what_a_cold_one_gave(tmp_path: Path, one_audit_a_minute: None) -> None:

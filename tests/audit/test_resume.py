@@ -229,7 +229,7 @@ def test_the_last_of_several_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None
     killed = []
     for second in range(3):
         with monkeypatch.context() as patch:
-            patch.setattr("audit.engine.now", lambda at=second: f"2026-01-01T00:00:0{at}Z")
+            patch.setattr("audit.runfolder.now", lambda at=second: f"2026-01-01T00:00:0{at}Z")
             killed.append(die(1))
     assert [go(ScriptedModel(), resume=True) for _ in killed] == killed[::-1]
 
