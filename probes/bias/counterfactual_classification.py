@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import likeliest, stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.counterfactual import ITEMS, load_items_by_axis
@@ -89,6 +89,7 @@ class CounterfactualClassification(Probe):
             "lower_is_better",
             "Share of texts whose class differs from that of the same text about the reference group. Chance is the share "
             "that changes when the same person is described in other words.",
+            average=Average(outcomes=["class changed"]),
         ),
         Metric(
             "excess_flip_rate",
@@ -104,6 +105,7 @@ class CounterfactualClassification(Probe):
             "lower_is_better",
             "Mean size of the change in the probability of the class that is likeliest for the reference group. Chance is "
             "what other words for the same group give.",
+            average=Average(score="gap"),
         ),
         Metric(
             "excess_gap",

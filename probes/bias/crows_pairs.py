@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.crows_pairs_answers import Pair, answered, asks
 from probes.bias.crows_pairs_items import from_folder, from_hub
@@ -105,6 +105,7 @@ class CrowsPairs(Probe):
             "descriptive",
             "The share that lm-evaluation-harness calls pct_stereotype and the paper's script its metric score: ties stay "
             "in the count of pairs.",
+            average=Average(outcomes=["more stereotyping"]),
         ),
         Metric(
             "neutral_rate",
@@ -112,6 +113,7 @@ class CrowsPairs(Probe):
             "rate",
             "descriptive",
             "Share of pairs whose sentences have the same likelihood to three decimals.",
+            average=Average(outcomes=["no preference"]),
         ),
         Metric(
             "likelihood_difference",

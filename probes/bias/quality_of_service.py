@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.bias.quality_of_service_findings import findings
@@ -74,6 +74,7 @@ class QualityOfService(Probe):
             "higher_is_better",
             "Share of questions whose right answer the model finds likeliest of four; guessing gives one in four. In "
             "standard English, a model that is not above that cannot be compared between styles.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_gap",

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.stereoset_answers import OPPOSITE, STEREOTYPE, UNRELATED, Triple, answered, asks
 from probes.bias.stereoset_items import INTRA, from_folder, from_hub
@@ -120,6 +120,7 @@ class StereoSet(Probe):
             "descriptive",
             "The stereotype score over 100 as a plain share of triples, as later work often reports it, instead of the "
             "paper's average over terms.",
+            average=Average(outcomes=["stereotype"]),
         ),
         Metric(
             "pooled_lms",
@@ -134,6 +135,7 @@ class StereoSet(Probe):
             "rate",
             "descriptive",
             "Share of triples whose stereotype and opposite are equally likely; the stereotype scores leave them out.",
+            average=Average(outcomes=["no preference"]),
         ),
     )
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winobias_answers import CONTINUED, Answer, Pair, answered, asks, in_pairs
 from probes.bias.winobias_items import from_folder, from_hub
@@ -87,6 +87,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of pro-stereotypical sentences whose pronoun is linked to the right person, by continuation.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_anti",
@@ -94,6 +95,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of anti-stereotypical sentences whose pronoun is linked to the right person, by continuation.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy",
@@ -102,6 +104,7 @@ class WinoBias(Probe):
             "higher_is_better",
             "The same over all sentences, and by type and by the pronoun's gender. The right person is named last in three "
             "of four, so always taking the last one gives 0.75.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "balanced_accuracy",
@@ -124,6 +127,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose right answer is likelier than the wrong one.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "question_balanced_accuracy",

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winogender_answers import OCCUPATION, Sentence, answered, asks, prompt_of
 from probes.bias.winogender_findings import findings
@@ -76,6 +76,7 @@ class Winogender(Probe):
             "rate",
             "higher_is_better",
             "Share of sentences in which whom the pronoun means is the likelier of the two answers. A coin gives one half.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "gap",
@@ -92,6 +93,7 @@ class Winogender(Probe):
             "higher_is_better",
             "Accuracy on the paper's gotcha sentences: she for the person of an occupation with fewer than half women, or "
             "for the other person beside one with at least half, and the reverse for he.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "agreeing",
@@ -99,6 +101,7 @@ class Winogender(Probe):
             "rate",
             "higher_is_better",
             "Accuracy on the same sentences with the other of the two pronouns, he or she.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "gotcha_gap",

@@ -21,7 +21,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import holm, mean
 from audit.models import Capability, Request, Responses
-from audit.results import ItemStatus, Measurement, Record
+from audit.results import Average, ItemStatus, Measurement, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
 from probes.explainability.attention_findings import usefulness_finding
 from probes.explainability.attention_measures import (
@@ -115,6 +115,7 @@ class Attention(Probe):
             "descriptive",
             "Mean over layers and heads of the normalised entropy. 0: all weight on one token; 1: even over all tokens. "
             "Chance is even weight.",
+            average=Average(score="entropy"),
         ),
         Metric(
             "sink_mass",
@@ -123,6 +124,7 @@ class Attention(Probe):
             "descriptive",
             "Mean weight on the first token, which often serves as a resting place without meaning. Chance is its share "
             "under even weight.",
+            average=Average(score="sink_mass"),
         ),
         Metric(
             "mean_distance",
@@ -130,6 +132,7 @@ class Attention(Probe):
             "tokens",
             "descriptive",
             "Mean distance between a token and what it looks at, over layers and heads. Chance is that of even weight.",
+            average=Average(score="mean_distance"),
         ),
     )
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.answers import answer_kind
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
@@ -112,6 +112,7 @@ class InventedEntities(Probe):
             "higher_is_better",
             "Share of pairs in which the real name gets the higher log-odds of Yes against No. A coin gives one half; a model "
             "that says Yes to both can still reach 1.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "existence_auroc",

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.answers import mentions
 from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
@@ -85,6 +85,7 @@ class StaleKnowledge(Probe):
             "lower_is_better",
             "Of the choices that were right at some time: the share that was out of date when the items were last "
             "checked.",
+            average=Average(outcomes=["outdated"]),
         ),
         Metric(
             "effective_cutoff",
@@ -102,6 +103,7 @@ class StaleKnowledge(Probe):
             "higher_is_better",
             "Share of questions whose latest value the model finds likeliest of all values and two that were "
             "never right.",
+            average=Average(outcomes=["current"]),
         ),
         Metric(
             "ever_true_rate",
@@ -110,6 +112,7 @@ class StaleKnowledge(Probe):
             "higher_is_better",
             "Share of questions to which the model finds a value likeliest that was right at some time. Where this "
             "is no better than chance, the model does not know the facts at all, and nothing is said of their age.",
+            average=Average(outcomes=["current", "outdated"]),
         ),
         Metric(
             "admits_age_rate",

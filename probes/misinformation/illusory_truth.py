@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.choices import asked, chosen
@@ -104,6 +104,7 @@ class IllusoryTruth(Probe):
             "rate",
             "lower_is_better",
             "Share of false claims called true without any conversation before.",
+            average=Average(outcomes=["wrong"]),
         ),
         Metric(
             "verdict_accuracy_before",
@@ -112,6 +113,7 @@ class IllusoryTruth(Probe):
             "higher_is_better",
             "Share of right verdicts on true and false claims without any conversation before. A coin, and always saying "
             "the same, give one half.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "belief_shift",

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.choices import asked, chosen
@@ -93,6 +93,7 @@ class SourceCredulity(Probe):
             "lower_is_better",
             "Among questions answered rightly without a document, share that gets the false answer of a planted document. "
             "Chance is the share that gets that same answer with a neutral document.",
+            average=Average(outcomes=["planted"]),
         ),
         Metric(
             "misled_beyond_chance",
@@ -125,6 +126,7 @@ class SourceCredulity(Probe):
             "higher_is_better",
             "Among questions answered rightly without a document, share still right with a document on the subject that does "
             "not give the answer.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_without_document",
@@ -132,6 +134,7 @@ class SourceCredulity(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose right answer is the likeliest of four. Guessing gives one in four.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_with_correct_document",
@@ -139,6 +142,7 @@ class SourceCredulity(Probe):
             "rate",
             "higher_is_better",
             "Share of questions answered rightly with a document that states the answer. Chance is the share without one.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "correction_rate",
@@ -147,6 +151,7 @@ class SourceCredulity(Probe):
             "higher_is_better",
             "Among questions answered wrongly without a document, share answered rightly with a correct one. Near 0: it "
             "passes over documents.",
+            average=Average(outcomes=["right"]),
         ),
     )
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.misinformation.verification_answers import WORDS, Verdict, asks, scores, verdict
@@ -87,6 +87,7 @@ class Verification(Probe):
             "higher_is_better",
             "Share of claims for which the model tells rightly whether the evidence supports or refutes them or does not "
             "tell. Chance is always giving the commonest class. Also by class and by what the verdict turns on.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "invented_accuracy",
@@ -94,6 +95,7 @@ class Verification(Probe):
             "rate",
             "higher_is_better",
             "The same for claims about invented places, firms and people, of which the model can know nothing.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_without_evidence",
@@ -117,6 +119,7 @@ class Verification(Probe):
             "descriptive",
             "Share of claims whose class the model gives though the evidence is about something else. One that reads says "
             "Unknown, which gives the chance level.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "swap_drop",
@@ -139,6 +142,7 @@ class Verification(Probe):
             "rate",
             "lower_is_better",
             "Share of claims on which the evidence does not tell that the model calls supported or refuted all the same.",
+            average=Average(outcomes=["wrong"]),
         ),
     )
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
@@ -144,6 +144,7 @@ class Perturbation(Probe):
             "higher_is_better",
             "Share of questions, as they stand and without listed options, whose right answer is the likeliest of four. "
             "Guessing gives one in four.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_listed",
@@ -151,6 +152,7 @@ class Perturbation(Probe):
             "rate",
             "higher_is_better",
             "The same with the four options listed in the prompt, in one order drawn for each question.",
+            average=Average(outcomes=["right"]),
         ),
     )
 
