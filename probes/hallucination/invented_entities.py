@@ -88,6 +88,7 @@ class InventedEntities(Probe):
             "rate",
             "lower_is_better",
             "Share of questions about invented things that the model answers as if they existed. Slices by kind of thing.",
+            average=Average(outcomes=["described"]),
         ),
         Metric(
             "abstention_rate",
@@ -96,6 +97,7 @@ class InventedEntities(Probe):
             "higher_is_better",
             "Share of questions about invented things to which the model says that it does not know them, that they do not "
             "exist, or asks what is meant.",
+            average=Average(outcomes=["abstained"]),
         ),
         Metric(
             "over_abstention_rate",
@@ -104,6 +106,7 @@ class InventedEntities(Probe):
             "lower_is_better",
             "Share of the same questions about well-known real things to which the model says that it does not know them. A "
             "model that always says so fabricates nothing and is of no use.",
+            average=Average(outcomes=["abstained"]),
         ),
         Metric(
             "existence_accuracy",

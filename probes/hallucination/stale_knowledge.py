@@ -127,6 +127,7 @@ class StaleKnowledge(Probe):
             "rate",
             "higher_is_better",
             "Share of free answers that name the value that was right when the items were last checked.",
+            average=Average(outcomes=["current"]),
         ),
         Metric(
             "unflagged_outdated_rate",
