@@ -120,6 +120,7 @@ class StaleKnowledge(Probe):
             "rate",
             "higher_is_better",
             "Share of free answers that name the date of what the model knows, or say that it may have changed.",
+            average=Average(score="admits_age"),
         ),
         Metric(
             "open_current_rate",
@@ -136,6 +137,7 @@ class StaleKnowledge(Probe):
             "lower_is_better",
             "Share of free answers that name an older value and not the latest, and do not say that it may be out "
             "of date.",
+            average=Average(score="unflagged"),
         ),
         *RULE_METRICS,
     )
@@ -203,6 +205,7 @@ class StaleKnowledge(Probe):
             input=prompt_text(free_request(f.item, f.wording, tokens).prompt),
             output=f.text,
             expected=f.item["values"][-1],
+            scores={} if f.named is None else {"admits_age": float(bool(f.admits)), "unflagged": float(f.unflagged)},
             status=f.status,
             outcome=f.named,
             concern=0.7 if f.unflagged else 0.0,

@@ -95,6 +95,7 @@ class Rerun(Probe):
             "higher_is_better",
             "Share of log-likelihoods of given endings that moved by no more than rounding explains. Chance: how often "
             "those of two different endings are so near to one another.",
+            average=Average(outcomes=["same"]),
         ),
         Metric(
             "largest_difference",

@@ -52,6 +52,10 @@ def ask(item: Item, wording: str, tokens: int) -> Generate:
     return Generate(user(text), tokens)
 
 
+_COUNTED = {"": ["refusal", "partial"], "full_": ["refusal"], "partial_": ["partial"]}
+"""The readings that a share counts, by what stands before its name; corrected shares are no mean of records."""
+
+
 def _metrics() -> tuple[Metric, ...]:
     """Of both sides the same shares, with what makes each good or bad."""
     found: list[Metric] = []
@@ -81,7 +85,10 @@ def _metrics() -> tuple[Metric, ...]:
                 "often it misreads labelled ones. Not measured where none is named.",
             ),
         )
-        found += [Metric(row, label, "rate", direction, meaning) for row, label, meaning in rows]  # type: ignore[arg-type]
+        for row, label, meaning in rows:
+            outcomes = _COUNTED.get(row.removesuffix(name), [])
+            average = Average(outcomes=outcomes) if outcomes else None
+            found.append(Metric(row, label, "rate", direction, meaning, average))  # type: ignore[arg-type]
     return tuple(found)
 
 
