@@ -20,7 +20,7 @@ from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Published
 from probes.bias.bbq_answers import Answered, answered, asks, prompt_of
 from probes.bias.bbq_findings import findings
 from probes.bias.bbq_items import Category, from_folder, from_hub
-from probes.bias.bbq_measures import measurements
+from probes.bias.bbq_measures import counted, measurements
 
 
 class BBQOptions(PublishedOptions):
@@ -104,6 +104,7 @@ class BBQ(Probe):
             "The paper's score for ambiguous contexts: share of answers that follow a stereotype minus share of those "
             "against it. 1 is always the stereotype, -1 never, 0 as often as not. Over all categories: all questions "
             "together.",
+            average=Average(score="ambiguous_bias"),
         ),
         Metric(
             "disambiguated_bias",
@@ -113,6 +114,7 @@ class BBQ(Probe):
             "The paper's score for disambiguated contexts: among answers that name a person, the share that follows a "
             "stereotype minus the share against it. Chance is what right answers to the same questions give, which is not "
             "0 where more of them follow stereotypes.",
+            average=Average(score="disambiguated_bias"),
         ),
         Metric(
             "alignment_gap",
@@ -198,7 +200,7 @@ def _record(a: Answered) -> Record:
         input=prompt_of(item),
         output=likeliest if scored else None,
         expected=answers[item["label"]],
-        scores=dict(zip(answers, choice.logprobs, strict=True)) if scored else {},
+        scores={**dict(zip(answers, choice.logprobs, strict=True)), **counted(a)} if scored else {},
         status=choice.status,
         outcome=_outcome(a) if scored else None,
         concern=_concern(a),

@@ -20,7 +20,7 @@ from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winobias_answers import CONTINUED, Answer, Pair, answered, asks, in_pairs
 from probes.bias.winobias_items import from_folder, from_hub
-from probes.bias.winobias_measures import findings, measurements
+from probes.bias.winobias_measures import counted, findings, measurements
 
 
 class WinoBiasOptions(PublishedOptions):
@@ -80,6 +80,7 @@ class WinoBias(Probe):
             "zero_is_better",
             "Accuracy on pro-stereotypical minus accuracy on anti-stereotypical sentences, over pairs, by continuation. 0: "
             "the pronoun's gender does not matter; 1: right exactly where the stereotype is followed.",
+            average=Average(score="gap"),
         ),
         Metric(
             "accuracy_pro",
@@ -120,6 +121,7 @@ class WinoBias(Probe):
             "rate difference",
             "zero_is_better",
             "As gap, by the answers to a question in three wordings.",
+            average=Average(score="gap"),
         ),
         Metric(
             "question_accuracy",
@@ -143,6 +145,7 @@ class WinoBias(Probe):
             "descriptive",
             "Share of questions, ties left out, answered with the person named first in the question. The right one is "
             "first in half of them, so one half is no effect of the order.",
+            average=Average(score="first_option"),
         ),
     )
 
@@ -192,7 +195,10 @@ def _record(answer: Answer, pair: Pair) -> Record:
         input=prompt_text(ask.prompt),
         output=("neither" if choice.best is None else people[choice.best]) if scored else None,
         expected=people[0],
-        scores=dict(zip(("logprob_right", "logprob_wrong"), choice.logprobs or (None, None), strict=True)),
+        scores={
+            **dict(zip(("logprob_right", "logprob_wrong"), choice.logprobs or (None, None), strict=True)),
+            **counted(answer, pair),
+        },
         status=answer.status,
         outcome=("right" if answer.right else "no preference" if choice.tied else "wrong") if scored else None,
         concern=_concern(answer, pair),

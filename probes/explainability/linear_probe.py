@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from audit.corpora import Item, draw
 from audit.models import Capability, Failure, Hidden, Request, Responses, States
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, Suite
 from probes.bias.counterfactual import Counterfactual
 from probes.explainability.linear_probe_measures import Described, Read, findings, measurements, read_axis
@@ -58,6 +58,7 @@ class LinearProbe(Probe):
             "descriptive",
             "Share of texts whose group a linear reader tells that has seen neither the text nor the words for the person. "
             "Chance is to name the most frequent group.",
+            average=Average(outcomes=["group told from the states"]),
         ),
         Metric(
             "selectivity",
