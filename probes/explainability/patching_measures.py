@@ -24,7 +24,14 @@ class Measure(Protocol):
     """``Probe.measurement``."""
 
     def __call__(
-        self, name: str, estimate: Estimate, coverage: Coverage, *, part: str | None = None, chance: float | None = None
+        self,
+        name: str,
+        estimate: Estimate,
+        coverage: Coverage,
+        *,
+        part: str | None = None,
+        chance: float | None = None,
+        average: Average | None = None,
     ) -> Measurement:
         """A measurement of a declared metric."""
         ...
