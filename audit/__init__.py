@@ -1,7 +1,7 @@
 """fairwitness: audits of models, with evidence and uncertainty.
 
 ``audit.run("model.yaml")`` runs an audit and ``audit.load(folder)`` opens an old one; both give a
-:class:`audit.api.Result`. ``audit.explain("model.yaml", prompt, answer)`` explains one answer and
+:class:`audit.notebook.Result`. ``audit.explain("model.yaml", prompt, answer)`` explains one answer and
 ``audit.attention("model.yaml", text)`` shows where the model looks.
 """
 
@@ -17,14 +17,16 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # spinning threads take the processor from the very thread that they wait for: measured three times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_OF_AN_AUDIT = ("load", "run")
+_OF_MODELS = ("attention", "explain", "explain_record", "open_model")
 __all__ = ["attention", "explain", "explain_record", "load", "open_model", "run"]
 
 
 def __getattr__(name: str) -> Any:
     # Found when asked for (PEP 562): reading a result must not cost the import of torch.
-    if name in _OF_AN_AUDIT:
+    if name == "load":
+        return getattr(import_module("audit.notebook"), name)
+    if name == "run":
         return getattr(import_module("audit.api"), name)
-    if name in __all__:
+    if name in _OF_MODELS:
         return getattr(import_module("audit.explaining"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
