@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,13 @@ __all__ = ["attention", "explain", "explain_record", "load", "open_model", "run"
 
 def __getattr__(name: str) -> Any:
     # Found when asked for (PEP 562): reading a result must not cost the import of torch.
+    with warnings.catch_warnings():
+        # In a notebook without ipywidgets tqdm, which libraries import for bars that an audit never shows, asks for them.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        return _found(name)
+
+
+def _found(name: str) -> Any:
     if name == "load":
         return getattr(import_module("audit.notebook"), name)
     if name == "run":

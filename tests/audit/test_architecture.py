@@ -162,7 +162,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "audit": set(),  # audit/__init__.py finds audit.api, audit.explaining and audit.notebook when asked for them
 }
-LAZY = {("audit", "__getattr__")}
+LAZY = {("audit", "_found")}
 METRICS_MAY_IMPORT = {
     "__future__", "collections", "dataclasses", "functools", "inspect", "itertools", "math", "typing", "warnings",
     "numpy", "scipy", "sklearn", "statsmodels",
