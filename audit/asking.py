@@ -20,7 +20,7 @@ def decision_of(record: Record) -> Asked:
     if not record.decision_is_whole:
         raise ExplainError(
             f"In the record {record.id} of {record.probe} personal data are blotted out of what was asked, so that it cannot "
-            "be put again; give --prompt and --answer."
+            "be put again; ask with a prompt and an answer of your own."
         )
     return record.asked
 

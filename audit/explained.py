@@ -226,13 +226,13 @@ class Explanation:
         return record_of("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
 
     def __repr__(self) -> str:
-        shown = [] if self.hidden is not None else self.strongest(_SHORT)
+        shown = [] if self.hidden is not None else [row for row in self.strongest(_SHORT) if row.score]
         marked = [f"{row.text}: {row.score:+.3f}{' ' + row.pushes if row.pushes else ''}" for row in shown]
         return "\n".join([self.asked, self.sentence, *marked])
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, in which nothing can run: it stays as it is in a saved notebook."""
-        return framed(self._page(scripts=False), "Explanation", 640)
+        return framed(self._page(scripts=False), "Explanation", 860)
 
 
 def _turn(message: Message) -> dict[str, str]:
