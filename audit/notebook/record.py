@@ -61,9 +61,14 @@ class RecordView:
         return seen
 
     def _model(self, given: str | Path | Model | None, other_weights: bool) -> Model:
-        if isinstance(given, str | Path):
-            given = audit.open_model(given)
-        model: Model = self._opened() if given is None else given
+        model: Model
+        match given:
+            case None:
+                model = self._opened()
+            case str() | Path():
+                model = audit.open_model(given)
+            case _:
+                model = given
         if not other_weights:
             check_same_weights(self._audited.model, model.facts)
         return model

@@ -66,7 +66,9 @@ def _alone(kind: str, case: fixtures.Case) -> str:
     if kind == "records":
         return render_records([record for own in case.records.values() for record in own][:3], 4)
     own = [m for m in case.result.measurements if m.probe == case.result.measurements[0].probe]
-    return render_plot(own[0].label, case.result.model.name, families_of([(own[0].metric, own[0].label, own)]), ["Why."])
+    return render_plot(
+        own[0].label, case.result.model.name, families_of([(own[0].metric, own[0].label, own)]), ["Why."]
+    )
 
 
 def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
