@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shlex
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import pandas as pd
 
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
@@ -20,84 +16,18 @@ from audit.execution import Executor
 from audit.models import Model
 from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
+from audit.notebook import Result as Result
+from audit.notebook import load as load
 from audit.opening import judge_opener, opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
-from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
+from audit.results import AuditResult, read_result
 from probes.registry import find_probes
 from reports.exports import write_exports
 from reports.languages import SOURCE
 from reports.languages import languages as languages
-from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished audit: its folder and what ``result.json`` holds."""
-
-    folder: Path
-    data: AuditResult
-
-    @property
-    def verdict(self) -> Verdict:
-        """The one answer of the audit."""
-        return self.data.verdict
-
-    @property
-    def card(self) -> Path:
-        """Path of the model card."""
-        return self.folder / CARD_FILE
-
-    @property
-    def report(self) -> Path:
-        """Path of the technical report."""
-        return self.folder / REPORT_FILE
-
-    @property
-    def measurements(self) -> pd.DataFrame:
-        """One row a measurement, ``metric`` as index."""
-        rows = [m.model_dump(mode="json") for m in self.data.measurements]
-        return pd.DataFrame(rows, columns=list(Measurement.model_fields)).set_index("metric")
-
-    @property
-    def findings(self) -> pd.DataFrame:
-        """One row a finding, with its finished sentence."""
-        rows = [{**f.model_dump(mode="json"), "text": f.text} for f in self.data.findings]
-        return pd.DataFrame(rows, columns=[*Finding.model_fields, "text"])
-
-    def records(self, probe: str) -> pd.DataFrame:
-        """One row a record of a probe; tags and scores have columns of their own.
-
-        Raises:
-            KeyError: where the audit has no probe of that id.
-        """
-        if probe not in {p.id for p in self.data.probes}:
-            raise KeyError(f"{probe} was not part of this audit: {', '.join(p.id for p in self.data.probes)}")
-        return pd.DataFrame([_flat(r) for r in read_records(self.folder, probe)])
-
-    def _repr_html_(self) -> str:
-        """The card in a frame of its own, so that its styles and those of the notebook stay apart."""
-        page = html.escape(self.card.read_text(encoding="utf-8"), quote=True)
-        return (
-            f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:720px;border:0" title="Model card"></iframe>'
-        )
-
-
-def _flat(record: Record) -> dict[str, object]:
-    row = record.model_dump(mode="json", exclude={"tags", "scores", "detail"})
-    tags = {f"tags.{name}" if name in row else name: value for name, value in record.tags.items()}
-    return row | tags | {f"score.{name}": value for name, value in record.scores.items()}
-
-
-def load(folder: str | Path) -> Result:
-    """Open the result folder of an earlier audit.
-
-    Raises:
-        ResultError: where it is not one, or of another schema version.
-    """
-    path = Path(folder)
-    return Result(path.parent if path.is_file() else path, read_result(path))
+from reports.render import render_html, render_mitigation
 
 
 def run(

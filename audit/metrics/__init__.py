@@ -35,6 +35,7 @@ from audit.metrics.attention import (
 from audit.metrics.attention_heads import (
     HeadTest,
     antecedent_scores,
+    head_effects,
     head_permutation_test,
     head_swap_test,
     induction_scores,
@@ -182,6 +183,7 @@ __all__ = [
     "gradient_weighted",
     "gradient_weighted_across",
     "growth_exponent",
+    "head_effects",
     "head_permutation_test",
     "head_swap_test",
     "held_out",
