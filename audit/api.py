@@ -24,12 +24,27 @@ from audit.opening import judge_opener, opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
-from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
+from audit.results import (
+    AuditResult,
+    Comparison,
+    Finding,
+    LeftOut,
+    Measurement,
+    Record,
+    Trend,
+    Verdict,
+    read_records,
+    read_result,
+    write_text,
+)
 from probes.registry import find_probes
+from reports.comparison import MOST_COMPARED as MOST_COMPARED
+from reports.comparison import render_comparison
 from reports.exports import write_exports
 from reports.languages import SOURCE
 from reports.languages import languages as languages
 from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
+from reports.trend import render_trends
 
 
 @dataclass(frozen=True)
@@ -175,6 +190,25 @@ def draw(folder: Path, result: AuditResult, languages: Sequence[str] = (SOURCE,)
 def draw_mitigation(folder: Path) -> Path | None:
     """Draw the page of the remedies from ``mitigation.json`` alone; None where none were tried."""
     return render_mitigation(folder)
+
+
+def draw_comparison(
+    page: Path,
+    results: Sequence[AuditResult],
+    names: Sequence[str],
+    comparison: Comparison,
+    languages: Sequence[str] = (SOURCE,),
+    cards: Sequence[str | None] = (),
+) -> Path:
+    """Draw the page of several results side by side; for its parts see ``reports.comparison.render_comparison``."""
+    return write_text(page, render_comparison(results, names, comparison, languages, cards))
+
+
+def draw_trends(
+    page: Path, trends: Sequence[Trend], left_out: Sequence[LeftOut] = (), languages: Sequence[str] = (SOURCE,)
+) -> Path:
+    """Draw the page of results over time; for its parts see ``reports.trend.render_trends``."""
+    return write_text(page, render_trends(trends, left_out, languages))
 
 
 def option_problems(

@@ -18,7 +18,7 @@ from reports.text import cleaned, number, shorten, visible
 
 LONGEST_TEXT = 1200
 LONGEST_NAME = 60
-MOST = 26
+MOST_COMPARED = 26
 """Results on one page: one for each letter."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.results.comparison import LeftOut, Occasion, Point, Series, Trend
+from audit.results.sameness import Changed
 from reports.differences import Against, against
 from reports.document import document
 from reports.languages import SOURCE
@@ -18,11 +19,11 @@ UNFOLDED = 8  # audits of which the table is shown at once
 
 @dataclass(frozen=True)
 class Line:
-    """One metric: its chart, the audits with their points from the newest to the oldest, and the last change."""
+    """One metric: its chart, its audits from the newest to the oldest with what changed before each, and the last change."""
 
     series: Series
     chart: TrendChart | None
-    rows: list[tuple[Occasion, Point]]
+    rows: list[tuple[Occasion, Point, list[tuple[str, Changed | None]]]]
     last: Point
     verdict: str | None
     change: Against | None
@@ -75,5 +76,17 @@ def _line(key: str, series: Series, trend: Trend) -> Line:
     change = None
     if series.change is not None:
         change = against(series, last.measurement, series.points[-2].measurement, series.change)
-    rows = list(zip(trend.audits, series.points, strict=True))[::-1]
+    rows = [(audit, point, _told(audit, point)) for audit, point in zip(trend.audits, series.points, strict=True)][::-1]
     return Line(series, trend_chart(key, series, trend.audits), rows, last, worst_verdict(last), change)
+
+
+def _told(audit: Occasion, point: Point) -> list[tuple[str, Changed | None]]:
+    """What changed before an audit, as far as it concerns one metric: of the questions, those of its own probe."""
+    told: list[tuple[str, Changed | None]] = [
+        (c.part, c) for c in audit.changes if c.part != "questions" and c.fate == "changed"
+    ]
+    if point.questions is not None and point.questions.fate == "changed":
+        told.append(("questions", point.questions))
+    if any(c.part == "weights" and c.fate == "unknown" for c in audit.changes):
+        told.append(("unknown", None))
+    return told

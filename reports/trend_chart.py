@@ -171,8 +171,8 @@ def _dot(point: Point, x: float, scale: Scale, plot: int) -> Dot | None:
     if m is None or m.value is None:
         return None
     low, high = (m.low if m.low is not None else m.value), (m.high if m.high is not None else m.value)
-    place = [_up(scale, v, plot) for v in (m.value, low, high)]
-    return Dot(x, *place, verdict=worst_verdict(point))
+    y, bottom, top = (_up(scale, v, plot) for v in (m.value, low, high))
+    return Dot(x, y, bottom, top, worst_verdict(point))
 
 
 def _joined(dots: Sequence[Dot | None], points: Sequence[Point]) -> list[Stroke]:
@@ -216,5 +216,5 @@ def _dates(audits: Sequence[Occasion], xs: Sequence[float]) -> list[Date]:
     places = sorted({round(i * (n - 1) / (LABELS - 1)) for i in range(LABELS)}) if n > 1 else [0]
     one_day = n > 1 and len({a.created[:10] for a in audits}) == 1
     texts = [audits[i].created[11:16] if one_day else audits[i].created[:10] for i in places]
-    anchors = ["start" if xs[i] < 10 else "end" if xs[i] > 90 else "middle" for i in places]
+    anchors = ["end" if xs[i] > 90 else "middle" for i in places]  # to the left there is room beside the drawing
     return [Date(xs[i], text, anchor) for i, text, anchor in zip(places, texts, anchors, strict=True)]

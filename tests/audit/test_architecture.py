@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.runfolder": {"audit.manifest", "audit.results"},
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
+    "audit.trends": {"audit.comparison", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     "audit.engine": {
         "audit.cache",
@@ -128,6 +129,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "audit.commands": {
         "audit.api",
+        "audit.comparison",
         "audit.declared",
         "audit.explained",
         "audit.explaining",
@@ -135,6 +137,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.models",
         "audit.progress",
         "audit.results",
+        "audit.trends",
         "audit.upkeep",
         "audit.verifying",
         "audit.yamladd",
@@ -143,7 +146,6 @@ ALLOWED: dict[str, set[str]] = {
         "audit.api",
         "audit.cache",
         "audit.commands",
-        "audit.comparison",
         "audit.config",
         "audit.declared",
         "audit.models",
