@@ -104,8 +104,8 @@ def trend_chart(key: str, series: Series, audits: Sequence[Occasion]) -> TrendCh
         dots=[dot for dot in dots if dot is not None],
         gaps=[x for dot, x in zip(dots, xs, strict=True) if dot is None],
         joined=_joined(dots, points),
-        marks=[s for p, x in zip(points, xs, strict=True) for s in _levels(_thresholds(p), x, len(xs), scale, plot)],
-        chances=[s for p, x in zip(points, xs, strict=True) for s in _levels(_chance(p), x, len(xs), scale, plot)],
+        marks=_levels([_thresholds(p) for p in points], xs, scale, plot),
+        chances=_levels([_chance(p) for p in points], xs, scale, plot),
         changes=changes,
         lines=sorted({c.x for c in changes if c.fate == "changed"}),
         ticks=[(_up(scale, place, plot), _tick(series, text)) for place, text in _round_numbers(scale)],
@@ -184,11 +184,17 @@ def _joined(dots: Sequence[Dot | None], points: Sequence[Point]) -> list[Stroke]
     return found
 
 
-def _levels(values: Sequence[float], x: float, n: int, scale: Scale, plot: int) -> list[Stroke]:
-    """A level of one audit, as wide as the room that the audit has."""
-    half = 46.0 if n == 1 else 46 / (n - 1)
-    left, right = round(max(x - half, 0), 2), round(min(x + half, 100), 2)
-    return [Stroke(left, right, y, y) for y in (_up(scale, value, plot) for value in dict.fromkeys(values))]
+def _levels(values: Sequence[Sequence[float]], xs: Sequence[float], scale: Scale, plot: int) -> list[Stroke]:
+    """The levels of each audit, as wide as the room that it has; the same level of neighbours is one line."""
+    half = 46.0 if len(xs) == 1 else 46 / (len(xs) - 1)
+    found: list[Stroke] = []
+    open_: dict[float, Stroke] = {}
+    for own, x in zip(values, xs, strict=True):
+        y_of = {_up(scale, value, plot) for value in own}
+        left, right = round(max(x - half, 0), 2), round(min(x + half, 100), 2)
+        found += [stroke for y, stroke in open_.items() if y not in y_of]
+        open_ = {y: Stroke(open_[y].x1 if y in open_ else left, right, y, y) for y in sorted(y_of)}
+    return [*found, *open_.values()]
 
 
 def _changes(occasion: Occasion, point: Point, x: float) -> list[Change]:

@@ -28,13 +28,19 @@ class Changed(Stored):
 
 
 def what_changed(then: AuditResult, now: AuditResult) -> tuple[Changed, ...]:
-    """Every part, in a fixed order. What neither or only one audit knows is ``unknown``, never the same."""
-    one, other = then.model, now.model
-    return (
-        _weights(then, now),
+    """Every part, in a fixed order. What not both audits know is ``unknown``, never the same.
+
+    Predictions in a table have no tokenizer, no template and no number format.
+    """
+    text = (
         _hashes("tokenizer", _tokenizer(then), _tokenizer(now)),
         _hashes("template", _template(then), _template(now)),
-        _hashes("number_format", one.dtype, other.dtype),
+        _hashes("number_format", then.model.dtype, now.model.dtype),
+    )
+    tables = then.model.kind == now.model.kind == "tabular"
+    return (
+        _weights(then, now),
+        *(() if tables else text),
         questions_changed(then, now),
         _settings(then, now),
         _program(then, now),
@@ -110,7 +116,7 @@ def _flat(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not name):
         for key in value:
             yield from _leaves(value[key], f"{name}.{key}" if name else str(key))
     else:
