@@ -15,7 +15,7 @@ from rich.text import Text
 
 from audit.api import MOST_COMPARED, Result, draw_comparison, load
 from audit.commands.ends import USAGE, stop
-from audit.commands.pages import chosen_languages, link, page_path
+from audit.commands.pages import chosen_languages, link, page_path, printable
 from audit.comparison import compare
 from audit.results import Compared, Comparison, Difference, Measurement, Record, read_records, to_json
 
@@ -112,10 +112,12 @@ def _show(results: Sequence[Path], opened: Sequence[Result], comparison: Compari
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric", overflow="fold")
     for path, result in zip(results, opened, strict=True):
-        table.add_column(Text(f"{result.data.model.name}\n{path.name}"), justify="right")
+        table.add_column(Text(f"{printable(result.data.model.name)}\n{printable(path.name)}"), justify="right")
     for row in comparison.rows:
         marks = (MARKS[d.word] if d else "" for d in row.differences)
-        table.add_row(Text(row.metric), *(Text(cell(m) + mark) for m, mark in zip(row.found, marks, strict=True)))
+        table.add_row(
+            Text(printable(row.metric)), *(Text(cell(m) + mark) for m, mark in zip(row.found, marks, strict=True))
+        )
     Console().print(table)
     percent = f"{100 * comparison.confidence:g}%"
     print(f"* differs from the first ({percent}, corrected for the number of comparisons, {comparison.tests})")

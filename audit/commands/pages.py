@@ -29,7 +29,7 @@ def page_path(output: Path | None, kind: str) -> Path:
     if output.is_dir():
         stop(f"The output {output} is a folder; name a file, such as {output / f'{kind}.html'}.", USAGE)
     if output.suffix.lower() not in (".html", ".htm"):
-        stop(f"The output {output} is a web page; name a file that ends in .html.", USAGE)
+        stop(f"{output} is no name for a web page; name a file that ends in .html.", USAGE)
     return output
 
 
@@ -42,3 +42,8 @@ def link(page: Path, target: Path) -> str | None:
     except ValueError:  # another drive
         return None
     return "./" + quote(Path(path).as_posix())
+
+
+def printable(text: str) -> str:
+    """A text on one line without what a terminal would obey; names and reasons come from files of others."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -13,7 +13,7 @@ from rich.text import Text
 from audit.api import draw_trends
 from audit.commands.compare import cell, unknown_metrics
 from audit.commands.ends import USAGE, stop
-from audit.commands.pages import chosen_languages, page_path
+from audit.commands.pages import chosen_languages, page_path, printable
 from audit.results import Difference, Series, Trend, to_json
 from audit.trends import gather, trends
 
@@ -59,7 +59,7 @@ def trend_command(
         return
     _show(told)
     for left in left_out:
-        print(f"Left out: {left.folder}: {left.reason}")
+        print(printable(f"Left out: {left.folder}: {left.reason}"))
     print(f"Page: {page}")
 
 
@@ -68,7 +68,8 @@ def _show(told: list[Trend]) -> None:
     for trend in told:
         first, last = trend.audits[0], trend.audits[-1]
         span = last.created if len(trend.audits) == 1 else f"{first.created} to {last.created}"
-        console.print(Text(f"{trend.model}: {len(trend.audits)} audits, {span}", style="bold"))
+        audits = "1 audit" if len(trend.audits) == 1 else f"{len(trend.audits)} audits"
+        console.print(Text(printable(f"{trend.model}: {audits}, {span}"), style="bold"))
         if not trend.series:
             print("Its newest audit has no gates; --metric names what to draw.")
             continue
@@ -76,7 +77,7 @@ def _show(told: list[Trend]) -> None:
         for column in ("Metric", "Latest", "Gate", "Since the audit before"):
             table.add_column(column, overflow="fold")
         for series in trend.series:
-            table.add_row(*(Text(text) for text in _row(series)))
+            table.add_row(*(Text(printable(text)) for text in _row(series)))
         console.print(table)
 
 
