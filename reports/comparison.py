@@ -49,19 +49,33 @@ class Row:
         """Whether any of the later results is shown to differ from the first."""
         return any(told.difference.word in SHOWN for _, told in self.against)
 
+    @property
+    def comparable(self) -> bool:
+        """Whether any of the later results could be compared with the first."""
+        return any(told.difference.word != "cannot_be_compared" for _, told in self.against)
+
+    @property
+    def odd(self) -> list[tuple[Side, str]]:
+        """Why those cannot be compared that have a number, as the first has one."""
+        measured = {side.letter for side, m, _ in self.numbers if m is not None and m.value is not None}
+        if self.numbers[0][0].letter not in measured:
+            return []
+        return [(side, told.difference.reason or "") for side, told in self.against if side.letter in measured]
+
 
 @dataclass(frozen=True)
 class Block:
-    """The rows of one risk: those that a reader should see first, and the others."""
+    """The rows of one risk: those that a reader should see first, the others, and those of which nothing can be compared."""
 
     key: str
     first: list[Row]
     others: list[Row]
+    apart: list[Row]
 
     @property
     def counts(self) -> list[tuple[Side, Counter[DifferenceWord]]]:
         """For each later result how many of the numbers got which word."""
-        return counts([*self.first, *self.others])
+        return counts([*self.first, *self.others, *self.apart])
 
 
 def counts(rows: Sequence[Row]) -> list[tuple[Side, Counter[DifferenceWord]]]:
@@ -144,9 +158,11 @@ def _blocks(rows: Sequence[Row], important: set[str]) -> list[Block]:
     found = []
     for key in keys:
         own = [row for row in rows if row.compared.risk == key]
-        first = [row for row in own if row.differs or row.compared.metric in important]
+        apart = [row for row in own if not row.comparable]
+        first = [row for row in own if row.comparable and (row.differs or row.compared.metric in important)]
+        shown = {row.key for row in (*apart, *first)}
         if own:
-            found.append(Block(key, first, [row for row in own if row not in first]))
+            found.append(Block(key, first, [row for row in own if row.key not in shown], apart))
     return found
 
 

@@ -116,7 +116,8 @@ def _flat(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and (value or not name):
+    """Every setting with its dotted name; an empty block is as good as none."""
+    if isinstance(value, Mapping):
         for key in value:
             yield from _leaves(value[key], f"{name}.{key}" if name else str(key))
     else:

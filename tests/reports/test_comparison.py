@@ -164,6 +164,20 @@ def test_numbers_that_are_the_same_because_all_were_counted_have_no_range() -> N
     assert "no difference shown no difference." in shown(counted)
 
 
+def test_numbers_that_nobody_else_has_stand_together_and_not_among_the_others() -> None:
+    full = result(100)
+    odd = full.measurements[3].model_copy(update={"unit": "words"})
+    html = render_comparison(*compared(full, full.model_copy(update={"measurements": [full.measurements[0], odd]})))
+    assert html.count("<article") == 1
+    text = plain(html)
+    assert "2 numbers that cannot be compared" in text
+    assert (
+        f"True answer preferred {TRUTH}.mc1 : A 29 % (58 of 200); likely between 23 % and 35 %; B not tested: The audit"
+        in text
+    )
+    assert "(B: It is measured in another way now: in words and not in rate.)" in text
+
+
 def test_nothing_to_compare_is_said() -> None:
     assert "None of these audits holds a number that could be compared." in plain(
         render_comparison(*comparisons.lacking_all())
