@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from audit.metrics import holm, mover_difference, p_from_interval
-from audit.results import AuditResult, Compared, Comparison, Difference, DifferenceWord, Measurement, Record
+from audit.metrics import CENSUS, Estimate, holm, p_from_interval
+from audit.pairing import Change, change, seen
+from audit.results import (
+    AuditResult,
+    Compared,
+    Comparison,
+    Difference,
+    DifferenceWord,
+    Direction,
+    Measurement,
+    Record,
+)
 
 Records = Callable[[int, str], Sequence[Record]]
 """The records of a probe in the result of that place."""
 Numbers = tuple[Measurement | None, ...]
+NO_NUMBER = "There is no number."
+NO_RANGE = "There is no interval."
 
 
 def compare(results: Sequence[AuditResult], records: Records, only: Collection[str] = ()) -> Comparison:
@@ -26,21 +39,17 @@ def compare(results: Sequence[AuditResult], records: Records, only: Collection[s
     """
     confidence = results[0].manifest.confidence
     rows: list[tuple[str, str, Numbers]] = []
-    raw: list[Difference] = []
+    raw: list[_Tried] = []
     for probe, names in _by_probe(results, only).items():
         read = [records(place, probe) for place in range(len(results))]
         for name in names:
             found = tuple(result.measurement(name) for result in results)
             rows.append((probe, name, found))
             missing = [why_missing(result, name, probe) for result in results]
-            raw += _differences(found, missing, read, confidence)
-    adjusted = holm([difference.p_value for difference in raw])
-    told = iter(zip(raw, adjusted, strict=True))
-    compared = []
-    for probe, name, found in rows:
-        first = found[0]
-        judged = [_judged(*next(told), now, first) for now in found[1:]]
-        compared.append(_row(results, probe, name, found, judged))
+            raw += _tried(found, missing, read, [_same_questions(results[0], r, probe) for r in results], confidence)
+    adjusted = holm([tried.difference.p_value for tried in raw])
+    told = iter([_judged(tried, p) for tried, p in zip(raw, adjusted, strict=True)])
+    compared = [_row(results, probe, name, found, [next(told) for _ in found[1:]]) for probe, name, found in rows]
     return Comparison(confidence=confidence, tests=sum(p is not None for p in adjusted), rows=tuple(compared))
 
 
@@ -70,33 +79,68 @@ def _by_probe(results: Sequence[AuditResult], only: Collection[str]) -> dict[str
     return {probe: names for probe, names in found.items() if names}
 
 
-def _differences(
-    found: Numbers, missing: Sequence[str | None], read: Sequence[Sequence[Record]], confidence: float
-) -> Iterator[Difference]:
-    """Each later number less the first, before any correction."""
+@dataclass(frozen=True)
+class _Tried:
+    """A difference before any correction; ``worse`` is how much worse the later number is, where that can be said."""
+
+    difference: Difference
+    direction: Direction = "descriptive"
+    worse: Estimate | None = None
+
+
+def _tried(
+    found: Numbers,
+    missing: Sequence[str | None],
+    read: Sequence[Sequence[Record]],
+    same: Sequence[bool],
+    confidence: float,
+) -> Iterator[_Tried]:
+    """Each later number less the first."""
+    then = found[0]
+    of_first = None if then is None else seen(then, read[0])
     for place in range(1, len(found)):
-        now, then = found[place], found[0]
+        now = found[place]
         reason = _incomparable(now, then, missing[place], missing[0])
         if reason or now is None or then is None:
-            yield Difference(word="cannot_be_compared", confidence=confidence, reason=reason)
+            yield _Tried(Difference(word="cannot_be_compared", confidence=confidence, reason=reason or NO_NUMBER))
             continue
-        yield _independent(now, then, confidence)
+        told = change(now, then, seen(now, read[place]), of_first, confidence, same_items=same[place])
+        yield _Tried(_difference(told), now.direction, told.worse(now.direction))
 
 
-def _independent(now: Measurement, then: Measurement, confidence: float) -> Difference:
-    known = mover_difference(
-        (now.value or 0, now.low or 0, now.high or 0), (then.value or 0, then.low or 0, then.high or 0)
-    )
-    value, low, high = known
+def _same_questions(first: AuditResult, other: AuditResult, probe: str) -> bool:
+    """Whether one id surely is one question in both: the same items, worded by the same program as the same settings ask."""
+    one, two = first.manifest, other.manifest
+    codes = {m.identity.get("code") for m in (one, two)}
+    blocks = [m.config.get("probes") for m in (one, two)]
+    settings = [block.get(probe) or {} if isinstance(block, Mapping) else {} for block in blocks]
+    items = [m.items.get(probe) for m in (one, two)]
+    return None not in (*items, *codes) and items[0] == items[1] and len(codes) == 1 and settings[0] == settings[1]
+
+
+def _difference(changed: Change) -> Difference:
+    """As it is stored. Where the method has no p value it is read off the interval; what was counted whole has none."""
+    found = changed.difference
+    if found.value is None or found.low is None or found.high is None:
+        return Difference(word="cannot_be_compared", confidence=found.confidence, reason=found.reason or NO_RANGE)
+    p_value = found.p_value
+    if p_value is None and found.method != CENSUS:
+        p_value = p_from_interval((found.value, found.low, found.high), found.confidence)
+    known = bool(changed.shared or changed.only_now or changed.only_then or changed.changed)
+    counts = (changed.shared, changed.only_now, changed.only_then, changed.changed) if known else (None,) * 4
     return Difference(
         word="no_difference_shown",
-        value=value,
-        low=low,
-        high=high,
-        confidence=confidence,
-        p_value=p_from_interval(known, confidence),
-        method="MOVER, as independent samples",
-        unpaired="TODO",
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        confidence=found.confidence,
+        p_value=p_value,
+        paired=changed.paired,
+        unpaired=changed.why_not,
+        here=changed.now,
+        there=changed.then,
+        **dict(zip(("shared", "only_here", "only_there", "changed"), counts, strict=True)),
+        method=found.method,
     )
 
 
@@ -108,49 +152,37 @@ def _incomparable(
     if missing_now:
         return f"It has no number. {missing_now}"
     if now is None or then is None:
-        return "There is no number."
+        return None
     if (now.unit, now.direction) != (then.unit, then.direction):
         return f"It is measured in another way now: in {now.unit} and not in {then.unit}."
     if None in (now.low, now.high, then.low, then.high):
-        return "There is no interval."
+        return NO_RANGE
     return None
 
 
-def _judged(raw: Difference, adjusted: float | None, now: Measurement | None, then: Measurement | None) -> Difference:
+def _judged(tried: _Tried, adjusted: float | None) -> Difference:
     """The difference with its word, once the p values of all comparisons are corrected together."""
-    if raw.value is None or raw.low is None or raw.high is None or now is None or then is None:
+    raw = tried.difference
+    if raw.value is None or raw.low is None or raw.high is None:
         return raw
-    decided = adjusted is not None and adjusted < 1 - raw.confidence and not raw.low <= 0 <= raw.high
-    word = _word(raw.value, now, then) if decided else "no_difference_shown"
+    outside = not raw.low <= 0 <= raw.high
+    decided = outside and (adjusted is None or adjusted < 1 - raw.confidence)  # None: all were counted
+    word = _word(raw.value, tried) if decided else "no_difference_shown"
     return raw.model_copy(update={"p_adjusted": adjusted, "word": word})
 
 
-def _word(difference: float, now: Measurement, then: Measurement) -> DifferenceWord:
-    """What a difference that was shown means, by the direction of the metric."""
-    if now.direction == "zero_is_better":
-        return _nearer_zero(now, then) or ("higher" if difference > 0 else "lower")
-    if now.direction == "descriptive":
-        return "higher" if difference > 0 else "lower"
-    return "better" if (difference > 0) == (now.direction == "higher_is_better") else "worse"
+def _word(difference: float, tried: _Tried) -> DifferenceWord:
+    """What a difference that was shown means, by the direction of the metric.
 
-
-def _nearer_zero(now: Measurement, then: Measurement) -> DifferenceWord | None:
-    """For numbers that should be 0, of which it is shown that they differ: whether it is shown which is nearer to it.
-
-    On one side of 0 the difference itself says so. On different sides the intervals of the distances must not meet.
+    Of a number that is best at 0, that it differs does not say yet which of the two is nearer to 0.
     """
-    if now.value is None or then.value is None:
-        return None
-    if now.value * then.value >= 0:
-        return "better" if abs(now.value) < abs(then.value) else "worse"
-    (near, far), (near_then, far_then) = _distances(now), _distances(then)
-    return "better" if far < near_then else "worse" if near > far_then else None
-
-
-def _distances(m: Measurement) -> tuple[float, float]:
-    """The ends of the interval of the distance from 0."""
-    low, high = m.low or 0.0, m.high or 0.0
-    return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
+    worse = tried.worse
+    if tried.direction != "descriptive" and worse is not None and worse.low is not None and worse.high is not None:
+        if worse.low > 0:
+            return "worse"
+        if worse.high < 0:
+            return "better"
+    return "higher" if difference > 0 else "lower"
 
 
 def _row(

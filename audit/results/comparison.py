@@ -32,6 +32,10 @@ class Difference(Stored):
     )
     paired: bool = Field(False, description="Record by record on what both share; otherwise as independent samples.")
     unpaired: str | None = Field(None, description="Why not record by record.")
+    here: Finite | None = Field(
+        None, description="The number over what is compared: over the shared records, where paired."
+    )
+    there: Finite | None = Field(None, description="The number that it is set against, over the same.")
     shared: int | None = Field(None, ge=0, description="Records that both results hold, with the same input.")
     only_here: int | None = Field(None, ge=0)
     only_there: int | None = Field(None, ge=0, description="Records that only the other result holds.")
