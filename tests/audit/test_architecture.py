@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
     "audit.runfolder": {"audit.manifest", "audit.results"},
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
+    "audit.pairing": {"audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     "audit.engine": {
