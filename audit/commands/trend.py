@@ -94,4 +94,6 @@ def _since(change: Difference | None) -> str:
     if change.value is None or change.low is None or change.high is None:
         return f"{told}: {change.reason}" if change.reason else told
     arrow = "" if told[0] in "↑↓" or change.word == "no_difference_shown" else "↑ " if change.value > 0 else "↓ "
-    return f"{arrow}{told}: {change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"
+    part = change.paired and bool(change.only_here or change.only_there or change.changed)
+    basis = f" on {change.shared} shared records" if part else ""
+    return f"{arrow}{told}: {change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f}){basis}"

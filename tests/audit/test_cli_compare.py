@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from audit.results import AuditResult, GateResult, read_result, write_result, write_text
+from audit.results import (
+    AuditResult,
+    Average,
+    GateResult,
+    read_result,
+    write_records,
+    write_result,
+    write_text,
+)
 from tests.audit.shell import Command, entry_point
-from tests.audit.support import measurement, result_of
+from tests.audit.support import measurement, record, result_of
 
 METRIC = "tiny.rate.rate"
 GATE = GateResult(metric=METRIC, rule="at_most", threshold=0.7, verdict="met", confidence=0.95, reason="So.")
@@ -88,6 +96,33 @@ def test_json_writes_a_page_only_where_one_is_named(place: Path, command: Comman
 def test_compare_takes_the_file_of_a_result(place: Path, command: Command) -> None:
     three(place)
     assert command("compare", "results/old/result.json", "results/new", "--output", "p.html").status == 0
+
+
+def test_changed_items_are_told_and_only_the_shared_ones_compared(place: Path, command: Command) -> None:
+    for day, (name, start) in enumerate((("old", 0), ("new", 15)), start=1):
+        result = audit_of(0.5, day)
+        (m,) = result.measurements
+        counted = m.model_copy(update={"average": Average(outcomes=["right"])})
+        write_result(place / "r" / name, result.model_copy(update={"measurements": [counted]}), {})
+        answers = [
+            record(f"{i:03}", item=str(i), cluster=str(i), input=f"Text {i}.", outcome="right" if i % 2 else "wrong")
+            for i in range(start, start + 200)
+        ]
+        write_records(place / "r" / name, "tiny.rate", answers)
+    done = command("compare", "r/old", "r/new", "--output", "p.html")
+    assert "1 of 1 differences are of the same records, 1 of these of a shared part" in done.out
+    page = (place / "p.html").read_text("utf-8")
+    assert "Compared on the 185 tries that both share, of 200 in the first and 200 in this one." in page
+    told = command("trend", "r")
+    assert " on 185 shared records" in told.out
+
+
+def test_records_that_cannot_be_read_are_one_sentence(place: Path, command: Command) -> None:
+    three(place)
+    write_text(place / "results" / "new" / "records" / "tiny.rate.parquet", "text")
+    done = command("compare", *FOLDERS)
+    assert (done.status, len(done.told)) == (2, 1)
+    assert "cannot be read as records" in done.err
 
 
 def test_compare_of_what_one_lacks(place: Path, command: Command) -> None:

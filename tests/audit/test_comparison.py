@@ -11,9 +11,9 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from audit.comparison import compare
-from audit.metrics import rate
-from audit.results import AuditResult, Measurement, Record
-from tests.audit.support import measurement, probe_run, result_of
+from audit.metrics import CENSUS, rate
+from audit.results import AuditResult, Average, Difference, Measurement, Record
+from tests.audit.support import measurement, probe_run, record, result_of
 
 COUNTS = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 FATES = {"no_difference_shown": False, "cannot_be_compared": None}
@@ -164,6 +164,108 @@ def test_two_rates_differ_where_newcombes_interval_excludes_zero(a: tuple[int, i
 @given(COUNTS, COUNTS)
 def test_it_does_not_matter_which_is_first(a: tuple[int, int], b: tuple[int, int]) -> None:
     assert differs(wilson(*a), wilson(*b)) == differs(wilson(*b), wilson(*a))
+
+
+RIGHT = Average(outcomes=["right"])
+
+
+def answered(outcomes: str, start: int = 0, wording: str = "Text", **changes: Any) -> tuple[AuditResult, list[Record]]:
+    """A result of one rate with its records: one letter an answer, r for right and w for wrong."""
+    records = [
+        record(
+            f"{start + i:03}",
+            item=f"{start + i:03}",
+            cluster=f"{start + i:03}",
+            input=f"{wording} {start + i}",
+            outcome="right" if letter == "r" else "wrong",
+        )
+        for i, letter in enumerate(outcomes)
+    ]
+    hits, n = outcomes.count("r"), len(outcomes)
+    result = result_of(wilson(hits, n, direction="higher_is_better", average=RIGHT))
+    manifest = result.manifest.model_copy(update=changes)
+    return result.model_copy(update={"manifest": manifest}), records
+
+
+def against(*made: tuple[AuditResult, list[Record]]) -> Difference:
+    """The second result against the first, with their records."""
+    (row,) = compare([result for result, _ in made], lambda place, probe: made[place][1]).rows
+    difference = row.differences[1]
+    assert difference is not None
+    return difference
+
+
+def counts(difference: Difference) -> tuple[int | None, ...]:
+    return difference.shared, difference.only_here, difference.only_there, difference.changed
+
+
+def test_records_find_what_intervals_alone_do_not() -> None:
+    before, after = answered("rw" * 50), answered("rrrw" * 25)
+    paired = against(before, after)
+    assert (paired.paired, paired.unpaired, counts(paired)) == (True, None, (100, 0, 0, 0))
+    assert (paired.value, paired.here, paired.there, paired.word) == (0.25, 0.75, 0.5, "better")
+    apart = against((before[0], []), (after[0], []))
+    assert (apart.paired, apart.unpaired is None, counts(apart)) == (False, False, (None,) * 4)
+    assert paired.low is not None
+    assert apart.low is not None
+    assert paired.low > apart.low
+
+
+def test_identical_results_show_no_difference_and_still_have_a_range() -> None:
+    found = against(answered("rw" * 50), answered("rw" * 50))
+    assert (found.word, found.value, found.paired) == ("no_difference_shown", 0, True)
+    assert found.low is not None
+    assert found.high is not None
+    assert -0.1 < found.low < 0 < found.high < 0.1
+
+
+def test_only_what_is_shared_is_compared_where_the_items_changed() -> None:
+    # The first 40 are asked in both and answered alike; what only one was asked is all right, or all wrong.
+    before, after = answered("w" * 60 + "rw" * 20), answered("rw" * 20 + "r" * 60, start=60)
+    found = against(before, after)
+    assert counts(found) == (40, 60, 60, 0)
+    assert (found.value, found.word, found.here, found.there) == (0, "no_difference_shown", 0.5, 0.5)
+
+
+def test_what_kept_its_name_and_not_its_text_is_not_compared() -> None:
+    result, records = answered("rw" * 20)
+    others = [r.model_copy(update={"input": "Another text"}) if i < 10 else r for i, r in enumerate(records)]
+    assert counts(against((result, records), (result, others))) == (30, 0, 0, 10)
+    told = against(answered("rw" * 20), answered("rw" * 20, wording="Other"))
+    assert (told.paired, counts(told)) == (False, (0, 0, 0, 40))
+
+
+def test_the_same_program_items_and_settings_need_no_equal_texts() -> None:
+    # As where personal data in the texts are blotted out under a key of each run.
+    known: dict[str, Any] = {"items": {"tiny.rate": "x"}, "identity": {"code": "1"}, "config": {"probes": {}}}
+    first = answered("rw" * 20, **known)
+    assert against(first, answered("rw" * 20, wording="Other", **known)).shared == 40
+    for other in (
+        known | {"items": {"tiny.rate": "y"}},
+        known | {"identity": {"code": "2"}},
+        known | {"identity": {}},
+        known | {"config": {"probes": {"tiny.rate": {"templates": 2}}}},
+        known | {"items": {}},
+    ):
+        assert against(first, answered("rw" * 20, wording="Other", **other)).shared == 0
+
+
+def test_odd_configs_of_old_results_are_no_error() -> None:
+    for odd in ({"probes": None}, {"probes": [1]}, {}):
+        assert against(answered("rw" * 9, config=odd), answered("rw" * 9)).shared == 18
+
+
+def test_what_was_counted_whole_needs_no_test() -> None:
+    whole = {"low": 0.5, "interval": CENSUS}
+    one, two = measurement(high=0.5, **whole), measurement(value=0.6, high=0.6, **(whole | {"low": 0.6}))
+    found = compare([result_of(one), result_of(two), result_of(one)], no_records)
+    first, other, same = found.rows[0].differences
+    assert first is None
+    assert other is not None
+    assert same is not None
+    assert (other.word, other.p_value, other.low, other.high) == ("worse", None, other.value, other.value)
+    assert (same.word, same.value, same.low, same.high) == ("no_difference_shown", 0, 0, 0)
+    assert found.tests == 0
 
 
 def test_correction_over_all_metrics_and_results() -> None:
