@@ -18,6 +18,7 @@ from reports.text import cleaned, number, shorten, visible
 
 LONGEST_TEXT = 1200
 LONGEST_NAME = 60
+MOST_FIRST = 12  # numbers of a risk that are not folded away
 MOST_COMPARED = 26
 """Results on one page: one for each letter."""
 
@@ -148,9 +149,10 @@ def _risks(sides: Sequence[Side]) -> list[tuple[str, list[Outlook]]]:
 
 
 def _important(results: Sequence[AuditResult]) -> set[str]:
-    """Metrics with a gate, and the first that each finding rests on: what the cards themselves tell."""
+    """Metrics with a gate, and the one that the worst finding of each risk rests on: what the cards themselves tell first."""
     gated = {gate.metric for result in results for gate in result.gates}
-    return gated | {f.measurements[0] for result in results for f in result.findings if f.measurements}
+    headlines = [view.headline for result in results for view in risk_views(result)]
+    return gated | {finding.measurements[0] for finding in headlines if finding and finding.measurements}
 
 
 def _blocks(rows: Sequence[Row], important: set[str]) -> list[Block]:
@@ -158,12 +160,20 @@ def _blocks(rows: Sequence[Row], important: set[str]) -> list[Block]:
     found = []
     for key in keys:
         own = [row for row in rows if row.compared.risk == key]
-        apart = [row for row in own if not row.comparable]
-        first = [row for row in own if row.comparable and (row.differs or row.compared.metric in important)]
-        shown = {row.key for row in (*apart, *first)}
+        comparable = [row for row in own if row.comparable]
+        wanted = [row for row in comparable if row.differs or row.compared.metric in important]
+        first = sorted(wanted, key=_urgency)[:MOST_FIRST]
+        shown = {row.key for row in first}
+        others = sorted((row for row in comparable if row.key not in shown), key=_urgency)
         if own:
-            found.append(Block(key, first, [row for row in own if row.key not in shown], apart))
+            found.append(Block(key, first, others, [row for row in own if not row.comparable]))
     return found
+
+
+def _urgency(row: Row) -> int:
+    """What is worse in any of the results comes first, then what is better, then what differs otherwise."""
+    words = {told.difference.word for _, told in row.against}
+    return next((place for place, word in enumerate(SHOWN) if word in words), len(SHOWN))
 
 
 def _row(key: str, row: Compared, sides: Sequence[Side]) -> Row:

@@ -9,11 +9,11 @@ import pytest
 
 from audit.results import MODEL_PARTS, Difference
 from reports.charts import scale_of
-from reports.comparison import render_comparison
+from reports.comparison import MOST_FIRST, render_comparison
 from reports.languages import languages
 from tests.reports import comparisons, fixtures
 from tests.reports.comparisons import BIAS, TRUTH, compared, result
-from tests.reports.makers import manifest, model
+from tests.reports.makers import manifest, model, rate
 
 
 def plain(html: str) -> str:
@@ -176,6 +176,26 @@ def test_numbers_that_nobody_else_has_stand_together_and_not_among_the_others() 
         in text
     )
     assert "(B: It is measured in another way now: in words and not in rate.)" in text
+
+
+def test_what_is_worse_stands_first_and_the_rest_is_folded_away() -> None:
+    few = [rate(f"{BIAS}.m{i:02}", 10, 200, f"Number {i}", clusters=None) for i in range(20)]
+    many = [m.model_copy(update={"value": 0.9, "low": 0.85, "high": 0.95}) for m in few]
+    better = (
+        few[0].model_copy(update={"direction": "higher_is_better"}),
+        many[0].model_copy(update={"direction": "higher_is_better"}),
+    )
+    one, two = (
+        result(100, measurements=[better[0], *few[1:]]),
+        result(100, measurements=[better[1], *many[1:14], *few[14:]]),
+    )
+    html = render_comparison(*compared(one, two))
+    open_, folded = html.split('<details class="more-numbers">')
+    assert open_.count("<article") == MOST_FIRST
+    assert all(chips(a) == ["worse"] for a in re.findall(r"<article.*?</article>", open_, re.DOTALL))
+    words = [chips(a)[0] for a in re.findall(r"<article.*?</article>", folded, re.DOTALL)]
+    assert words == ["worse", "better", *["no_difference_shown"] * 6]
+    assert "8 more numbers" in plain(folded)
 
 
 def test_nothing_to_compare_is_said() -> None:
