@@ -1,5 +1,17 @@
 """The words and files of a result; the only package of ours that the reports read."""
 
+from audit.results.baseline import (
+    BASELINE_VERSION,
+    Baseline,
+    BaselineAudit,
+    BaselineMeasurement,
+    BaselineProbe,
+    baseline_text,
+    packed,
+    parse_baseline,
+    text_hash,
+    unpacked,
+)
 from audit.results.evidence import Observation, behind, observations, with_examples
 from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
 from audit.results.folder import (
@@ -32,8 +44,10 @@ from audit.results.schema import (
     Asked,
     AuditResult,
     Average,
+    BaselineComparison,
     Claim,
     ClaimVerdict,
+    ComparedWith,
     Coverage,
     DatumKind,
     Direction,
@@ -54,6 +68,7 @@ from audit.results.schema import (
 )
 
 __all__ = [
+    "BASELINE_VERSION",
     "MANIFEST_FILE",
     "MITIGATION_FILE",
     "RECORDS_FOLDER",
@@ -62,9 +77,15 @@ __all__ = [
     "Asked",
     "AuditResult",
     "Average",
+    "Baseline",
+    "BaselineAudit",
+    "BaselineComparison",
+    "BaselineMeasurement",
+    "BaselineProbe",
     "Change",
     "Claim",
     "ClaimVerdict",
+    "ComparedWith",
     "Conclusion",
     "Coverage",
     "DatumKind",
@@ -95,13 +116,18 @@ __all__ = [
     "Turn",
     "Verdict",
     "Withheld",
+    "baseline_text",
     "behind",
     "observations",
+    "packed",
+    "parse_baseline",
     "read_mitigation",
     "read_records",
     "read_result",
     "result_schema",
+    "text_hash",
     "to_json",
+    "unpacked",
     "with_examples",
     "write_mitigation",
     "write_records",
