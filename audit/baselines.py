@@ -79,16 +79,12 @@ def _small(m: Measurement, all_seen: Sequence[Seen] | None, order: Mapping[str, 
     assert m.value is not None  # those without were not chosen
     return BaselineMeasurement(
         **m.model_dump(include={"metric", "probe", "unit", "direction", "confidence", "n", "interval", "average"}),
-        value=_rounded(m.value),
-        low=None if m.low is None else min(_rounded(m.low), _rounded(m.value)),
-        high=None if m.high is None else max(_rounded(m.high), _rounded(m.value)),
+        value=m.value,
+        low=m.low,
+        high=m.high,
         adds=None if all_seen is None else packed(adds),
         takes=packed(takes) if takes else None,
     )
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.10g}")
 
 
 def hashed(record: str) -> str:
@@ -162,7 +158,9 @@ class Against:
     def _seen(self, m: BaselineMeasurement) -> list[Seen]:
         rows = [row.split() for row in next(p.records for p in self.baseline.probes if p.id == m.probe)]
         both = ((m.adds, False), (m.takes, True))
-        return [Seen(*rows[row], rows[row][0], value, less) for values, less in both for row, value in unpacked(values)]
+        found = [(rows[row], value, less) for values, less in both for row, value in unpacked(values)]
+        # Clusters are those of now: what a pair belongs to is in one of the two.
+        return [Seen(row[0], row[1], row[0], value, less) for row, value, less in found]
 
     def _differences(self, probe: str) -> list[str]:
         then = next((p for p in self.baseline.probes if p.id == probe), None)

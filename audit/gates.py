@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from audit.baselines import Against
 from audit.config import GateConfig
-from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate
+from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate, more_pairs_for_rates
 from audit.pairing import Change
 from audit.results import BaselineComparison, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
 
@@ -215,6 +215,10 @@ def _more_items(c: _Comparison, adjusted: float | None, confidence: float) -> in
         needed, now = norm.isf((1 - confidence) * raw / adjusted / 2), norm.isf(raw / 2)
         return max(1, math.ceil(n * float(needed / now) ** 2) - n)
     rate = m.unit == "rate" and c.rule != "no_worse_than_baseline" and 0 <= c.threshold <= 1
+    if c.change is not None and c.change.discordant is not None and m.direction != "zero_is_better":
+        only_now, only_then = c.change.discordant
+        worse = (only_now, only_then) if m.direction == "lower_is_better" else (only_then, only_now)
+        return more_pairs_for_rates(*worse, c.low, c.high, n, min(c.threshold, 1.0))
     planner = more_items_for_rate if rate else more_items_for_mean
     return planner(c.value, c.low, c.high, n, c.threshold)
 

@@ -19,7 +19,7 @@ from audit.results.stored import Finite, Stored
 
 BASELINE_VERSION = "1.0"
 
-Number = Annotated[Finite, Field(ge=-1e100, le=1e100)]  # a larger one would be no number once it is squared
+Number = Annotated[Finite, Field(ge=-1e15, le=1e15)]  # a larger one is of no audit
 Row = Annotated[str, Field(pattern="^[0-9a-f]{12} [0-9a-f]{12}$")]
 
 Values = Annotated[str, Field(pattern="^[01.]*$")] | list[tuple[Annotated[int, Field(ge=0)], Number]]
@@ -92,7 +92,7 @@ class BaselineMeasurement(Stored):
 class Baseline(Stored):
     """The content of a baseline file."""
 
-    baseline_version: Literal["1.0"] = BASELINE_VERSION
+    baseline_version: Literal["1.0"] = "1.0"
     audit: BaselineAudit
     probes: list[BaselineProbe]
     measurements: list[BaselineMeasurement]
