@@ -14,6 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
+from audit.baselines import open_baseline
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
 from audit.execution import Executor
@@ -145,7 +146,7 @@ def run(
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
     checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
-    before = read_result(Path(baseline)) if baseline is not None else None
+    before = open_baseline(Path(baseline), checked.gates) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")

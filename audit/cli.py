@@ -19,6 +19,7 @@ from rich.text import Text
 
 from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
+from audit.commands.baseline import baseline_command
 from audit.commands.cache import cache_command
 from audit.commands.compare import compare_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
@@ -73,7 +74,7 @@ def run_command(
     probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
     suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Earlier result that gates compare with.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier result or baseline file for gates.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
@@ -295,6 +296,7 @@ def schema(
     print(json.dumps(found, indent=1, sort_keys=True))
 
 
+app.command("baseline")(baseline_command)
 app.command("cache")(cache_command)
 app.command("compare")(compare_command)
 app.command("explain")(explain_command)

@@ -61,6 +61,7 @@ class Change:
         now, then: the two values over what is compared: over the shared records only, where paired.
         shared, only_now, only_then, changed: records with a score in both results; in one of them; in both, but of another
             question. All 0 where records are not known.
+        discordant: of paired shares, the share of pairs with 1 only now and of those with 1 only then.
         paired: whether record was set against record.
         why_not: why it was not, as a sentence.
     """
@@ -73,6 +74,7 @@ class Change:
     only_now: int = 0
     only_then: int = 0
     changed: int = 0
+    discordant: tuple[float, float] | None = None
     paired: bool = False
     why_not: str | None = None
 
@@ -171,9 +173,11 @@ def change(
     wanted = sides if now.average is not None and now.average.less is not None else sides[:1]
     if any(len({one.cluster for one, _ in side}) < 2 for side in wanted):
         few = "They share no records." if not pairs else "They share records of fewer than two clusters."
-        return replace(_apart(now, then, confidence, few), **counts)
+        return _counted(_apart(now, then, confidence, few), counts)
     difference, total = (_combined(wanted, sign, now.unit in SHARES, confidence) for sign in (1, -1))
-    return Change(difference, total, _mean(wanted, 0), _mean(wanted, 1), **counts, paired=True)
+    discordant = _discordant(wanted[0]) if difference.method.startswith("Tango") else None
+    found = Change(difference, total, _mean(wanted, 0), _mean(wanted, 1), discordant=discordant, paired=True)
+    return _counted(found, counts)
 
 
 Pair = tuple[Seen, Seen]
@@ -183,6 +187,10 @@ def _mean(sides: Sequence[Sequence[Pair]], which: int) -> float:
     """The number over the pairs, now (0) or then (1)."""
     first, *rest = (fmean(pair[which].value for pair in side) for side in sides)
     return first - sum(rest)
+
+
+def _discordant(side: Sequence[Pair]) -> tuple[float, float]:
+    return fmean(a.value > b.value for a, b in side), fmean(a.value < b.value for a, b in side)
 
 
 def _matched(now: Sequence[Seen], then: Sequence[Seen], same_items: bool) -> tuple[list[Pair], dict[str, int]]:
@@ -199,6 +207,11 @@ def _matched(now: Sequence[Seen], then: Sequence[Seen], same_items: bool) -> tup
         "changed": len({a.record for a, _ in both} - shared),
     }
     return pairs, counts
+
+
+def _counted(found: Change, counts: dict[str, int]) -> Change:
+    shared, only_now, only_then, changed = (counts[name] for name in ("shared", "only_now", "only_then", "changed"))
+    return replace(found, shared=shared, only_now=only_now, only_then=only_then, changed=changed)
 
 
 def _combined(sides: Sequence[Sequence[Pair]], sign: int, shares: bool, confidence: float) -> Estimate:

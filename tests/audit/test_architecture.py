@@ -38,12 +38,14 @@ ALLOWED: dict[str, set[str]] = {
     "audit.planning": {"audit.config", "audit.corpora", "audit.models", "audit.results", "probes"},
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
     "audit.runfolder": {"audit.manifest", "audit.results"},
-    "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
+    "audit.gates": {"audit.baselines", "audit.config", "audit.metrics", "audit.pairing", "audit.results"},
     "audit.pairing": {"audit.metrics", "audit.results"},
+    "audit.baselines": {"audit.pairing", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.pairing", "audit.results"},
     "audit.trends": {"audit.comparison", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     "audit.engine": {
+        "audit.baselines",
         "audit.cache",
         "audit.config",
         "audit.declared",
@@ -66,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "reports": {"audit.results"},
     # The one place that knows both the engine and the reports.
     "audit.api": {
+        "audit.baselines",
         "audit.config",
         "audit.engine",
         "audit.execution",
@@ -130,6 +133,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "audit.commands": {
         "audit.api",
+        "audit.baselines",
         "audit.comparison",
         "audit.declared",
         "audit.explained",

@@ -211,6 +211,34 @@ def test_gate_against_a_baseline(place: Path, command: Command) -> None:
 
 
 @pytest.mark.usefixtures("tiny_probes")
+def test_a_baseline_file_is_made_and_compared_with(place: Path, command: Command) -> None:
+    gates = {"tiny.rate.rate": {"no_worse_than_baseline": 0.3}}
+    write(place, probes={"tiny.rate": {"successes": 10}}, gates=gates, run={"on_inconclusive": "fail"})
+    assert command("run", "model.yaml", "--output", "old").status == 4
+    done = command("baseline", "old")
+    assert done.status == 0
+    assert done.out.startswith("Wrote baseline.json: ")
+    assert command("run", "model.yaml", "--output", "new", "--baseline", "baseline.json").status == 0
+    manifest = json.loads((place / "new" / "manifest.json").read_text())
+    assert manifest["baseline"]["audit_id"] == json.loads((place / "old" / "manifest.json").read_text())["audit_id"]
+
+
+@pytest.mark.usefixtures("tiny_probes")
+def test_a_baseline_of_what_is_not_there(place: Path, command: Command) -> None:
+    write(place, probes={"tiny.rate": {"successes": 10}})
+    assert command("run", "model.yaml", "--output", "old").status == 0
+    for options, why in (
+        (("--probe", "a.b"), "The result has no probe a.b."),
+        (("--metric", "tiny.rate.x"), "The result has no metric tiny.rate.x."),
+        (("--output", "old"), "old is a folder; name a file."),
+    ):
+        done = command("baseline", "old", *options)
+        assert (done.status, done.err.strip()) == (2, why)
+    assert command("baseline", "nowhere").status == 2
+    assert not (place / "baseline.json").exists()
+
+
+@pytest.mark.usefixtures("tiny_probes")
 def test_summary_is_added_to_the_page_of_a_ci_job(
     place: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,7 +369,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
     "bad device number": (plain(), (*RUN, "--device", "cpu:1"), "Unknown device cpu:1"),
     "missing data folder": (plain(), (*RUN, "--data", "nowhere"), "The data folder nowhere does not exist."),
     "data is a file": (plain(), (*RUN, "--data", "model.yaml"), "The data folder model.yaml does not exist."),
-    "missing baseline": (plain(), (*RUN, "--baseline", "nowhere"), "nowhere is not a result folder"),
+    "missing baseline": (plain(), (*RUN, "--baseline", "nowhere"), "nowhere is not a result folder or a baseline file"),
     "bad baseline": (plain(), (*RUN, "--baseline", "model.yaml"), "model.yaml is not readable JSON"),
     "file not found": (plain(model={"source": "./nothing"}), RUN, "The model ./nothing was not found"),
     "gguf not found": (plain(model={"source": "a/b.gguf"}), RUN, "The model a/b.gguf was not found"),
