@@ -40,7 +40,10 @@ def compare_command(
     lang: Annotated[str, typer.Option(help="Languages of the page, separated by commas; the first shows.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; a page only with --output.")] = False,
 ) -> None:
-    """Set results side by side, each against the first. Example: audit compare old new."""
+    """Set results side by side, each against the first.
+
+    Example: audit compare old new
+    """
     if len(results) < 2:
         stop("Give at least two results to compare.", USAGE)
     if len(results) > MOST_COMPARED:

@@ -38,7 +38,10 @@ def trend_command(
     lang: Annotated[str, typer.Option(help="Languages of the page, separated by commas; the first shows.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; a page only with --output.")] = False,
 ) -> None:
-    """Draw the gated metrics of all results below DIR over time. Example: audit trend audits."""
+    """Draw the gated metrics of all results below DIR over time.
+
+    Example: audit trend audits
+    """
     if not folder.is_dir():
         stop(f"{folder} is {'a file' if folder.exists() else 'not there'}; name a folder that holds results.", USAGE)
     chosen = chosen_languages(lang)
