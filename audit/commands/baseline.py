@@ -22,7 +22,7 @@ def baseline_command(
     ] = None,
     slices: Annotated[bool, typer.Option("--slices", help="All slices too, not only those that gates name.")] = False,
 ) -> None:
-    """Write the small file that --baseline compares with; commit it. Example: audit baseline audits/old."""
+    """Write the small file for --baseline. Example: audit baseline audits/old."""
     opened = load(result)
     if output.is_dir():
         stop(f"{output} is a folder; name a file.", USAGE)

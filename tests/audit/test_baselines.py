@@ -28,6 +28,8 @@ from audit.results import (
     write_records,
     write_result,
 )
+from reports.phrases import REASONS, Phrases
+from reports.text import sentences
 from tests.audit.support import measurement, probe_run, result_of
 
 NAME, PROBE = "tiny.rate.rate", "tiny.rate"
@@ -293,3 +295,16 @@ def test_folder_result_and_file_are_one_baseline(tmp_path: Path) -> None:
     assert again.told.sha256 != folder.told.sha256
     assert again.told.audit_id == result.manifest.audit_id
     assert open_baseline(tmp_path, []).baseline.measurements == []
+
+
+def test_each_sentence_of_a_reason_is_one_that_pages_can_translate() -> None:
+    then = answered(set(), 200)
+    now = answered(set(range(300)), 3, secret="Another question?") + answered(set(), 209, first=3)
+    apart = gate(now, kept(then, average=None), code="x", judges={"j": "1"}, config={"probes": {PROBE: {"a": 1}}})
+    reasons = [gate(now, kept(then), items={PROBE: "x"}).reason, apart.reason, gate(now[:9], kept(then), 0.0).reason]
+    spoken = Phrases(lambda text: text.upper() if "{" not in text else f"<{text}>")
+    for reason in reasons:
+        for sentence in sentences(reason):
+            told = spoken.reason(sentence)
+            assert told == sentence.upper() or told.startswith("<")
+            assert sentence in REASONS or told.startswith("<")
