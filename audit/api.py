@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from audit.baselines import open_baseline
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.engine import RunSettings, run_audit
 from audit.execution import Executor
@@ -22,12 +23,15 @@ from audit.opening import judge_opener, opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
-from audit.results import AuditResult, read_result
+from audit.results import AuditResult, Comparison, LeftOut, Trend, write_text
 from probes.registry import find_probes
+from reports.comparison import MOST_COMPARED as MOST_COMPARED
+from reports.comparison import render_comparison
 from reports.exports import write_exports
 from reports.languages import SOURCE
 from reports.languages import languages as languages
 from reports.render import render_html, render_mitigation
+from reports.trend import render_trends
 
 
 def run(
@@ -60,7 +64,7 @@ def run(
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
     checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
-    before = read_result(Path(baseline)) if baseline is not None else None
+    before = open_baseline(Path(baseline), checked.gates) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")
@@ -105,6 +109,25 @@ def draw(folder: Path, result: AuditResult, languages: Sequence[str] = (SOURCE,)
 def draw_mitigation(folder: Path) -> Path | None:
     """Draw the page of the remedies from ``mitigation.json`` alone; None where none were tried."""
     return render_mitigation(folder)
+
+
+def draw_comparison(
+    page: Path,
+    results: Sequence[AuditResult],
+    names: Sequence[str],
+    comparison: Comparison,
+    languages: Sequence[str] = (SOURCE,),
+    cards: Sequence[str | None] = (),
+) -> Path:
+    """Draw the page of several results side by side; for its parts see ``reports.comparison.render_comparison``."""
+    return write_text(page, render_comparison(results, names, comparison, languages, cards))
+
+
+def draw_trends(
+    page: Path, trends: Sequence[Trend], left_out: Sequence[LeftOut] = (), languages: Sequence[str] = (SOURCE,)
+) -> Path:
+    """Draw the page of results over time; for its parts see ``reports.trend.render_trends``."""
+    return write_text(page, render_trends(trends, left_out, languages))
 
 
 def option_problems(

@@ -119,10 +119,15 @@ class Scale:
 def scale_of(measurements: Sequence[Measurement]) -> Scale:
     """A scale that holds all values, intervals and chance levels; rates stay within 0 and 1."""
     ends = [v for m in measurements for v in (m.value, m.low, m.high, m.chance) if v is not None]
+    return scale_over(ends, all(m.unit in ("rate", "probability") for m in measurements))
+
+
+def scale_over(ends: Sequence[float], shares: bool) -> Scale:
+    """A scale that holds these values, of which there is at least one; ``shares`` stay within 0 and 1."""
     first, last = min(ends), max(ends)
     margin = (last - first) * 0.06 or max(abs(last) * 0.1, 0.1)
     first, last = first - margin, last + margin
-    if all(m.unit in ("rate", "probability") for m in measurements):
+    if shares:
         first, last = max(first, 0.0), min(last, 1.0)
         if first >= last:
             first, last = 0.0, 1.0

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from reports.card import render_card
+from reports.comparison import render_comparison
 from reports.mitigation import render_page
 from reports.plot import families_of, render_plot
 from reports.records import render_records
 from reports.technical import render_report
-from tests.reports import explanations, fixtures, remedies
+from reports.trend import render_trends
+from tests.reports import comparisons, explanations, fixtures, remedies
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
@@ -54,6 +56,10 @@ def _html(name: str) -> str:
         return render_page(remedies.typical())
     if kind in ("figure", "records"):
         return _alone(kind, getattr(fixtures, made)())
+    if kind == "comparison":
+        return render_comparison(*getattr(comparisons, made)())
+    if kind == "trend":
+        return render_trends(comparisons.over_time(comparisons.many(int(made))))
     if made == "both":
         case = fixtures.typical()
         return render_card(case.result, case.records, languages=("ko", "en"))
@@ -99,6 +105,8 @@ def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
         "figure-typical",
         "figure-hostile",
         "records-hostile",
+        "comparison-three",
+        "trend-13",
     ],
 )
 def test_no_violation(browser: Any, address: Callable[[str], str], name: str, width: int, scheme: str) -> None:
