@@ -151,16 +151,18 @@ def _lines(parts: list[str]) -> str:
 
 
 def parse_baseline(path: Path, text: str) -> Baseline | None:
-    """The baseline that a file holds; None where it is JSON of another kind.
+    """The baseline that a file holds; None where it is a ``result.json``.
 
     Raises:
-        ResultError: where it is not readable JSON, of another version, or does not fit the format.
+        ResultError: where it is not readable JSON, neither of the two, of another version, or does not fit the format.
     """
     try:
         content = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{path} is not readable JSON: {error}.") from None
-    if not isinstance(content, dict) or "baseline_version" not in content:
+    if not isinstance(content, dict) or not {"baseline_version", "schema_version"} & content.keys():
+        raise ResultError(f"{path} is neither a result nor a baseline file.")
+    if "baseline_version" not in content:
         return None
     version = content["baseline_version"]
     if version != BASELINE_VERSION:

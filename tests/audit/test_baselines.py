@@ -230,8 +230,8 @@ def broken(change: Callable[[dict[str, Any]], object]) -> str:
         ("", "not readable JSON"),
         ("{", "not readable JSON"),
         ("[" * 100_000, "not readable JSON"),
-        ("[]", "schema version None"),
-        ('{"a": 1}', "schema version None"),
+        ("[]", "neither a result nor a baseline file"),
+        ('{"a": 1}', "neither a result nor a baseline file"),
         (
             broken(lambda c: c.update(baseline_version="9.0")),
             "baseline version 9.0; this version of fairwitness reads 1.0",
