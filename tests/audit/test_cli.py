@@ -512,7 +512,7 @@ def test_closed_pipe_is_not_a_gate_that_was_not_met(
     def closed(*_: object, **__: object) -> NoReturn:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(audit.cli, "_tell", closed)
+    monkeypatch.setattr(audit.cli, "tell", closed)
     planted(monkeypatch, Tiny)
     write(place)
     assert command("run", "model.yaml", "--output", "out").status != 1
