@@ -7,6 +7,7 @@ that could not be measured are ``None`` with a ``reason``; not-a-number and infi
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -48,6 +49,28 @@ class Coverage(Stored):
         if parts != self.planned:
             raise ValueError(f"coverage does not add up: {parts} accounted for, {self.planned} planned")
         return self
+
+    @property
+    def share(self) -> float | None:
+        """Scored of planned: 1 where all were scored, 0 where none was, None where nothing was planned."""
+        return self.scored / self.planned if self.planned else None
+
+    @property
+    def text(self) -> str:
+        """One English sentence: how many were scored, and what became of the others."""
+        if self.share is None:
+            return "Nothing was planned, so nothing was scored."
+        words = {
+            "unreadable": self.unparsed,
+            "refused": self.refused,
+            "truncated": self.truncated,
+            "not a number": self.not_a_number,
+            "failed": self.failed,
+        }
+        lost = ", ".join(f"{many:,} {word}" for word, many in words.items() if many)
+        # Rounded down, so that nothing short of the whole is called 100%.
+        part = f"{math.floor(1000 * self.share) / 10:g}%"
+        return f"{self.scored:,} of {self.planned:,} planned were scored ({part}){f'; {lost}' if lost else ''}."
 
 
 class Spread(Stored):
@@ -248,7 +271,7 @@ class GateResult(Stored):
     """One condition on one metric and what became of it."""
 
     metric: str
-    rule: Literal["at_most", "at_least", "no_worse_than_baseline"]
+    rule: Literal["at_most", "at_least", "no_worse_than_baseline", "coverage_at_least"]
     threshold: Finite
     verdict: GateVerdict
     value: Finite | None = None
@@ -257,6 +280,7 @@ class GateResult(Stored):
     confidence: Finite
     p_adjusted: Finite | None = Field(None, ge=0, le=1)
     more_items: int | None = Field(None, ge=0, description="About how many more items would settle it.")
+    coverage: Coverage | None = Field(None, description="That of the measurement; None where there is none.")
     reason: str
 
 
@@ -266,6 +290,9 @@ class Verdict(Stored):
     status: Literal["met", "not_met", "not_established", "no_gates", "incomplete"]
     exit_status: int = Field(ge=0, le=4)
     text: str
+    coverage: Coverage | None = Field(
+        None, description="That of all probes, added up: what became of every planned record. None in older results."
+    )
 
 
 class ProbeRun(Stored):
@@ -287,6 +314,11 @@ class ProbeRun(Stored):
     items: int = Field(0, ge=0, description="Items drawn.")
     available: int = Field(0, ge=0, description="Items that the source holds.")
     records: int = Field(0, ge=0)
+    coverage: Coverage | None = Field(
+        None,
+        description="What became of its records, each once; where it failed, nothing counts as scored. None in older "
+        "results.",
+    )
 
     @model_validator(mode="after")
     def _says_why(self) -> ProbeRun:

@@ -118,6 +118,7 @@ def _gate_entry(result: AuditResult, gate: GateResult) -> dict[str, Any]:
     values = {"value": gate.value, "low": gate.low, "high": gate.high, "n": n}
     level: _Level = "error" if gate.verdict == "not_met" else "warning"
     more = {"rule": gate.rule, "threshold": gate.threshold, "confidence": gate.confidence, "verdict": gate.verdict}
+    more |= {"coverage": gate.coverage.model_dump()} if gate.coverage else {}
     return _entry(result, level, text, ["gate", gate.metric, gate.rule], {**values, **more})
 
 
@@ -174,4 +175,6 @@ def _invocation(result: AuditResult) -> dict[str, Any]:
 def _run_properties(result: AuditResult) -> dict[str, Any]:
     model, manifest = result.model, result.manifest
     facts = {"model": model.name, "source": model.source, "created": manifest.created, "verdict": result.verdict.status}
-    return {**{key: one_line(value) for key, value in facts.items()}, "seed": manifest.seed}
+    cover = result.verdict.coverage
+    counted = {"coverage": cover.model_dump()} if cover is not None else {}
+    return {**{key: one_line(value) for key, value in facts.items()}, "seed": manifest.seed, **counted}

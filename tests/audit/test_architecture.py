@@ -35,10 +35,11 @@ ALLOWED: dict[str, set[str]] = {
     "audit.upkeep": {"audit.cache"},
     "audit.execution": {"audit.cache", "audit.models", "audit.progress"},
     "probes": {"audit.corpora", "audit.metrics", "audit.models", "audit.published", "audit.results"},
-    "audit.planning": {"audit.config", "audit.corpora", "audit.models", "audit.results", "probes"},
+    "audit.coverage": {"audit.results"},
+    "audit.planning": {"audit.config", "audit.corpora", "audit.coverage", "audit.models", "audit.results", "probes"},
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
     "audit.runfolder": {"audit.manifest", "audit.results"},
-    "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
+    "audit.gates": {"audit.config", "audit.coverage", "audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     "audit.engine": {

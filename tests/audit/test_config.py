@@ -221,7 +221,7 @@ def test_a_mistake_in_the_probes(folder: Path, text: str, message: str) -> None:
         ("'bias.bbq.accuracy[': {at_least: 0}",
          'the gate "bias.bbq.accuracy[" is not of the form <probe id>.<metric>[slice]'),
         ("bias.bbq.accuracy: {}",
-         "gates.bias.bbq.accuracy: give at_most, at_least or no_worse_than_baseline, or remove the gate"),
+         "gates.bias.bbq.accuracy: give at_most, at_least, no_worse_than_baseline or coverage_at_least, or remove the gate"),
         ("bias.bbq.accuracy: {at_mots: 1}",
          'unknown key "at_mots" in gates.bias.bbq.accuracy; did you mean "at_most"?'),
         ("bias.bbq.accuracy: {at_most: '1'}", 'gates.bias.bbq.accuracy.at_most must be a number, not the text "1"'),

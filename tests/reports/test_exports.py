@@ -44,6 +44,7 @@ HOSTILE = (
     "---\n---\n# heading\n| a | b |\n\ttab $x$ *bold* _it_ ~~no~~ a@evil.example"
 )
 MARKUP = "`*_[](){}<>|#@:/.\\\n\r\t &;-=+~!$\"'19awx\x00\u202e\u200b"
+CRASHED = Coverage(planned=100, scored=0, failed=100)
 METRIC = "bias.bbq.ambiguous_bias"
 TRUTH = "hallucination.truthfulqa.mc1"
 
@@ -96,6 +97,7 @@ def make_gate(**changes: Any) -> GateResult:
         "low": 0.12,
         "high": 0.24,
         "confidence": 0.95,
+        "coverage": Coverage(planned=510, scored=500, refused=10),
         "reason": "The whole interval is below 0.3.",
     }
     return GateResult.model_validate({**base, **changes})
@@ -175,6 +177,21 @@ def failed_probe() -> AuditResult:
     return make_result(probes=probes, measurements=[], findings=[], gates=[gate], verdict=verdict)
 
 
+def not_covered() -> AuditResult:
+    """Half of what was planned is missing from what a gate reads, and another probe crashed."""
+    half = Coverage(planned=500, scored=250, unparsed=50, refused=200)
+    gate = {"rule": "coverage_at_least", "threshold": 0.95, "low": None, "high": None, "reason": half.text}
+    lost = make_gate(metric=TRUTH, verdict="not_met", value=None, coverage=None, **{**gate, "reason": "It crashed."})
+    gates = [make_gate(verdict="not_met", value=0.5, coverage=half, **gate), lost]
+    probes = [
+        make_probe(coverage=half),
+        make_probe(id="hallucination.truthfulqa", status="failed", reason="It crashed.", coverage=CRASHED),
+    ]
+    whole = Coverage(planned=600, scored=250, unparsed=50, refused=200, failed=100)
+    verdict = Verdict(status="not_met", exit_status=1, text="Two gates are not met.", coverage=whole)
+    return make_result(probes=probes, measurements=[make_measurement(coverage=half)], gates=gates, verdict=verdict)
+
+
 def nothing_tested() -> AuditResult:
     verdict = Verdict(status="no_gates", exit_status=0, text="No gates were set.")
     return make_result(probes=[], measurements=[], findings=[], gates=[], verdict=verdict)
@@ -230,6 +247,7 @@ CASES = {
     "not_established": not_established(),
     "not_established_fails": not_established(4),
     "failed_probe": failed_probe(),
+    "not_covered": not_covered(),
     "nothing_tested": nothing_tested(),
     "hostile": with_text(HOSTILE),
 }
@@ -324,6 +342,7 @@ def test_same_result_same_bytes(result: AuditResult) -> None:
         ("not_established", "skipped"),
         ("not_established_fails", "failure"),
         ("failed_probe", "skipped"),
+        ("not_covered", "failure"),
     ],
 )
 def test_junit_outcome_of_a_gate(name: str, outcome: str | None) -> None:
@@ -399,7 +418,7 @@ def test_sarif_points_at_the_config_file(path: str, uri: str) -> None:
 def test_summary_shows_verdict_numbers_and_losses() -> None:
     text = render_summary(not_met())
     assert "One gate is not met." in text
-    assert "| 0.18 (95% interval: 0.12 to 0.24) | 500 | at most 0.1 | ❌ not met |" in text
+    assert "| 0.18 (95% interval: 0.12 to 0.24) | 500 | 500 of 510 | at most 0.1 | ❌ not met |" in text
     assert "**Problem found (medium):** The answers lean to the stereotype by 0.18." in text
     assert "500 of 510 planned items counted; 10 refused." in text
     assert "500 of 5862 items" in text
@@ -408,6 +427,42 @@ def test_summary_shows_verdict_numbers_and_losses() -> None:
     assert "About 900 more items would settle it." in render_summary(not_established())
     assert "counts that as a failure" in render_summary(not_established(4))
     assert "| Hallucination | not asked | No probe of this run asks about it. |" in text
+
+
+COVERED = "250 of 600 planned were scored (41.6%); 50 unreadable, 200 refused, 100 failed."
+
+
+def test_coverage_is_in_every_rendering_of_the_verdict() -> None:
+    result = not_covered()
+    counts = {"planned": 600, "scored": 250, "unparsed": 50, "refused": 200, "truncated": 0, "not_a_number": 0}
+    counts["failed"] = 100
+    assert check_sarif(render_sarif(result))["properties"]["coverage"] == counts
+    for suite in check_junit(render_junit(result)):
+        told = {p.get("name"): p.get("value") for p in suite.find("properties")}
+        assert told["coverage"] == COVERED
+        assert {name: int(told[f"coverage.{name}"]) for name in counts} == counts
+    assert f"Coverage of all probes: {COVERED}\n" in render_summary(result)
+
+
+def test_a_gate_on_coverage_says_what_was_asked_and_what_was_there() -> None:
+    result = not_covered()
+    asked = "at least 95% of what was planned scored"
+    assert f"| 250 of 500 | 500 | 250 of 500 | {asked} | ❌ not met |" in render_summary(result)
+    assert f"| not measured | unknown |  | {asked} | ❌ not met | It crashed. |" in render_summary(result)
+    cases = check_junit(render_junit(result))[0].findall("testcase")
+    assert [case[0].tag for case in cases] == ["failure", "failure"]
+    assert "Coverage: 250 of 500 planned were scored (50%); 50 unreadable, 200 refused." in cases[0][0].text
+    entries = check_sarif(render_sarif(result))["results"]
+    assert f"must be {asked}; measured 250 of 500, n 500." in entries[0]["message"]["text"]
+    assert entries[0]["properties"]["coverage"]["refused"] == 200
+    assert "coverage" not in entries[1]["properties"]
+
+
+def test_an_older_result_without_coverage_is_drawn_as_before() -> None:
+    result = make_result(gates=[make_gate(coverage=None)])
+    assert "coverage" not in check_sarif(render_sarif(result))["properties"]
+    assert "coverage" not in render_junit(result)
+    assert "Coverage of all probes" not in render_summary(result)
 
 
 def test_summary_never_calls_the_untested_clean() -> None:
