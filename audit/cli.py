@@ -24,7 +24,7 @@ from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
-from audit.commands.told import append_job_summary, short, tell
+from audit.commands.told import annotate, append_job_summary, no_commands, on_github, short, tell
 from audit.commands.verify import verify_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
@@ -82,8 +82,9 @@ def run_command(
     """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
     _check_options(probe or [], suite, device, data, output)
     silent = quiet or as_json
+    out = sys.stderr if as_json else sys.stdout  # GitHub reads its commands from both
     try:
-        with nullcontext(Silent()) if silent else Terminal() as progress:
+        with no_commands(file, out), nullcontext(Silent()) if silent else Terminal() as progress:
             result = run(
                 file,
                 output=output,
@@ -101,10 +102,13 @@ def run_command(
         stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
     append_job_summary(result)
     try:
-        if as_json:
-            print(to_json(short(result)), end="", flush=True)
-        elif not quiet:
-            tell(result)
+        with no_commands(file, out):
+            if as_json:
+                print(to_json(short(result)), end="", flush=True)
+            elif not quiet:
+                tell(result)
+        if on_github():
+            annotate(result, file, out)
     except BrokenPipeError:
         # The reader of a pipe has left (audit run … | head); typer would end that with 1, 'a gate was not met'.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
