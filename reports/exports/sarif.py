@@ -5,8 +5,6 @@ A model has no source line, so every result points at the audit's config file, w
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from typing import Any, Literal
 from urllib.parse import quote
@@ -16,6 +14,7 @@ from reports.exports.text import (
     GATE_WORDS,
     condition,
     count,
+    fingerprint,
     measured,
     observations,
     one_line,
@@ -153,7 +152,7 @@ def _entry(
 ) -> dict[str, Any]:
     # The identity leaves the numbers out, so that one alert lives on from run to run. The second key is the one that
     # GitHub compares; it would otherwise hash line 1 of the config file and take all results of a rule for one.
-    mark = hashlib.sha256(json.dumps([result.model.name, *identity]).encode()).hexdigest()
+    mark = fingerprint(result, identity)
     prints = {"fairwitness/v1": mark, "primaryLocationLineHash": f"{mark[:16]}:1"}
     return {"level": level, "message": _message(text), "partialFingerprints": prints, "properties": properties}
 

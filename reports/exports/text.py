@@ -6,8 +6,11 @@ format forbids, are written out as ``⟨U+202E⟩``: a reader sees that they wer
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
+from collections.abc import Sequence
 
 from audit.results import AuditResult, Coverage, Finding, GateResult, GateVerdict, ProbeRun, Severity
 
@@ -99,6 +102,11 @@ def count(observed: int | None) -> str:
 def settles(gate: GateResult) -> str:
     """How much more testing a gate that is not established would need; empty where that is not known."""
     return "" if gate.more_items is None else f"About {gate.more_items} more items would settle it."
+
+
+def fingerprint(result: AuditResult, identity: Sequence[str]) -> str:
+    """What an alert is known by from run to run: of the model and of what it is about, without any number."""
+    return hashlib.sha256(json.dumps([result.model.name, *identity]).encode()).hexdigest()
 
 
 def sentence(finding: Finding) -> str:

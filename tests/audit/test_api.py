@@ -35,6 +35,7 @@ from tests.audit.support import (
 FILES = {
     "audit.sarif",
     "card.html",
+    "code-quality.json",
     "gpai-annex.md",
     "junit.xml",
     "manifest.json",

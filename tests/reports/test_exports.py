@@ -34,9 +34,16 @@ from audit.results import (
     ProbeRun,
     Verdict,
 )
-from reports.exports import render_junit, render_modelcard, render_sarif, render_summary, write_exports
+from reports.exports import (
+    render_code_quality,
+    render_junit,
+    render_modelcard,
+    render_sarif,
+    render_summary,
+    write_exports,
+)
 from reports.exports.markdown import code, inline, table
-from reports.exports.text import number, visible
+from reports.exports.text import number, one_line, visible
 
 HOSTILE = (
     "</testcase>]]><script>alert(1)</script>\x00\x0b\x1b\ufffe | pipe | `tick` {{ 7*7 }} {0} \u202egnp.exe "
@@ -415,6 +422,38 @@ def test_sarif_points_at_the_config_file(path: str, uri: str) -> None:
     assert place == {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}
 
 
+def check_code_quality(text: str) -> list[dict[str, Any]]:
+    """The entries of a report, as GitLab's documentation describes them."""
+    entries = json.loads(text)
+    for entry in entries:
+        assert set(entry) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert entry["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert entry["description"] == one_line(entry["description"]) != ""
+        assert entry["check_name"]
+        assert entry["location"]["path"] == one_line(entry["location"]["path"])
+        assert entry["location"]["lines"] == {"begin": 1}
+    assert isinstance(entries, list)
+    return entries
+
+
+@every_case
+def test_code_quality_names_what_sarif_names(result: AuditResult) -> None:
+    entries, run = check_code_quality(render_code_quality(result)), check_sarif(render_sarif(result))
+    marks = [entry["partialFingerprints"]["fairwitness/v1"] for entry in run["results"]]
+    assert [entry["fingerprint"] for entry in entries] == marks
+
+
+def test_code_quality_grades() -> None:
+    findings = [make_finding(id=s, severity=s) for s in ("high", "medium", "low")]
+    result = not_met().model_copy(update={"findings": findings})
+    entries = check_code_quality(render_code_quality(result, "audits/model.yaml"))
+    assert [e["severity"] for e in entries] == ["critical", "major", "minor", "info"]
+    assert entries[0]["description"].startswith(f"Gate not met: {METRIC} must be at most 0.1; measured 0.18 (95%")
+    assert {e["location"]["path"] for e in entries} == {"audits/model.yaml"}
+    assert [e["severity"] for e in check_code_quality(render_code_quality(failed_probe()))] == ["minor", "critical"]
+    assert check_code_quality(render_code_quality(nothing_tested())) == []
+
+
 def test_summary_shows_verdict_numbers_and_losses() -> None:
     text = render_summary(not_met())
     assert "One gate is not met." in text
@@ -625,7 +664,7 @@ def test_modelcard_puts_explainability_under_model_examination() -> None:
 def test_write_exports(tmp_path: Path) -> None:
     paths = write_exports(tmp_path / "out", not_met(), "audits/model.yaml")
     assert [path.name for path in paths] == [
-        *("junit.xml", "audit.sarif", "summary.md", "modelcard.md"),
+        *("junit.xml", "audit.sarif", "code-quality.json", "summary.md", "modelcard.md"),
         *("model_card.json", "gpai-annex.md", "test-report.md"),
     ]
     assert '"uri": "audits/model.yaml"' in paths[1].read_text(encoding="utf-8")
@@ -639,6 +678,7 @@ def test_any_text_gives_valid_documents(text: str) -> None:
     check_junit(render_junit(result))
     run = check_sarif(render_sarif(result, text))
     assert run["tool"]["driver"]["name"] == "fairwitness"
+    check_code_quality(render_code_quality(result, text))
     test_markdown_holds_text_back(result, render_summary)
     test_markdown_holds_text_back(result, render_modelcard)
     hub_card(render_modelcard(result))
