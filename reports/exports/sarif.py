@@ -116,7 +116,12 @@ def _gate_entry(result: AuditResult, gate: GateResult) -> dict[str, Any]:
     text = f"{asked}; measured {measured(gate)}, n {count(n)}. {gate.reason} {settles(gate)}".rstrip()
     values = {"value": gate.value, "low": gate.low, "high": gate.high, "n": n}
     level: _Level = "error" if gate.verdict == "not_met" else "warning"
-    more = {"rule": gate.rule, "threshold": gate.threshold, "confidence": gate.confidence, "verdict": gate.verdict}
+    more: dict[str, Any] = {
+        "rule": gate.rule,
+        "threshold": gate.threshold,
+        "confidence": gate.confidence,
+        "verdict": gate.verdict,
+    }
     more |= {"coverage": gate.coverage.model_dump()} if gate.coverage else {}
     return _entry(result, level, text, ["gate", gate.metric, gate.rule], {**values, **more})
 
