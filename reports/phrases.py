@@ -116,9 +116,7 @@ class Phrases(Amounts):
     def rule(self, gate: GateResult, m: Measurement | None = None) -> str:
         """The pass mark in words; without its measurement, the bare threshold."""
         if gate.rule == "coverage_at_least":
-            return self._("at least {share} % of what was planned could be scored").format(
-                share=f"{100 * gate.threshold:.4g}"
-            )
+            return self._("at least {share} % could be scored").format(share=f"{100 * gate.threshold:.4g}")
         mark = self.mark(m, gate.threshold) if m is not None else number(gate.threshold)
         return {
             "at_most": self._("at most {mark}"),
