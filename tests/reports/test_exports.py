@@ -304,6 +304,10 @@ def check_sarif(text: str) -> dict[str, Any]:
     assert len({rule["id"] for rule in rules}) == len(rules)
     for entry in run["results"]:
         assert rules[entry["ruleIndex"]]["id"] == entry["ruleId"]
+        for place in entry["locations"]:  # a format that the validator takes on trust
+            assert re.fullmatch(
+                r"[\w.~:/%!$&'()*+,;=@-]+", place["physicalLocation"]["artifactLocation"]["uri"], re.ASCII
+            )
         message = entry["message"]["text"]
         assert not re.search(r"\]\(", message), "an embedded link"
         assert not re.search(r"[{}]", message.replace("{{", "").replace("}}", "")), "a placeholder"
@@ -369,6 +373,36 @@ def test_junit_is_not_green_where_the_audit_stopped_outside_its_probes() -> None
     verdict = Verdict(status="incomplete", exit_status=3, text="The disk is full.")
     suite = check_junit(render_junit(make_result(verdict=verdict)))[1]
     assert suite.get("errors") == "1"
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("version",), "2.0.0"),
+        (("extra",), 1),
+        (("runs", 0, "extra"), 1),
+        (("runs", 0, "tool"), {}),
+        (("runs", 0, "results", 0, "level"), "bad"),
+        (("runs", 0, "results", 0, "message"), {"words": "a"}),
+        (("runs", 0, "results", 0, "locations", 0, "physicalLocation", "region", "startLine"), 0),
+        (("runs", 0, "invocations", 0, "executionSuccessful"), "yes"),
+        (("runs", 0, "tool", "driver", "rules", 0, "id"), None),
+    ],
+)
+def test_the_schema_of_sarif_is_the_whole_standard(place: tuple[str | int, ...], wrong: Any) -> None:
+    schema = sarif_validator().schema
+    assert schema["id"] == json.loads(render_sarif(not_met()))["$schema"]
+    # Every object of the standard is closed, so that a misspelt property is found wherever it stands.
+    assert len(schema["definitions"]) == 52
+    open_ = [k for k, d in schema["definitions"].items() if d.get("additionalProperties", True) is not False]
+    assert open_ == ["propertyBag"]
+    log = json.loads(render_sarif(not_met()))
+    inner: Any = log
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = wrong
+    with pytest.raises(jsonschema.ValidationError):
+        sarif_validator().validate(log)
 
 
 def test_sarif_results_and_levels() -> None:
