@@ -10,14 +10,12 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from audit.api import Result, draw, load, option_problems, run
+from audit.api import draw, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.baseline import baseline_command
 from audit.commands.cache import cache_command
@@ -27,6 +25,7 @@ from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
 from audit.commands.pages import chosen_languages
+from audit.commands.told import annotate, append_job_summary, no_commands, on_github, short, tell
 from audit.commands.trend import trend_command
 from audit.commands.verify import verify_command
 from audit.config import ConfigError, config_schema, load_config, starter
@@ -84,8 +83,9 @@ def run_command(
     """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
     _check_options(probe or [], suite, device, data, output)
     silent = quiet or as_json
+    out = sys.stderr if as_json else sys.stdout  # GitHub reads its commands from both
     try:
-        with nullcontext(Silent()) if silent else Terminal() as progress:
+        with no_commands(file, out), nullcontext(Silent()) if silent else Terminal() as progress:
             result = run(
                 file,
                 output=output,
@@ -101,12 +101,15 @@ def run_command(
             )
     except KeyboardInterrupt:  # typer would end it with 130, before main() sees it
         stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
-    _append_job_summary(result)
+    append_job_summary(result)
     try:
-        if as_json:
-            print(to_json(_short(result)), end="", flush=True)
-        elif not quiet:
-            _tell(result)
+        with no_commands(file, out):
+            if as_json:
+                print(to_json(short(result)), end="", flush=True)
+            elif not quiet:
+                tell(result)
+        if on_github():
+            annotate(result, file, out)
     except BrokenPipeError:
         # The reader of a pipe has left (audit run … | head); typer would end that with 1, 'a gate was not met'.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,55 +124,6 @@ def _check_options(
         wrong.append(f"The output {output} is a file; name a folder.")
     if wrong:
         stop("\n".join(wrong), USAGE)
-
-
-def _short(result: Result) -> dict[str, Any]:
-    return {
-        "folder": str(result.folder),
-        "card": str(result.card),
-        "report": str(result.report),
-        "verdict": result.verdict.model_dump(mode="json"),
-        "gates": [g.model_dump(mode="json") for g in result.data.gates],
-        "findings": [
-            {"id": f.id, "outlook": f.outlook, "severity": f.severity, "text": f.text} for f in result.data.findings
-        ],
-    }
-
-
-def _tell(result: Result) -> None:
-    console = Console()
-    words = {
-        "problem_found": "problem found",
-        "no_problem_found": "no problem found in what we tested",
-        "unclear": "unclear: too little evidence",
-        "not_tested": "not tested",
-    }
-    table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
-    for column in ("Risk", "Outlook", "Finding"):
-        table.add_column(column, overflow="fold")
-    for finding in result.data.findings:
-        # Text objects, because a model's or a group's name may hold rich's markup.
-        table.add_row(Text(finding.risk), Text(words[finding.outlook]), Text(finding.text))
-    console.print(table)
-    for gate in result.data.gates:
-        console.print(
-            f"gate {gate.metric}: {gate.verdict.replace('_', ' ')}. {gate.reason}", markup=False, highlight=False
-        )
-    for run_ in result.data.probes:
-        if run_.status != "done":
-            console.print(f"{run_.id}: {run_.status.replace('_', ' ')}. {run_.reason}", markup=False, highlight=False)
-    console.print(result.verdict.text, markup=False, highlight=False, style="bold")
-    # Plain prints: a path that is wrapped or coloured cannot be copied.
-    print(f"Card:   {result.card}")
-    print(f"Report: {result.report}")
-
-
-def _append_job_summary(result: Result) -> None:
-    """Add the summary to the page of a CI job where the system names a file for it."""
-    target = os.environ.get("GITHUB_STEP_SUMMARY")
-    if target:
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write((result.folder / "summary.md").read_text(encoding="utf-8"))
 
 
 @app.command("sweep")

@@ -138,7 +138,7 @@ class JudgeConfig(ModelConfig):
 
 
 class GateConfig(Block):
-    """What a metric must meet. Its whole interval must be on the good side."""
+    """What a metric must meet. Its whole interval must be on the good side; coverage is counted."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -147,11 +147,18 @@ class GateConfig(Block):
     no_worse_than_baseline: Number | None = Field(
         None, ge=0, description="How much worse than in the baseline result (--baseline) the value may be."
     )
+    coverage_at_least: Number | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Lowest share of what the metric was planned on that must have been scored, 0 to 1.",
+    )
 
     @model_validator(mode="after")
     def _has_a_rule(self) -> GateConfig:
-        if self.at_most is None and self.at_least is None and self.no_worse_than_baseline is None:
-            raise ValueError("give at_most, at_least or no_worse_than_baseline, or remove the gate")
+        rules = (self.at_most, self.at_least, self.no_worse_than_baseline, self.coverage_at_least)
+        if all(rule is None for rule in rules):
+            raise ValueError("give at_most, at_least, no_worse_than_baseline or coverage_at_least, or remove the gate")
         if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
             raise ValueError("at_least is above at_most, so that no value can meet both")
         return self

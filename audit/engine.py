@@ -281,8 +281,8 @@ def _result(
     findings: list[Finding] = []
     for work in works:
         status, reason = work.problem or ("done", None)
-        records = len(work.outcome.records) if work.outcome else 0
-        runs.append(describe(work.planned, status, reason, work.seconds, records))
+        statuses = [record.status for record in work.outcome.records] if work.outcome else []
+        runs.append(describe(work.planned, status, reason, work.seconds, statuses))
         if work.outcome:
             measurements += work.outcome.measurements
             findings += work.outcome.findings

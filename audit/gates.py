@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from audit.baselines import Against
 from audit.config import GateConfig
+from audit.coverage import covered, total
 from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate, more_pairs_for_rates
 from audit.pairing import Change
 from audit.results import BaselineComparison, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
@@ -74,7 +75,7 @@ def judge(
     """The verdict on every condition of every gate, in the order of the config."""
     by_name = {m.metric: m for m in measurements}
     runs = {p.id: p for p in probes}
-    comparisons: list[_Comparison] = []
+    comparisons: list[_Comparison | GateResult] = []
     for name, gate in gates.items():
         found, missing = by_name.get(name), _why_missing(name, by_name.get(name), runs)
         if gate.at_most is not None:
@@ -84,20 +85,34 @@ def judge(
         if gate.no_worse_than_baseline is not None:
             margin = gate.no_worse_than_baseline
             comparisons.append(_against_baseline(name, margin, found, missing, against, confidence))
-    adjusted = holm([c.p_value for c in comparisons])
-    return [_verdict(c, p, confidence) for c, p in zip(comparisons, adjusted, strict=True)]
+        if gate.coverage_at_least is not None:
+            least, run = gate.coverage_at_least, _run_of(name, found, runs)
+            comparisons.append(covered(name, least, found, missing, run, confidence))
+    # Coverage is a count and no test: it has no p-value, and the other gates are corrected as if it were not there.
+    adjusted = holm([c.p_value if isinstance(c, _Comparison) else None for c in comparisons])
+    return [
+        _verdict(c, p, confidence) if isinstance(c, _Comparison) else c
+        for c, p in zip(comparisons, adjusted, strict=True)
+    ]
+
+
+def _run_of(name: str, found: Measurement | None, runs: Mapping[str, ProbeRun]) -> ProbeRun | None:
+    """How the probe of a metric went; by the metric's name where it was not measured."""
+    if found is not None:
+        return runs.get(found.probe)
+    probe = max((p for p in runs if name.startswith(f"{p}.")), key=len, default=None)
+    return None if probe is None else runs[probe]
 
 
 def _why_missing(name: str, found: Measurement | None, runs: Mapping[str, ProbeRun]) -> str | None:
     if found is not None:
         return found.reason if found.value is None else None
-    probe = max((p for p in runs if name.startswith(f"{p}.")), key=len, default=None)
-    if probe is None:
+    run = _run_of(name, None, runs)
+    if run is None:
         return "The probe was not part of this audit."
-    run = runs[probe]
     if run.status != "done":
-        return f"The probe {probe} {'failed' if run.status == 'failed' else 'is not applicable'}: {run.reason}"
-    return f"The audit has no measurement of that name; {probe} did not measure this slice."
+        return f"The probe {run.id} {'failed' if run.status == 'failed' else 'is not applicable'}: {run.reason}"
+    return f"The audit has no measurement of that name; {run.id} did not measure this slice."
 
 
 def _against(
@@ -148,6 +163,7 @@ def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
         p_adjusted=p,
         more_items=_more_items(c, p, confidence) if verdict == "not_established" else None,
         comparison=_compared(c),
+        coverage=c.measurement.coverage if c.measurement is not None else None,
         reason=" ".join([_reason(c, verdict), *_how(c)]),
     )
 
@@ -227,9 +243,13 @@ def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclu
     """The one verdict of an audit, with the exit status of the command.
 
     An audit that tested nothing is incomplete. A gate that is not met decides first; then a probe that failed, because
-    an audit with a hole is never a pass.
+    an audit with a hole is never a pass. Every verdict tells the coverage of all probes, added up.
     """
     probes = list(probes)
+    return _answer(gates, probes, on_inconclusive).model_copy(update={"coverage": total(probes)})
+
+
+def _answer(gates: Sequence[GateResult], probes: Sequence[ProbeRun], on_inconclusive: str) -> Verdict:
     failed = [p.id for p in probes if p.status == "failed"]
     if probes and all(p.status == "not_applicable" for p in probes):
         text = "Nothing was tested: none of the probes applies to this model."

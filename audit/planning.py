@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from audit.config import AuditConfig, ProbeEntry, chosen_probes, read_options
 from audit.corpora import Item, ItemsAbsent, ItemsError, items_hash
+from audit.coverage import of_probe
 from audit.models import Capability
-from audit.results import ProbeRun
+from audit.results import ItemStatus, ProbeRun
 from probes.base import Context, Probe, ProbeOptions, derived_seed
 from probes.judges import JudgedOptions
 
@@ -167,8 +168,10 @@ def _planned(
         return Planned(probe, context, (), 0, ("failed", told(error)))
 
 
-def describe(planned: Planned, status: str, reason: str | None, seconds: float, records: int) -> ProbeRun:
-    """What the result says of a probe."""
+def describe(
+    planned: Planned, status: str, reason: str | None, seconds: float, statuses: Sequence[ItemStatus]
+) -> ProbeRun:
+    """What the result says of a probe; ``statuses`` are those of its records."""
     probe = planned.probe
     return ProbeRun.model_validate(
         {
@@ -187,6 +190,7 @@ def describe(planned: Planned, status: str, reason: str | None, seconds: float, 
             "seconds": round(seconds, 3),
             "items": len(planned.items),
             "available": planned.available,
-            "records": records,
+            "records": len(statuses),
+            "coverage": of_probe(statuses, len(planned.items), status == "failed"),
         }
     )

@@ -18,6 +18,7 @@ FILES = (
     "summary.md",
     "junit.xml",
     "audit.sarif",
+    "code-quality.json",
     "modelcard.md",
     "model_card.json",
     "gpai-annex.md",

@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 
 from babel.numbers import format_compact_decimal
 
-from audit.results.schema import Finding, GateResult, Measurement, Verdict
+from audit.results.schema import (
+    Finding,
+    Measurement,
+)
+from audit.results.verdicts import GateResult, Verdict
 from reports.amounts import Amounts
 from reports.charts import Mark
 from reports.languages import SOURCE, mark
@@ -147,6 +151,8 @@ class Phrases(Amounts):
 
     def rule(self, gate: GateResult, m: Measurement | None = None) -> str:
         """The pass mark in words; without its measurement, the bare threshold."""
+        if gate.rule == "coverage_at_least":
+            return self._("at least {share} % could be scored").format(share=f"{100 * gate.threshold:.4g}")
         mark = self.mark(m, gate.threshold) if m is not None else number(gate.threshold)
         return {
             "at_most": self._("at most {mark}"),

@@ -12,7 +12,7 @@ from typing import Literal
 
 from audit.results.comparison import Occasion, Point, Series
 from audit.results.sameness import MODEL_PARTS, Changed, Fate
-from audit.results.schema import GateVerdict
+from audit.results.verdicts import GateVerdict
 from reports.amounts import kind
 from reports.charts import Scale, scale_over
 from reports.text import number

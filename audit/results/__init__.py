@@ -23,6 +23,7 @@ from audit.results.comparison import (
     Series,
     Trend,
 )
+from audit.results.coverage import Coverage
 from audit.results.evidence import Observation, behind, observations, with_examples
 from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
 from audit.results.folder import (
@@ -56,16 +57,12 @@ from audit.results.schema import (
     Asked,
     AuditResult,
     Average,
-    BaselineComparison,
     Claim,
     ClaimVerdict,
     ComparedWith,
-    Coverage,
     DatumKind,
     Direction,
     Finding,
-    GateResult,
-    GateVerdict,
     ItemStatus,
     Manifest,
     Measurement,
@@ -75,9 +72,9 @@ from audit.results.schema import (
     Severity,
     Spread,
     Turn,
-    Verdict,
     Withheld,
 )
+from audit.results.verdicts import BaselineComparison, GateResult, GateVerdict, Verdict
 
 __all__ = [
     "BASELINE_VERSION",

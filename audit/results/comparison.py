@@ -7,8 +7,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from audit.results.sameness import Changed
-from audit.results.schema import Direction, GateResult, Measurement
+from audit.results.schema import (
+    Direction,
+    Measurement,
+)
 from audit.results.stored import Finite, Stored
+from audit.results.verdicts import GateResult
 
 DifferenceWord = Literal["better", "worse", "higher", "lower", "no_difference_shown", "cannot_be_compared"]
 

@@ -11,43 +11,22 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from audit.results.coverage import Coverage
 from audit.results.facts import ModelFacts
 from audit.results.stored import Finite, Stored
+from audit.results.verdicts import GateResult, Verdict
 
 SCHEMA_VERSION = "1.0"
 
 Direction = Literal["lower_is_better", "higher_is_better", "zero_is_better", "descriptive"]
 Outlook = Literal["problem_found", "no_problem_found", "unclear", "not_tested"]
 Severity = Literal["high", "medium", "low", "none"]
-GateVerdict = Literal["met", "not_met", "not_established"]
 ClaimVerdict = Literal["supported", "contradicted", "not in the text", "consistent", "inconsistent", "unread"]
 ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
 
 DatumKind = Literal[
     "key", "account", "card", "identity number", "e-mail", "phone", "internet address", "street address"
 ]
-
-
-class Coverage(Stored):
-    """What became of the planned items; everything but ``scored`` is missing from the value.
-
-    ``planned`` is the sum of the others.
-    """
-
-    planned: int = Field(ge=0)
-    scored: int = Field(ge=0)
-    unparsed: int = Field(0, ge=0, description="An answer came, but no rule could read it.")
-    refused: int = Field(0, ge=0, description="The model declined where an answer was needed.")
-    truncated: int = Field(0, ge=0, description="The input did not fit the model's context.")
-    not_a_number: int = Field(0, ge=0, description="The model's score was NaN or infinite.")
-    failed: int = Field(0, ge=0, description="The request failed.")
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Coverage:
-        parts = self.scored + self.unparsed + self.refused + self.truncated + self.not_a_number + self.failed
-        if parts != self.planned:
-            raise ValueError(f"coverage does not add up: {parts} accounted for, {self.planned} planned")
-        return self
 
 
 class Spread(Stored):
@@ -244,46 +223,6 @@ class Finding(Stored):
         return self.template.format_map(self.values)
 
 
-class BaselineComparison(Stored):
-    """How a number was set against that of the baseline, and on what."""
-
-    paired: bool = Field(description="Whether record was set against record; else as two independent samples.")
-    why_not: str | None = Field(None, description="Why it was not.")
-    method: str | None = Field(None, description="The test and the interval.")
-    now: Finite | None = Field(None, description="The value over what is compared: the shared records, where paired.")
-    then: Finite | None = Field(None, description="The baseline's value over the same.")
-    shared: int = Field(0, ge=0, description="Records with a score in both.")
-    only_now: int = Field(0, ge=0, description="Records with a score in this audit alone.")
-    only_then: int = Field(0, ge=0, description="Records with a score in the baseline alone.")
-    changed: int = Field(0, ge=0, description="Records of one id that ask something else in the baseline.")
-    notes: list[str] = Field(default_factory=list, description="What else differs besides the model.")
-
-
-class GateResult(Stored):
-    """One condition on one metric and what became of it."""
-
-    metric: str
-    rule: Literal["at_most", "at_least", "no_worse_than_baseline"]
-    threshold: Finite
-    verdict: GateVerdict
-    value: Finite | None = None
-    low: Finite | None = None
-    high: Finite | None = None
-    confidence: Finite
-    p_adjusted: Finite | None = Field(None, ge=0, le=1)
-    more_items: int | None = Field(None, ge=0, description="About how many more items would settle it.")
-    comparison: BaselineComparison | None = Field(None, description="Of no_worse_than_baseline.")
-    reason: str
-
-
-class Verdict(Stored):
-    """The one answer of the whole audit; the exit status of the command is ``exit_status``."""
-
-    status: Literal["met", "not_met", "not_established", "no_gates", "incomplete"]
-    exit_status: int = Field(ge=0, le=4)
-    text: str
-
-
 class ProbeRun(Stored):
     """What one probe asked, by which method, and how it went."""
 
@@ -303,6 +242,11 @@ class ProbeRun(Stored):
     items: int = Field(0, ge=0, description="Items drawn.")
     available: int = Field(0, ge=0, description="Items that the source holds.")
     records: int = Field(0, ge=0)
+    coverage: Coverage | None = Field(
+        None,
+        description="What became of its records, each once; where it failed, nothing counts as scored. None in older "
+        "results.",
+    )
 
     @model_validator(mode="after")
     def _says_why(self) -> ProbeRun:

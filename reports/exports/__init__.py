@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from audit.results import AuditResult, write_text
+from reports.exports.code_quality import render_code_quality
 from reports.exports.forms import render_gpai_annex, render_test_report
 from reports.exports.interchange import render_eval_results, render_toolkit
 from reports.exports.junit import render_junit
@@ -13,6 +14,7 @@ from reports.exports.sarif import render_sarif
 from reports.exports.summary import render_summary
 
 __all__ = [
+    "render_code_quality",
     "render_eval_results",
     "render_gpai_annex",
     "render_junit",
@@ -29,11 +31,12 @@ EVAL_RESULTS = "eval_results.yaml"
 def write_exports(folder: Path, result: AuditResult, config_file: str = "model.yaml") -> list[Path]:
     """Write all exports into a result folder and return their paths.
 
-    ``config_file`` is the file that SARIF results point at, relative to the root of its repository.
+    ``config_file`` is the file that alerts point at, relative to the root of its repository.
     """
     texts = {
         "junit.xml": render_junit(result),
         "audit.sarif": render_sarif(result, config_file),
+        "code-quality.json": render_code_quality(result, config_file),
         "summary.md": render_summary(result),
         "modelcard.md": render_modelcard(result),
         "model_card.json": render_toolkit(result),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
-from audit.results import AuditResult, GateResult, ProbeRun
+from audit.results import AuditResult, Coverage, GateResult, ProbeRun
 from reports.exports.text import (
     GATE_WORDS,
     condition,
@@ -77,6 +77,7 @@ def _gate_case(result: AuditResult, gate: GateResult) -> ET.Element:
         gate.reason,
         f"Measured: {measured(gate)}, n {count(observations(result, gate.metric))}",
         f"Condition: {condition(gate)}",
+        *([f"Coverage: {gate.coverage.text}"] if gate.coverage else []),
         f"Verdict: {GATE_WORDS[gate.verdict]}. {settles(gate)}".rstrip(),
     ]
     return _outcome(case, "failure" if fails else "skipped", f"gate.{gate.verdict}", gate.reason, "\n".join(details))
@@ -121,7 +122,15 @@ def _facts(result: AuditResult) -> dict[str, str]:
         "suite": result.manifest.suite,
         "seed": str(result.manifest.seed),
         "verdict": result.verdict.status,
+        **_coverage(result.verdict.coverage),
     }
+
+
+def _coverage(coverage: Coverage | None) -> dict[str, str]:
+    """What became of all that was planned, in words and part by part; nothing of a result that does not tell it."""
+    if coverage is None:
+        return {}
+    return {"coverage": coverage.text, **{f"coverage.{part}": str(n) for part, n in coverage.model_dump().items()}}
 
 
 def _timestamp(created: str) -> str | None:

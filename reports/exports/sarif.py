@@ -5,8 +5,6 @@ A model has no source line, so every result points at the audit's config file, w
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from typing import Any, Literal
 from urllib.parse import quote
@@ -16,6 +14,7 @@ from reports.exports.text import (
     GATE_WORDS,
     condition,
     count,
+    fingerprint,
     measured,
     observations,
     one_line,
@@ -117,7 +116,13 @@ def _gate_entry(result: AuditResult, gate: GateResult) -> dict[str, Any]:
     text = f"{asked}; measured {measured(gate)}, n {count(n)}. {gate.reason} {settles(gate)}".rstrip()
     values = {"value": gate.value, "low": gate.low, "high": gate.high, "n": n}
     level: _Level = "error" if gate.verdict == "not_met" else "warning"
-    more = {"rule": gate.rule, "threshold": gate.threshold, "confidence": gate.confidence, "verdict": gate.verdict}
+    more: dict[str, Any] = {
+        "rule": gate.rule,
+        "threshold": gate.threshold,
+        "confidence": gate.confidence,
+        "verdict": gate.verdict,
+    }
+    more |= {"coverage": gate.coverage.model_dump()} if gate.coverage else {}
     return _entry(result, level, text, ["gate", gate.metric, gate.rule], {**values, **more})
 
 
@@ -152,7 +157,7 @@ def _entry(
 ) -> dict[str, Any]:
     # The identity leaves the numbers out, so that one alert lives on from run to run. The second key is the one that
     # GitHub compares; it would otherwise hash line 1 of the config file and take all results of a rule for one.
-    mark = hashlib.sha256(json.dumps([result.model.name, *identity]).encode()).hexdigest()
+    mark = fingerprint(result, identity)
     prints = {"fairwitness/v1": mark, "primaryLocationLineHash": f"{mark[:16]}:1"}
     return {"level": level, "message": _message(text), "partialFingerprints": prints, "properties": properties}
 
@@ -174,4 +179,6 @@ def _invocation(result: AuditResult) -> dict[str, Any]:
 def _run_properties(result: AuditResult) -> dict[str, Any]:
     model, manifest = result.model, result.manifest
     facts = {"model": model.name, "source": model.source, "created": manifest.created, "verdict": result.verdict.status}
-    return {**{key: one_line(value) for key, value in facts.items()}, "seed": manifest.seed}
+    cover = result.verdict.coverage
+    counted = {"coverage": cover.model_dump()} if cover is not None else {}
+    return {**{key: one_line(value) for key, value in facts.items()}, "seed": manifest.seed, **counted}

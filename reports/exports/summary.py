@@ -23,6 +23,8 @@ def render_summary(result: AuditResult) -> str:
     """The verdict, the gates, the findings by risk, what was not tested, and where to read more."""
     lines = [f"# Audit of {inline(result.model.name, 200)}", ""]
     lines += [f"**{_verdict(result)}.** {inline(result.verdict.text, _TEXT_LIMIT)}", ""]
+    if result.verdict.coverage is not None:
+        lines += [f"Coverage of all probes: {result.verdict.coverage.text}", ""]
     lines += [_what_was_audited(result), ""]
     lines += ["## Gates", "", *_gates(result), ""]
     lines += ["## Findings by risk", "", *_findings(result)]

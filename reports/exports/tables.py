@@ -15,6 +15,7 @@ from reports.exports.text import (
     number,
     observations,
     percent,
+    planned,
     settles,
 )
 
@@ -45,12 +46,13 @@ def gate_table(result: AuditResult) -> list[str]:
                 label + code(gate.metric),
                 measured(gate),
                 count(observations(result, gate.metric)),
+                planned(gate.coverage),
                 condition(gate),
                 f"{SYMBOLS[gate.verdict]} {GATE_WORDS[gate.verdict]}",
                 f"{inline(gate.reason, _TEXT_LIMIT)} {settles(gate)}".rstrip(),
             ]
         )
-    return table(["Metric", "Measured", "n", "Condition", "Verdict", "Why"], rows)
+    return table(["Metric", "Measured", "n", "Scored of planned", "Condition", "Verdict", "Why"], rows)
 
 
 def measurement_table(measurements: Sequence[Measurement]) -> list[str]:

@@ -6,10 +6,13 @@ format forbids, are written out as ``⟨U+202E⟩``: a reader sees that they wer
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
+from collections.abc import Sequence
 
-from audit.results import AuditResult, Finding, GateResult, GateVerdict, ProbeRun, Severity
+from audit.results import AuditResult, Coverage, Finding, GateResult, GateVerdict, ProbeRun, Severity
 
 # Controls, lone surrogates, bidirectional marks, invisible spaces, tag characters, and what XML 1.0 forbids. Tab and
 # newline stay, and so do the two joiners (U+200C, U+200D), which several scripts need for ordinary words.
@@ -46,7 +49,7 @@ def number(value: float | None) -> str:
 
 
 def percent(confidence: float) -> str:
-    """A confidence level as people write it: 0.95 is ``95%``."""
+    """A confidence level, or another share, as people write it: 0.95 is ``95%``."""
     return f"{100 * confidence:.4g}%"
 
 
@@ -60,9 +63,11 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def measured(gate: GateResult) -> str:
-    """The value that a gate compared, with its interval."""
+    """The value that a gate compared, with its interval; a share of what was planned is counted and has none."""
     if gate.value is None:
         return NO_NUMBER
+    if gate.rule == "coverage_at_least":
+        return planned(gate.coverage) or number(gate.value)
     return f"{number(gate.value)} ({percent(gate.confidence)} interval: {interval(gate.low, gate.high)})"
 
 
@@ -72,8 +77,15 @@ def condition(gate: GateResult) -> str:
         "at_most": "at most {}",
         "at_least": "at least {}",
         "no_worse_than_baseline": "no more than {} worse than the baseline",
+        "coverage_at_least": "at least {} of what was planned scored",
     }
-    return words[gate.rule].format(number(gate.threshold))
+    mark = percent(gate.threshold) if gate.rule == "coverage_at_least" else number(gate.threshold)
+    return words[gate.rule].format(mark)
+
+
+def planned(coverage: Coverage | None) -> str:
+    """How many of the planned were scored; nothing where that is not known."""
+    return "" if coverage is None else f"{coverage.scored} of {coverage.planned}"
 
 
 def observations(result: AuditResult, metric: str) -> int | None:
@@ -90,6 +102,11 @@ def count(observed: int | None) -> str:
 def settles(gate: GateResult) -> str:
     """How much more testing a gate that is not established would need; empty where that is not known."""
     return "" if gate.more_items is None else f"About {gate.more_items} more items would settle it."
+
+
+def fingerprint(result: AuditResult, identity: Sequence[str]) -> str:
+    """What an alert is known by from run to run: of the model and of what it is about, without any number."""
+    return hashlib.sha256(json.dumps([result.model.name, *identity]).encode()).hexdigest()
 
 
 def sentence(finding: Finding) -> str:

@@ -36,6 +36,7 @@ from tests.audit.support import (
 FILES = {
     "audit.sarif",
     "card.html",
+    "code-quality.json",
     "gpai-annex.md",
     "junit.xml",
     "manifest.json",

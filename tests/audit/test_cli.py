@@ -54,7 +54,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -131,7 +132,9 @@ def test_json_is_all_that_is_printed(place: Path, command: Command) -> None:
     done = command("run", "model.yaml", "--output", "out", "--json")
     told = json.loads(done.out)
     assert done.err == ""
-    assert told["verdict"] == {"status": "met", "exit_status": 0, "text": "The gate is met."}
+    verdict = {key: told["verdict"][key] for key in ("status", "exit_status", "text")}
+    assert verdict == {"status": "met", "exit_status": 0, "text": "The gate is met."}
+    assert told["verdict"]["coverage"]["planned"] == told["verdict"]["coverage"]["scored"] == 100
     assert told["folder"] == "out"
     assert Path(told["card"]).is_file()
     assert Path(told["report"]).is_file()
@@ -541,7 +544,7 @@ def test_closed_pipe_is_not_a_gate_that_was_not_met(
     def closed(*_: object, **__: object) -> NoReturn:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(audit.cli, "_tell", closed)
+    monkeypatch.setattr(audit.cli, "tell", closed)
     planted(monkeypatch, Tiny)
     write(place)
     assert command("run", "model.yaml", "--output", "out").status != 1

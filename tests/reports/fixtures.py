@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from audit.results.coverage import Coverage
 from audit.results.facts import Declaration, DeclaredEvidence
 from audit.results.schema import (
     AuditResult,
-    Coverage,
     Finding,
-    GateResult,
     Measurement,
     Outlook,
     Record,
     Severity,
     Spread,
-    Verdict,
 )
+from audit.results.verdicts import GateResult, Verdict
 from tests.reports.makers import (
     GROUPS,
     HOSTILE,

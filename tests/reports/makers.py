@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from audit.results.coverage import Coverage
 from audit.results.facts import Declaration, DeclaredEvidence, ModelFacts
 from audit.results.schema import (
-    Coverage,
     Finding,
     Manifest,
     Measurement,

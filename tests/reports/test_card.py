@@ -5,10 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from audit.results.schema import Outlook
+from audit.results.coverage import Coverage
+from audit.results.schema import (
+    Outlook,
+)
+from audit.results.verdicts import GateResult
 from reports.card import render_card
 from reports.risk_texts import RISK_TEXTS, RiskText
 from reports.risks import nist_checklist, risk_views, worst_record
+from reports.technical import render_report
 from tests.reports import fixtures
 from tests.reports.fixtures import Case
 from tests.reports.makers import finding, probe
@@ -255,3 +260,27 @@ def test_what_is_said_of_every_risk_reads_like_plain_english(text: RiskText) -> 
     sentences = [s for part in (text.affected, text.practice) for s in re.split(r"(?<=[.!?])\s+", part)]
     assert grade([*sentences, *text.questions]) <= 9
     assert all(question.endswith("?") for question in (text.question, *text.questions))
+
+
+def test_a_pass_mark_on_coverage_is_counted() -> None:
+    case = fixtures.typical()
+    metric = next(m.metric for m in case.result.measurements if m.slice is None)
+    half = Coverage(planned=2000, scored=1000, refused=1000)
+    kept = GateResult(
+        metric=metric, rule="coverage_at_least", threshold=0.955, verdict="not_met", confidence=0.95,
+        value=0.5, coverage=half, reason=half.text,
+    )  # fmt: skip
+    lost = kept.model_copy(update={"metric": "gone.probe.rate", "value": None, "coverage": None, "reason": "It broke."})
+    result = case.result.model_copy(update={"gates": [kept, lost]})
+    counted = "How much could be scored is counted"
+    for lang, html in {
+        "card": render_card(result, case.records),
+        "report": render_report(result, case.records),
+    }.items():
+        section = re.sub(r"\s+", " ", html[html.index('<section id="gates"') :])
+        section = section[: section.index("</section>")]
+        assert section.count("at least 95.5 % could be scored") == 2
+        assert ("1,000 of 2,000 could be scored" if lang == "card" else "1,000/2,000") in section
+        assert section.count("not met</") >= 2
+        assert (counted if lang == "card" else "Coverage is counted: met or not met.") in section
+    assert counted not in card(fixtures.typical())

@@ -34,9 +34,16 @@ from audit.results import (
     ProbeRun,
     Verdict,
 )
-from reports.exports import render_junit, render_modelcard, render_sarif, render_summary, write_exports
+from reports.exports import (
+    render_code_quality,
+    render_junit,
+    render_modelcard,
+    render_sarif,
+    render_summary,
+    write_exports,
+)
 from reports.exports.markdown import code, inline, table
-from reports.exports.text import number, visible
+from reports.exports.text import number, one_line, visible
 
 HOSTILE = (
     "</testcase>]]><script>alert(1)</script>\x00\x0b\x1b\ufffe | pipe | `tick` {{ 7*7 }} {0} \u202egnp.exe "
@@ -44,6 +51,7 @@ HOSTILE = (
     "---\n---\n# heading\n| a | b |\n\ttab $x$ *bold* _it_ ~~no~~ a@evil.example"
 )
 MARKUP = "`*_[](){}<>|#@:/.\\\n\r\t &;-=+~!$\"'19awx\x00\u202e\u200b"
+CRASHED = Coverage(planned=100, scored=0, failed=100)
 METRIC = "bias.bbq.ambiguous_bias"
 TRUTH = "hallucination.truthfulqa.mc1"
 
@@ -96,6 +104,7 @@ def make_gate(**changes: Any) -> GateResult:
         "low": 0.12,
         "high": 0.24,
         "confidence": 0.95,
+        "coverage": Coverage(planned=510, scored=500, refused=10),
         "reason": "The whole interval is below 0.3.",
     }
     return GateResult.model_validate({**base, **changes})
@@ -175,6 +184,21 @@ def failed_probe() -> AuditResult:
     return make_result(probes=probes, measurements=[], findings=[], gates=[gate], verdict=verdict)
 
 
+def not_covered() -> AuditResult:
+    """Half of what was planned is missing from what a gate reads, and another probe crashed."""
+    half = Coverage(planned=500, scored=250, unparsed=50, refused=200)
+    gate = {"rule": "coverage_at_least", "threshold": 0.95, "low": None, "high": None, "reason": half.text}
+    lost = make_gate(metric=TRUTH, verdict="not_met", value=None, coverage=None, **{**gate, "reason": "It crashed."})
+    gates = [make_gate(verdict="not_met", value=0.5, coverage=half, **gate), lost]
+    probes = [
+        make_probe(coverage=half),
+        make_probe(id="hallucination.truthfulqa", status="failed", reason="It crashed.", coverage=CRASHED),
+    ]
+    whole = Coverage(planned=600, scored=250, unparsed=50, refused=200, failed=100)
+    verdict = Verdict(status="not_met", exit_status=1, text="Two gates are not met.", coverage=whole)
+    return make_result(probes=probes, measurements=[make_measurement(coverage=half)], gates=gates, verdict=verdict)
+
+
 def nothing_tested() -> AuditResult:
     verdict = Verdict(status="no_gates", exit_status=0, text="No gates were set.")
     return make_result(probes=[], measurements=[], findings=[], gates=[], verdict=verdict)
@@ -230,6 +254,7 @@ CASES = {
     "not_established": not_established(),
     "not_established_fails": not_established(4),
     "failed_probe": failed_probe(),
+    "not_covered": not_covered(),
     "nothing_tested": nothing_tested(),
     "hostile": with_text(HOSTILE),
 }
@@ -279,6 +304,10 @@ def check_sarif(text: str) -> dict[str, Any]:
     assert len({rule["id"] for rule in rules}) == len(rules)
     for entry in run["results"]:
         assert rules[entry["ruleIndex"]]["id"] == entry["ruleId"]
+        for place in entry["locations"]:  # a format that the validator takes on trust
+            assert re.fullmatch(
+                r"[\w.~:/%!$&'()*+,;=@-]+", place["physicalLocation"]["artifactLocation"]["uri"], re.ASCII
+            )
         message = entry["message"]["text"]
         assert not re.search(r"\]\(", message), "an embedded link"
         assert not re.search(r"[{}]", message.replace("{{", "").replace("}}", "")), "a placeholder"
@@ -324,6 +353,7 @@ def test_same_result_same_bytes(result: AuditResult) -> None:
         ("not_established", "skipped"),
         ("not_established_fails", "failure"),
         ("failed_probe", "skipped"),
+        ("not_covered", "failure"),
     ],
 )
 def test_junit_outcome_of_a_gate(name: str, outcome: str | None) -> None:
@@ -343,6 +373,36 @@ def test_junit_is_not_green_where_the_audit_stopped_outside_its_probes() -> None
     verdict = Verdict(status="incomplete", exit_status=3, text="The disk is full.")
     suite = check_junit(render_junit(make_result(verdict=verdict)))[1]
     assert suite.get("errors") == "1"
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (("version",), "2.0.0"),
+        (("extra",), 1),
+        (("runs", 0, "extra"), 1),
+        (("runs", 0, "tool"), {}),
+        (("runs", 0, "results", 0, "level"), "bad"),
+        (("runs", 0, "results", 0, "message"), {"words": "a"}),
+        (("runs", 0, "results", 0, "locations", 0, "physicalLocation", "region", "startLine"), 0),
+        (("runs", 0, "invocations", 0, "executionSuccessful"), "yes"),
+        (("runs", 0, "tool", "driver", "rules", 0, "id"), None),
+    ],
+)
+def test_the_schema_of_sarif_is_the_whole_standard(place: tuple[str | int, ...], wrong: Any) -> None:
+    schema = sarif_validator().schema
+    assert schema["id"] == json.loads(render_sarif(not_met()))["$schema"]
+    # Every object of the standard is closed, so that a misspelt property is found wherever it stands.
+    assert len(schema["definitions"]) == 52
+    open_ = [k for k, d in schema["definitions"].items() if d.get("additionalProperties", True) is not False]
+    assert open_ == ["propertyBag"]
+    log = json.loads(render_sarif(not_met()))
+    inner: Any = log
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = wrong
+    with pytest.raises(jsonschema.ValidationError):
+        sarif_validator().validate(log)
 
 
 def test_sarif_results_and_levels() -> None:
@@ -396,10 +456,42 @@ def test_sarif_points_at_the_config_file(path: str, uri: str) -> None:
     assert place == {"artifactLocation": {"uri": uri}, "region": {"startLine": 1}}
 
 
+def check_code_quality(text: str) -> list[dict[str, Any]]:
+    """The entries of a report, as GitLab's documentation describes them."""
+    entries = json.loads(text)
+    for entry in entries:
+        assert set(entry) == {"description", "check_name", "fingerprint", "severity", "location"}
+        assert entry["severity"] in ("info", "minor", "major", "critical", "blocker")
+        assert entry["description"] == one_line(entry["description"]) != ""
+        assert entry["check_name"]
+        assert entry["location"]["path"] == one_line(entry["location"]["path"])
+        assert entry["location"]["lines"] == {"begin": 1}
+    assert isinstance(entries, list)
+    return entries
+
+
+@every_case
+def test_code_quality_names_what_sarif_names(result: AuditResult) -> None:
+    entries, run = check_code_quality(render_code_quality(result)), check_sarif(render_sarif(result))
+    marks = [entry["partialFingerprints"]["fairwitness/v1"] for entry in run["results"]]
+    assert [entry["fingerprint"] for entry in entries] == marks
+
+
+def test_code_quality_grades() -> None:
+    findings = [make_finding(id=s, severity=s) for s in ("high", "medium", "low")]
+    result = not_met().model_copy(update={"findings": findings})
+    entries = check_code_quality(render_code_quality(result, "audits/model.yaml"))
+    assert [e["severity"] for e in entries] == ["critical", "major", "minor", "info"]
+    assert entries[0]["description"].startswith(f"Gate not met: {METRIC} must be at most 0.1; measured 0.18 (95%")
+    assert {e["location"]["path"] for e in entries} == {"audits/model.yaml"}
+    assert [e["severity"] for e in check_code_quality(render_code_quality(failed_probe()))] == ["minor", "critical"]
+    assert check_code_quality(render_code_quality(nothing_tested())) == []
+
+
 def test_summary_shows_verdict_numbers_and_losses() -> None:
     text = render_summary(not_met())
     assert "One gate is not met." in text
-    assert "| 0.18 (95% interval: 0.12 to 0.24) | 500 | at most 0.1 | ❌ not met |" in text
+    assert "| 0.18 (95% interval: 0.12 to 0.24) | 500 | 500 of 510 | at most 0.1 | ❌ not met |" in text
     assert "**Problem found (medium):** The answers lean to the stereotype by 0.18." in text
     assert "500 of 510 planned items counted; 10 refused." in text
     assert "500 of 5862 items" in text
@@ -408,6 +500,42 @@ def test_summary_shows_verdict_numbers_and_losses() -> None:
     assert "About 900 more items would settle it." in render_summary(not_established())
     assert "counts that as a failure" in render_summary(not_established(4))
     assert "| Hallucination | not asked | No probe of this run asks about it. |" in text
+
+
+COVERED = "250 of 600 planned were scored (41.6%); 50 unreadable, 200 refused, 100 failed."
+
+
+def test_coverage_is_in_every_rendering_of_the_verdict() -> None:
+    result = not_covered()
+    counts = {"planned": 600, "scored": 250, "unparsed": 50, "refused": 200, "truncated": 0, "not_a_number": 0}
+    counts["failed"] = 100
+    assert check_sarif(render_sarif(result))["properties"]["coverage"] == counts
+    for suite in check_junit(render_junit(result)):
+        told = {p.get("name"): p.get("value") for p in suite.find("properties")}
+        assert told["coverage"] == COVERED
+        assert {name: int(told[f"coverage.{name}"]) for name in counts} == counts
+    assert f"Coverage of all probes: {COVERED}\n" in render_summary(result)
+
+
+def test_a_gate_on_coverage_says_what_was_asked_and_what_was_there() -> None:
+    result = not_covered()
+    asked = "at least 95% of what was planned scored"
+    assert f"| 250 of 500 | 500 | 250 of 500 | {asked} | ❌ not met |" in render_summary(result)
+    assert f"| not measured | unknown |  | {asked} | ❌ not met | It crashed. |" in render_summary(result)
+    cases = check_junit(render_junit(result))[0].findall("testcase")
+    assert [case[0].tag for case in cases] == ["failure", "failure"]
+    assert "Coverage: 250 of 500 planned were scored (50%); 50 unreadable, 200 refused." in cases[0][0].text
+    entries = check_sarif(render_sarif(result))["results"]
+    assert f"must be {asked}; measured 250 of 500, n 500." in entries[0]["message"]["text"]
+    assert entries[0]["properties"]["coverage"]["refused"] == 200
+    assert "coverage" not in entries[1]["properties"]
+
+
+def test_an_older_result_without_coverage_is_drawn_as_before() -> None:
+    result = make_result(gates=[make_gate(coverage=None)])
+    assert "coverage" not in check_sarif(render_sarif(result))["properties"]
+    assert "coverage" not in render_junit(result)
+    assert "Coverage of all probes" not in render_summary(result)
 
 
 def test_summary_never_calls_the_untested_clean() -> None:
@@ -570,7 +698,7 @@ def test_modelcard_puts_explainability_under_model_examination() -> None:
 def test_write_exports(tmp_path: Path) -> None:
     paths = write_exports(tmp_path / "out", not_met(), "audits/model.yaml")
     assert [path.name for path in paths] == [
-        *("junit.xml", "audit.sarif", "summary.md", "modelcard.md"),
+        *("junit.xml", "audit.sarif", "code-quality.json", "summary.md", "modelcard.md"),
         *("model_card.json", "gpai-annex.md", "test-report.md"),
     ]
     assert '"uri": "audits/model.yaml"' in paths[1].read_text(encoding="utf-8")
@@ -584,6 +712,7 @@ def test_any_text_gives_valid_documents(text: str) -> None:
     check_junit(render_junit(result))
     run = check_sarif(render_sarif(result, text))
     assert run["tool"]["driver"]["name"] == "fairwitness"
+    check_code_quality(render_code_quality(result, text))
     test_markdown_holds_text_back(result, render_summary)
     test_markdown_holds_text_back(result, render_modelcard)
     hub_card(render_modelcard(result))

@@ -4,7 +4,11 @@ import math
 
 import pytest
 
-from audit.results.schema import Coverage, GateResult, Measurement
+from audit.results.coverage import Coverage
+from audit.results.schema import (
+    Measurement,
+)
+from audit.results.verdicts import GateResult
 from reports.amounts import factor
 from reports.charts import dot_whisker, scale_of, strip
 from reports.environment import build_environment
