@@ -2,6 +2,7 @@
 
 from audit.results.evidence import Observation, behind, observations, with_examples
 from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
+from audit.results.fitted import Budget, Fitted
 from audit.results.folder import (
     MANIFEST_FILE,
     RECORDS_FOLDER,
@@ -62,6 +63,7 @@ __all__ = [
     "Asked",
     "AuditResult",
     "Average",
+    "Budget",
     "Change",
     "Claim",
     "ClaimVerdict",
@@ -75,6 +77,7 @@ __all__ = [
     "Effect",
     "EvidenceCheck",
     "Finding",
+    "Fitted",
     "Flagged",
     "FrontierPoint",
     "GateResult",

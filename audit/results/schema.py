@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from audit.results.facts import ModelFacts
+from audit.results.fitted import Budget
 from audit.results.stored import Finite, Stored
 
 SCHEMA_VERSION = "1.0"
@@ -318,6 +319,7 @@ class Manifest(Stored):
     judges: dict[str, str] = Field(
         default_factory=dict, description="Other models that read answers, with the SHA-256 of their weights."
     )
+    budget: Budget | None = Field(None, description="The time that the audit was fitted to; None where there was none.")
 
 
 class AuditResult(Stored):

@@ -28,8 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "audit.progress": set(),
     "audit.complaints": {"audit.yamlfile"},
     "audit.blocks": set(),
+    "audit.durations": set(),
     "audit.declared": {"audit.blocks", "audit.complaints", "audit.results", "audit.yamlfile"},
-    "audit.config": {"audit.blocks", "audit.complaints", "audit.declared", "audit.yamlfile"},
+    "audit.config": {"audit.blocks", "audit.complaints", "audit.declared", "audit.durations", "audit.yamlfile"},
     "audit.models": {"audit.results"},
     "audit.cache": {"audit.models"},
     "audit.upkeep": {"audit.cache"},
@@ -41,10 +42,30 @@ ALLOWED: dict[str, set[str]] = {
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
     "audit.comparison": {"audit.metrics", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
+    # One round of questions after another, for the engine and for what finds out how much a time allows to draw.
+    "audit.asking": {
+        "audit.cache",
+        "audit.execution",
+        "audit.judging",
+        "audit.models",
+        "audit.planning",
+        "audit.progress",
+        "probes",
+    },
+    "audit.timeboxing": {
+        "audit.asking",
+        "audit.corpora",
+        "audit.durations",
+        "audit.models",
+        "audit.planning",
+        "audit.results",
+    },
     "audit.engine": {
+        "audit.asking",
         "audit.cache",
         "audit.config",
         "audit.declared",
+        "audit.durations",
         "audit.execution",
         "audit.gates",
         "audit.judging",
@@ -54,6 +75,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.progress",
         "audit.results",
         "audit.runfolder",
+        "audit.timeboxing",
         "probes",
     },
     # Workers open models and compute batches as the driver would; only the driver's side knows Ray.
@@ -65,6 +87,7 @@ ALLOWED: dict[str, set[str]] = {
     # The one place that knows both the engine and the reports.
     "audit.api": {
         "audit.config",
+        "audit.durations",
         "audit.engine",
         "audit.execution",
         "audit.models",

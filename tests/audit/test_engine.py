@@ -11,6 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
+import audit.asking
 import audit.engine
 import audit.execution
 import audit.results.folder
@@ -570,7 +571,7 @@ def test_seconds_are_those_of_the_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_audit_a_minute: None
 ) -> None:
     clock = Clock()
-    for module in (audit.engine, audit.execution):
+    for module in (audit.engine, audit.asking, audit.execution):
         monkeypatch.setattr(module, "time", clock)
 
     class Slow(ScriptedModel):
