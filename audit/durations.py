@@ -29,14 +29,3 @@ def seconds_of(text: str | int) -> int:
             f'a time is written as 90s, 10m or 1h30m, or as a number of seconds from 1 on, not as "{shown}"'
         )
     return seconds
-
-
-def spoken(seconds: float) -> str:
-    """Seconds as ``1 h 30 min``, ``10 min`` or ``42 s``; below ten with one decimal."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest if not hours else 0, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)

@@ -104,15 +104,12 @@ def run_audit(
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
     works = [Work(p, problem=p.problem) for p in planned]
     answers = Answers(executor=executor or Local(), sparing=given is not None)
-    # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
-    lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
     run = f"{created} {folder.resolve()}"
-    key = model.fingerprint + ("" if lasting else run)
     judges = Judges(settings.cache, progress, judge_opener, run)
     wanted = any(p.probe.metered and p.problem is None for p in planned)
     with (
         metered(meter if wanted else None) as spent,
-        ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache,
+        _kept(config, model, settings.cache, run) as cache,
     ):
         pool = Pool(model, cache, answers, judges, progress)
         gone = settings.opened_seconds + time.perf_counter() - start
@@ -131,6 +128,14 @@ def run_audit(
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
     note_state(folder, asked, created, complete)
     return folder, result
+
+
+def _kept(config: AuditConfig, model: Model, path: Path, run: str) -> ResponseCache:
+    """The answers that are kept. Where the weights are not known, they may have changed since an earlier audit: answers are
+    then this run's alone."""
+    lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
+    key = model.fingerprint + ("" if lasting else run)
+    return ResponseCache(path, key, model.facts.name, model.facts.weights_sha256)
 
 
 def _work_through(works: Sequence[Work], pool: Pool, box: Timebox | None, spent: Callable[[], Spent | None]) -> None:

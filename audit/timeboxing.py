@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,10 +23,9 @@ import numpy as np
 
 from audit.asking import Pool, Work
 from audit.corpora import Item
-from audit.durations import spoken
 from audit.models import Again, Judge, Request, Time
 from audit.planning import Planned
-from audit.results import Budget, Fitted
+from audit.results import Budget, Fitted, spoken
 
 STEPS = (0.3, 0.5, 0.9)
 """The part of the time left that each step of growing may take: the more is known, the more."""
@@ -59,6 +59,13 @@ class _Draw:
     def open(self, limit: int) -> float:
         """How many such requests a draw of that size states; between noted sizes in proportion."""
         return float(np.interp(limit, self.limits, self.counts))
+
+    def note(self, free: int) -> None:
+        """Note a size that adds nothing to a smaller one."""
+        place = bisect(self.limits, free)
+        self.limits.insert(place, free)
+        self.adds.insert(place, [])
+        self.counts.insert(place, 0)
 
     def grow(self, size: int) -> None:
         """Draw so many items."""
@@ -137,9 +144,21 @@ class Timebox:
         return request in self._held or request in self._pool.answers.responses
 
     def _smallest(self, draw: _Draw) -> int:
-        """One item more than what costs nothing."""
+        """One item more than what costs nothing; the size that costs nothing is noted, if one of those noted is not all."""
         free = max((limit for limit in draw.limits if draw.open(limit) == 0), default=0)
+        dear = next((limit for limit in draw.limits if limit > free), free)
+        while dear - free > 1:
+            middle = (free + dear) // 2
+            free, dear = (middle, dear) if self._costs_nothing(draw.work.planned, middle) else (free, middle)
+        if free and free not in draw.limits:
+            draw.note(free)
         return min(draw.limits[-1], free + 1)
+
+    def _costs_nothing(self, planned: Planned, size: int) -> bool:
+        try:
+            return all(self._known(request) for request in _first(planned, size))
+        except Exception:  # a probe is somebody's code: what it cannot state is not known to be free
+            return False
 
     def _ask(self, draws: Sequence[_Draw], every: Sequence[_Draw]) -> None:
         """Have these draws answered, and take the rates; ``every``: those whose open requests are counted anew."""
@@ -208,13 +227,17 @@ def _draws(works: Sequence[Work]) -> list[_Draw]:
             adds: list[list[Request]] = []
             seen: set[Request] = set()
             for limit in limits:
-                items = planned.redrawn(limit).items
-                adds.append([r for r in planned.probe.requests(items, planned.context, {}) if r not in seen])
+                adds.append([r for r in _first(planned, limit) if r not in seen])
                 seen.update(adds[-1])
             found.append(_Draw(work, limits, adds, _enough(planned)))
         except Exception:  # a probe is somebody's code: it draws all, and its error is told when it is asked in earnest
             continue
     return found
+
+
+def _first(planned: Planned, limit: int) -> list[Request]:
+    """What a draw of that size states before anything is answered."""
+    return planned.probe.requests(planned.redrawn(limit).items, planned.context, {})
 
 
 def _kinds(planned: Planned, items: Sequence[Item]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from audit.results.evidence import Observation, behind, observations, with_examples
 from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
-from audit.results.fitted import Budget, Fitted
+from audit.results.fitted import Budget, Fitted, spoken, times
 from audit.results.folder import (
     MANIFEST_FILE,
     RECORDS_FOLDER,
@@ -104,6 +104,8 @@ __all__ = [
     "read_records",
     "read_result",
     "result_schema",
+    "spoken",
+    "times",
     "to_json",
     "with_examples",
     "write_mitigation",

@@ -55,7 +55,6 @@ ALLOWED: dict[str, set[str]] = {
     "audit.timeboxing": {
         "audit.asking",
         "audit.corpora",
-        "audit.durations",
         "audit.models",
         "audit.planning",
         "audit.results",

@@ -17,10 +17,10 @@ import audit.execution
 import audit.runfolder
 import audit.timeboxing
 from audit.corpora import Item
-from audit.durations import seconds_of, spoken
+from audit.durations import seconds_of
 from audit.models import Failure, Generate, Generated, Request, Responses, Score, Scored
 from audit.planning import plan
-from audit.results import AuditResult, Budget, Fitted
+from audit.results import AuditResult, Budget, Fitted, spoken
 from probes.base import Context, Outcome, Suite
 from probes.registry import find_probes
 from tests.audit.support import CountingModel, Tiny, config, statuses, stored, tiny, with_known_weights
