@@ -38,13 +38,15 @@ class _Draw:
     """A probe's draw while it grows.
 
     ``limits``: sizes from one item to all, each about twice the one before; ``adds``: the requests that a draw of each states
-    first, beyond those of the smaller ones. ``enough``: the smallest draw with all kinds of items.
+    first, beyond those of the smaller ones. ``enough``: the smallest draw with all kinds of items. ``foreseen``: requests about
+    what other probes will flag, as many for each as for the first item; they come whatever is drawn.
     """
 
     work: Work
     limits: list[int]
     adds: list[list[Request]]
     enough: int
+    foreseen: int = 0
     size: int = 0
     trial: Work = field(init=False)
     counts: list[int] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Timebox:
     def fit(self, ready: Sequence[Work], later: Sequence[Work]) -> None:
         """Give the works of ``ready`` their final draws, and have these answered; leave time for those of ``later``."""
         first = not self._rates
-        drawn, after = _draws(ready), _draws(later)
+        drawn, after = _draws(ready), _draws(later, follow=True)
         every = [*drawn, *after]
         self._look_up(every)
         for draw in every:
@@ -193,7 +195,7 @@ class Timebox:
         """Seconds that draws of a share still take, as expected."""
         usual = float(np.mean(list(self._rates.values()))) if self._rates else 0.0
         rates = [self._rates.get(draw.work.planned.probe.id, usual) for draw in draws]
-        more = [draw.open(_size(draw, share)) for draw in draws]
+        more = [draw.open(_size(draw, share)) + draw.foreseen for draw in draws]
         return self._parallel * float(np.dot(rates, more)) if draws else 0.0
 
     def _affordable(self, draws: Sequence[_Draw], seconds: float) -> float:
@@ -213,8 +215,11 @@ def _size(draw: _Draw, share: float) -> int:
     return max(1, draw.size, math.ceil(kinds * draw.enough), math.ceil(whole * draw.limits[-1]))
 
 
-def _draws(works: Sequence[Work]) -> list[_Draw]:
-    """The probes whose draw can be chosen; one whose requests cannot be stated fails later, and says why then."""
+def _draws(works: Sequence[Work], follow: bool = False) -> list[_Draw]:
+    """The probes whose draw can be chosen; one whose requests cannot be stated fails later, and says why then.
+
+    ``follow``: whether what they take from the probes that they follow is still to come.
+    """
     found = []
     for work in works:
         planned = work.planned
@@ -229,7 +234,8 @@ def _draws(works: Sequence[Work]) -> list[_Draw]:
             for limit in limits:
                 adds.append([r for r in _first(planned, limit) if r not in seen])
                 seen.update(adds[-1])
-            found.append(_Draw(work, limits, adds, _enough(planned)))
+            flagged = planned.probe.taken_over(planned.context.options) if follow else 0
+            found.append(_Draw(work, limits, adds, _enough(planned), len(adds[0]) * flagged))
         except Exception:  # a probe is somebody's code: it draws all, and its error is told when it is asked in earnest
             continue
     return found

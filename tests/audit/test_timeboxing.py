@@ -21,7 +21,7 @@ from audit.durations import seconds_of
 from audit.models import Failure, Generate, Generated, Request, Responses, Score, Scored
 from audit.planning import plan
 from audit.results import AuditResult, Budget, Fitted, spoken
-from probes.base import Context, Outcome, Suite
+from probes.base import Context, Outcome, ProbeOptions, Suite
 from probes.registry import find_probes
 from tests.audit.support import CountingModel, Tiny, config, statuses, stored, tiny, with_known_weights
 from tests.audit.support import audit as run
@@ -319,25 +319,38 @@ def test_rounds_that_follow_are_part_of_the_cost(tmp_path: Path, clock: Clock) -
     assert 17 <= drawn(result)["f.twice"] <= 25  # four seconds each
 
 
+class FlaggingOptions(ProbeOptions):
+    """As those of the explainability probes."""
+
+    flagged: int = 40
+
+
 class After(Twice):
-    """Asks of its own items, and of five more that the first probe flags."""
+    """Asks of its own items, and of more that the first probe flags."""
 
     id = "g.after"
+    options = FlaggingOptions
     follows: ClassVar[tuple[str, ...]] = ("b.*",)
 
     def requests(self, items: Sequence[Item], context: Context, answers: Responses) -> list[Request]:
-        more = [f"Flagged {i}." for i in range(5)] if context.earlier else []
+        more = [f"Flagged {i}." for i in range(40)] if context.earlier else []
         return [Generate(text, 5) for text in [*(f"After {item['text']}" for item in items), *more]]
 
 
 def test_time_is_left_for_probes_that_follow_others(tmp_path: Path, clock: Clock) -> None:
     slow = Slow(clock)
-    result = run(tmp_path, [WRITES, After], slow, run={"budget": "60s"})
+    result = run(tmp_path, [WRITES, After], slow, run={"budget": "100s"})
     shares = [one.drawn / one.would_draw for one in budget_of(result).probes]
     assert min(shares) > 0.15, shares
-    assert 0.7 * 60 < budget_of(result).spent <= 60
-    assert sum("Flagged" in str(request) for request in slow.asked) == 5
+    assert 0.7 * 100 < budget_of(result).spent <= 100
+    assert sum("Flagged" in str(request) for request in slow.asked) == 40
     assert set(slow.asked.values()) == {1}
+
+
+def test_what_others_will_flag_is_foreseen(tmp_path: Path, clock: Clock) -> None:
+    """Forty more questions leave little of sixty seconds, and none of the first probe's may take it."""
+    result = run(tmp_path, [WRITES, After], Slow(clock), run={"budget": "60s"})
+    assert budget_of(result).spent <= 60
 
 
 # What goes wrong.
