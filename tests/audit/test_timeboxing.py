@@ -207,15 +207,16 @@ def test_the_probes_of_the_catalogue_draw_more_of_the_same() -> None:
         assert all(small <= large for small, large in pairwise(ids)), one.probe.id
 
 
-KINDS = {"rare": 4, "common": 60, "usual": 60}
+KINDS = {"rare": 1, "odd": 1, "strange": 1, "unusual": 1, "common": 36}
 
 
 def test_kinds_of_items_are_kept_before_shares_grow(tmp_path: Path, clock: Clock) -> None:
     sorted_ = tiny("c.kinds", items=items_of("Kinds", 0, KINDS), sizes=WHOLE, stratum="kind", requests=written)
     result = run(tmp_path, [sorted_, WRITES], Slow(clock), run={"budget": "60s"})
-    one = fitted(result)["c.kinds"]
-    assert one.drawn < one.would_draw
-    assert (one.kinds, one.kinds_there) == (3, 3)
+    one, other = fitted(result)["c.kinds"], fitted(result)["b.writes"]
+    assert (one.kinds, one.kinds_there) == (5, 5)
+    assert one.drawn / one.would_draw > 2 * other.drawn / other.would_draw
+    assert budget_of(result).spent <= 60
 
 
 def test_where_kinds_do_not_fit_it_is_said_and_one_item_is_drawn_at_least(tmp_path: Path, clock: Clock) -> None:
