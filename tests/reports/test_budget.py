@@ -38,7 +38,7 @@ def test_the_card_says_it_in_one_sentence() -> None:
 def test_the_report_has_it_in_a_table() -> None:
     page = render_report(CUT, {})
     row = page[page.index('id="budget"') :]
-    assert "The audit was given 10 min and took 9 min 10 s." in row
+    assert "The audit was given 10 min and took 9 min 10 s. How much each probe could draw" in row
     assert '<td class="num">25</td><td class="num">100</td>' in row
     assert "3 of 4" in row
     assert "about 2.0 times" in row
