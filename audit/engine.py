@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audit.asking import Pool, Work
 from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.declared import declarations, mismatches
@@ -44,6 +43,7 @@ from audit.results import (
     write_result,
 )
 from audit.results.withholding import Withholding, hash_key
+from audit.rounds import Pool, Work
 from audit.runfolder import note_state, open_folder
 from audit.timeboxing import Timebox
 from probes.base import Context, Outcome, Probe

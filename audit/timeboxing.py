@@ -21,11 +21,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from audit.asking import Pool, Work
 from audit.corpora import Item
 from audit.models import Again, Judge, Request, Time
 from audit.planning import Planned
 from audit.results import Budget, Fitted, spoken
+from audit.rounds import Pool, Work
 
 STEPS = (0.3, 0.5, 0.9)
 """The part of the time left that each step of growing may take: the more is known, the more."""

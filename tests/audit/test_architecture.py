@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.comparison": {"audit.metrics", "audit.results"},
     "audit.judging": {"audit.cache", "audit.execution", "audit.models", "audit.progress"},
     # One round of questions after another, for the engine and for what finds out how much a time allows to draw.
-    "audit.asking": {
+    "audit.rounds": {
         "audit.cache",
         "audit.execution",
         "audit.judging",
@@ -53,14 +53,14 @@ ALLOWED: dict[str, set[str]] = {
         "probes",
     },
     "audit.timeboxing": {
-        "audit.asking",
+        "audit.rounds",
         "audit.corpora",
         "audit.models",
         "audit.planning",
         "audit.results",
     },
     "audit.engine": {
-        "audit.asking",
+        "audit.rounds",
         "audit.cache",
         "audit.config",
         "audit.declared",

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-import audit.asking
 import audit.engine
 import audit.execution
+import audit.rounds
 import audit.runfolder
 import audit.timeboxing
 from audit.corpora import Item
@@ -43,7 +43,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     one = Clock()
-    for module in (audit.engine, audit.asking, audit.execution, audit.timeboxing):
+    for module in (audit.engine, audit.rounds, audit.execution, audit.timeboxing):
         monkeypatch.setattr(module, "time", one)
     minutes = (f"2026-01-01T00:{minute:02}:00Z" for minute in range(60))
     monkeypatch.setattr(audit.runfolder, "now", lambda: next(minutes))
