@@ -12,6 +12,7 @@ from typing import Literal
 
 from audit.baselines import open_baseline
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
+from audit.durations import seconds_of
 from audit.engine import RunSettings, run_audit
 from audit.execution import Executor
 from audit.models import Model
@@ -47,11 +48,13 @@ def run(
     device: str | None = None,
     resume: bool = False,
     executor: Literal["local", "ray"] | None = None,
+    budget: str | int | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Audit the model that ``config`` (a model.yaml) names, and draw its card and report.
 
     The options override the file, as those of ``audit run`` do; ``executor`` overrides where batches are computed.
+    ``budget``: the time that the audit is fitted to, such as ``10m``, or a number of seconds; see ``audit.timeboxing``.
 
     Raises:
         ConfigError: where the file or an option is wrong; it holds every mistake.
@@ -60,10 +63,10 @@ def run(
     """
     path = Path(config)
     found = find_probes()
-    wrong = option_problems(found, probes, suite, limit, seed, device, data)
+    wrong = option_problems(found, probes, suite, limit, seed, device, data, budget)
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
-    checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
+    checked = override(load_config(path, catalogue(found)), probes, suite, seed, device, budget)
     before = open_baseline(Path(baseline), checked.gates) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
@@ -78,7 +81,7 @@ def run(
             resume=resume,
             baseline=before,
             config_file=path.name if path.is_absolute() else path.as_posix(),
-            command=command_line(path, probes, suite, limit, seed, device, data, baseline),
+            command=command_line(path, probes, suite, limit, seed, device, data, baseline, budget),
             opened_seconds=time.perf_counter() - start,
         )
         folder, result = run_audit(checked, model, found, settings, told, crew, judge_opener(checked))
@@ -138,6 +141,7 @@ def option_problems(
     seed: int | None,
     device: str | None,
     data: str | Path | None,
+    budget: str | int | None = None,
 ) -> list[str]:
     """One sentence for each option that cannot be used."""
     found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in probes if name not in known]
@@ -151,11 +155,21 @@ def option_problems(
         found.append("The limit must be at least 1.")
     if seed is not None and seed < 0:
         found.append("The seed must be at least 0.")
+    if budget is not None:
+        try:
+            seconds_of(budget)
+        except ValueError as error:
+            found.append(f"The budget cannot be read: {error}.")
     return found
 
 
 def override(
-    config: AuditConfig, probes: Sequence[str], suite: str | None, seed: int | None, device: str | None
+    config: AuditConfig,
+    probes: Sequence[str],
+    suite: str | None,
+    seed: int | None,
+    device: str | None,
+    budget: str | int | None = None,
 ) -> AuditConfig:
     """The config with the command's options in place of the file's; checked again as a whole."""
     content = config.model_dump()
@@ -165,6 +179,7 @@ def override(
         content["gates"] = {g: v for g, v in content["gates"].items() if any(g.startswith(f"{p}.") for p in probes)}
     content["suite"] = suite or content["suite"]
     content["run"]["seed"] = content["run"]["seed"] if seed is None else seed
+    content["run"]["budget"] = content["run"]["budget"] if budget is None else budget
     content["model"]["device"] = device or content["model"]["device"]
     return AuditConfig.model_validate(content)
 
@@ -178,9 +193,13 @@ def command_line(
     device: str | None,
     data: str | Path | None,
     baseline: str | Path | None,
+    budget: str | int | None = None,
 ) -> str:
-    """The command that gives the same result again; where it is written to makes no difference to it."""
+    """The command that gives the same result again; where it is written to makes no difference to it.
+
+    With a budget it may draw more or less, for how much it draws is measured anew.
+    """
     parts = ["audit", "run", path.name, *(word for p in probes for word in ("--probe", p))]
     options: dict[str, object] = {"--suite": suite, "--limit": limit, "--seed": seed, "--device": device}
-    options |= {"--data": data, "--baseline": baseline}
+    options |= {"--data": data, "--baseline": baseline, "--budget": budget}
     return shlex.join(parts + [str(w) for name, v in options.items() if v is not None for w in (name, v)])

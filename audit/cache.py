@@ -167,6 +167,21 @@ class ResponseCache:
             raise unusable(self._path, error) from None
         return found
 
+    def holds(self, requests: Iterable[Request]) -> set[Request]:
+        """Those of the requests that something is stored for; it is not read, and its time of use not noted."""
+        by_key = {self._key(request): request for request in requests}
+        keys = list(by_key)
+        found: set[Request] = set()
+        try:
+            for start in range(0, len(keys), _AT_ONCE):
+                some = keys[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                rows = self._connection.execute(f"SELECT key FROM responses WHERE key IN ({marks})", some)
+                found.update(by_key[key] for (key,) in rows)
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from None
+        return found
+
     def _rows(self, keys: Sequence[str]) -> list[tuple[str, str]]:
         """Key and body of what is there; the time of use is noted to the day, so that reading seldom writes."""
         marks = ",".join("?" * len(keys))

@@ -77,11 +77,14 @@ def run_command(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="Fit the audit to a time, such as 90s, 10m or 1h30m, by drawing fewer items.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
-    _check_options(probe or [], suite, device, data, output)
+    """Audit the model that FILE names. Example: audit run model.yaml --suite quick --budget 10m."""
+    _check_options(probe or [], suite, device, data, output, budget)
     silent = quiet or as_json
     out = sys.stderr if as_json else sys.stdout  # GitHub reads its commands from both
     try:
@@ -97,6 +100,7 @@ def run_command(
                 seed=seed,
                 device=device,
                 resume=resume,
+                budget=budget,
                 progress=progress,
             )
     except KeyboardInterrupt:  # typer would end it with 130, before main() sees it
@@ -117,9 +121,14 @@ def run_command(
 
 
 def _check_options(
-    probes: list[str], suite: str | None, device: str | None, data: Path | None, output: Path | None
+    probes: list[str],
+    suite: str | None,
+    device: str | None,
+    data: Path | None,
+    output: Path | None,
+    budget: str | None = None,
 ) -> None:
-    wrong = option_problems(find_probes(), probes, suite, None, None, device, data)
+    wrong = option_problems(find_probes(), probes, suite, None, None, device, data, budget)
     if output is not None and output.exists() and not output.is_dir():
         wrong.append(f"The output {output} is a file; name a folder.")
     if wrong:

@@ -21,6 +21,7 @@ from audit.blocks import Block, Text
 from audit.complaints import DEVICE as DEVICE
 from audit.complaints import NO_SECRETS, QUERY_SECRET, sentences
 from audit.declared import CardConfig as CardConfig
+from audit.durations import seconds_of
 from audit.yamlfile import ConfigError as ConfigError
 from audit.yamlfile import Problem as Problem
 from audit.yamlfile import closest, did_you_mean, escaped, quoted, read_yaml
@@ -172,6 +173,9 @@ class RunConfig(Block):
     on_inconclusive: Literal["warn", "fail"] = Field(
         "warn", description="Whether a gate that is not established fails the command (exit status 4)."
     )
+    budget: str | int | None = Field(
+        None, description="The time that the audit is fitted to, such as 90s, 10m or 1h30m: probes draw fewer items."
+    )
     batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; 4096 by default.")
     executor: Literal["local", "ray"] = Field(
         "local", description="Where batches are computed: here, or on the workers of a Ray cluster."
@@ -182,6 +186,13 @@ class RunConfig(Block):
     address: Text | None = Field(
         None, description="For ray: the cluster's address; without one, the cluster that Ray finds, or one made here."
     )
+
+    @field_validator("budget")
+    @classmethod
+    def _a_time(cls, budget: str | int | None) -> str | int | None:
+        if budget is not None:
+            seconds_of(budget)
+        return budget
 
 
 class AuditConfig(Block):

@@ -6,13 +6,14 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audit.baselines import Against, Opened
 from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.declared import declarations, mismatches
+from audit.durations import seconds_of
 from audit.execution import Answers, Executor, Local
 from audit.gates import judge, verdict
 from audit.judging import Judges, open_judge
@@ -26,13 +27,14 @@ from audit.manifest import (
     python_version,
     tool_version,
 )
-from audit.models import Failure, Judge, MeterStarter, Model, Request, SaysWhyNot, Spent
+from audit.models import Failure, MeterStarter, Model, SaysWhyNot, Spent
 from audit.models.energy import CodeCarbonMeter, metered
 from audit.models.threads import hardware
-from audit.planning import Planned, describe, plan, told
+from audit.planning import describe, plan, told
 from audit.progress import Progress
 from audit.results import (
     AuditResult,
+    Budget,
     Finding,
     Manifest,
     Measurement,
@@ -43,10 +45,10 @@ from audit.results import (
     write_result,
 )
 from audit.results.withholding import Withholding, hash_key
+from audit.rounds import Pool, Work
 from audit.runfolder import note_state, open_folder
+from audit.timeboxing import Timebox
 from probes.base import Context, Outcome, Probe
-
-MOST_ROUNDS = 100  # a probe that still asks something new after so many will never end
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,6 @@ class RunSettings:
     config_file: str = "model.yaml"
     command: str = "audit run"
     opened_seconds: float = 0.0
-
-
-@dataclass
-class _Work:
-    """A probe on its way: what it asked, what it found, or why it stopped."""
-
-    planned: Planned
-    stated: set[Request] = field(default_factory=set)
-    outcome: Outcome | None = None
-    problem: tuple[str, str] | None = None
-    seconds: float = 0.0
 
 
 def run_audit(
@@ -108,46 +99,49 @@ def run_audit(
         config, probes, model.capabilities, settings.data, settings.limit, lacks, model.facts.dtype, hardware()
     )
     parts = identity(model, planned, config)
-    folder, created = open_folder(settings.output, settings.resume, model.facts.name, audit_id(parts))
+    given = None if config.run.budget is None else seconds_of(config.run.budget)
+    # What a time lets an audit draw is not known yet; it is found again by what was asked for.
+    asked = audit_id(parts if given is None else {**parts, "budget": str(given)})
+    folder, created = open_folder(settings.output, settings.resume, model.facts.name, asked)
     progress.say(f"Auditing {model.facts.name} with {len(planned)} probes into {folder}")
-    works = [_Work(p, problem=p.problem) for p in planned]
-    answers = Answers(executor=executor or Local())
-    # Where the weights are not known, they may have changed since an earlier audit: answers are this run's alone.
-    lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
+    works = [Work(p, problem=p.problem) for p in planned]
+    answers = Answers(executor=executor or Local(), sparing=given is not None)
     run = f"{created} {folder.resolve()}"
-    key = model.fingerprint + ("" if lasting else run)
     judges = Judges(settings.cache, progress, judge_opener, run)
     wanted = any(p.probe.metered and p.problem is None for p in planned)
     with (
         metered(meter if wanted else None) as spent,
-        ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache,
+        _kept(config, model, settings.cache, run) as cache,
     ):
-        _work_through(works, model, cache, answers, judges, progress, spent)
+        pool = Pool(model, cache, answers, judges, progress)
+        gone = settings.opened_seconds + time.perf_counter() - start
+        box = None if given is None else Timebox(given, gone, pool)
+        _work_through(works, pool, box, spent)
+    if box is not None:
+        parts = identity(model, [work.planned for work in works], config)
     withholding = Withholding(hash_key(os.environ))
     result = _result(config, model, works, settings, parts, created, judges, withholding)
     for sentence in mismatches(result.model.declarations):
         progress.say(sentence)
-    seconds = time.perf_counter() - start
-    timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
-    manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
-    result = result.model_copy(update={"manifest": manifest})
+    opened, seconds = settings.opened_seconds, time.perf_counter() - start
+    result = _timed(result, opened, seconds, None if box is None else box.told(works, planned, opened + seconds))
     result = withholding.result(result)
     _write(folder, result, works, answers, withholding)
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
-    note_state(folder, audit_id(parts), created, complete)
+    note_state(folder, asked, created, complete)
     return folder, result
 
 
-def _work_through(
-    works: Sequence[_Work],
-    model: Model,
-    cache: ResponseCache,
-    answers: Answers,
-    judges: Judges,
-    progress: Progress,
-    spent: Callable[[], Spent | None],
-) -> None:
-    """Answer and measure all probes, those that follow others after them."""
+def _kept(config: AuditConfig, model: Model, path: Path, run: str) -> ResponseCache:
+    """The answers that are kept. Where the weights are not known, they may have changed since an earlier audit: answers are
+    then this run's alone."""
+    lasting = model.facts.weights_sha256 is not None or config.model.endpoint.keep_answers
+    key = model.fingerprint + ("" if lasting else run)
+    return ResponseCache(path, key, model.facts.name, model.facts.weights_sha256)
+
+
+def _work_through(works: Sequence[Work], pool: Pool, box: Timebox | None, spent: Callable[[], Spent | None]) -> None:
+    """Answer and measure all probes, those that follow others after them; ``box`` chooses how much they draw."""
     pending = [w for w in works if w.problem is None]
     while pending:
         ids = {w.planned.probe.id for w in pending}
@@ -160,11 +154,13 @@ def _work_through(
         for work in ready:
             follows = {i: outcome for i, outcome in earlier.items() if work.planned.probe.comes_after(i)}
             work.planned = replace(work.planned, context=replace(work.planned.context, earlier=follows))
-        _answer(ready, model, cache, answers, judges, progress)
+        if box is not None:
+            box.fit(ready, [w for w in pending if w not in ready])
+        pool.answer(ready)
         for work in ready:
             if work.planned.probe.metered:
-                work.planned = replace(work.planned, context=_with_energy(work.planned.context, spent(), answers))
-            _measure(work, answers)
+                work.planned = replace(work.planned, context=_with_energy(work.planned.context, spent(), pool.answers))
+            _measure(work, pool.answers)
         pending = [w for w in pending if w not in ready]
 
 
@@ -175,50 +171,7 @@ def _with_energy(context: Context, spent: Spent | None, answers: Answers) -> Con
     return replace(context, spent=spent)
 
 
-def _answer(
-    works: Sequence[_Work],
-    model: Model,
-    cache: ResponseCache,
-    answers: Answers,
-    judges: Judges,
-    progress: Progress,
-) -> None:
-    """Ask each probe what it needs, answer what is new for all together, and ask again until nothing is."""
-    for _ in range(MOST_ROUNDS):
-        new: dict[Request, None] = {}
-        for work in works:
-            if work.problem is None:
-                new.update(dict.fromkeys(r for r in _stated(work, answers) if r not in answers.responses))
-        if not new:
-            return
-        judged = [request for request in new if isinstance(request, Judge)]
-        answers.fill(model, cache, (request for request in new if not isinstance(request, Judge)), progress)
-        answers.responses.update(judges.answer(judged))
-        answers.seconds.update({request: judges.seconds.get(request, 0.0) for request in judged})
-    for work in works:
-        if work.problem is None and any(r not in answers.responses for r in _stated(work, answers)):
-            work.problem = ("failed", f"It still asks something new after {MOST_ROUNDS} rounds.")
-
-
-def _stated(work: _Work, answers: Answers) -> Sequence[Request]:
-    start = time.perf_counter()
-    planned = work.planned
-    try:
-        stated = list(planned.probe.requests(planned.items, planned.context, answers.responses))
-        strange = next((r for r in stated if not isinstance(r, Request)), stated)
-        if strange is not stated:
-            raise TypeError(f"it stated a {type(strange).__name__}, which is no request")
-    except Exception as error:
-        # A probe is somebody's code; its failure is reported and must not take the audit down.
-        work.problem = ("failed", told(error))
-        return ()
-    finally:
-        work.seconds += time.perf_counter() - start
-    work.stated.update(stated)
-    return stated
-
-
-def _measure(work: _Work, answers: Answers) -> None:
+def _measure(work: Work, answers: Answers) -> None:
     start = time.perf_counter()
     left = len(work.stated & answers.unanswered)
     if work.problem is None and left:
@@ -269,7 +222,7 @@ def _check_metrics(probe: str, found: Outcome) -> None:
 def _result(
     config: AuditConfig,
     model: Model,
-    works: Sequence[_Work],
+    works: Sequence[Work],
     settings: RunSettings,
     parts: Mapping[str, str],
     created: str,
@@ -318,13 +271,20 @@ def _result(
     )
 
 
-def _items(works: Sequence[_Work]) -> dict[str, str]:
+def _timed(result: AuditResult, opened: float, seconds: float, budget: Budget | None) -> AuditResult:
+    """The result with how long it took, and what became of the time that it was to be fitted to."""
+    timings = {"open_model": round(opened, 3), "audit": round(seconds, 3)}
+    update = {"seconds": round(seconds, 3), "timings": timings, "budget": budget}
+    return result.model_copy(update={"manifest": result.manifest.model_copy(update=update)})
+
+
+def _items(works: Sequence[Work]) -> dict[str, str]:
     return {w.planned.probe.id: w.planned.items_hash for w in works if w.planned.items}
 
 
 def _against(
     config: AuditConfig,
-    works: Sequence[_Work],
+    works: Sequence[Work],
     settings: RunSettings,
     parts: Mapping[str, str],
     judges: Judges,
@@ -343,7 +303,7 @@ def _against(
 
 
 def _write(
-    folder: Path, result: AuditResult, works: Sequence[_Work], answers: Answers, withholding: Withholding
+    folder: Path, result: AuditResult, works: Sequence[Work], answers: Answers, withholding: Withholding
 ) -> None:
     """Records first and the result last: a folder with a result is complete."""
     for work in works:

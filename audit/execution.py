@@ -78,7 +78,11 @@ class Local:
 
 @dataclass
 class Answers:
-    """Responses so far, and what each cost in seconds of computing; ``stopped``: why the model answers no more."""
+    """Responses so far, and what each cost in seconds of computing; ``stopped``: why the model answers no more.
+
+    ``sparing``: of a batch of which a part is cached only the rest is computed, as it is for models that answer apart. The last
+    digits can then be others than those of an unbroken run; an audit that is fitted to a time draws by the clock anyway.
+    """
 
     responses: dict[Request, Response] = field(default_factory=dict)
     seconds: dict[Request, float] = field(default_factory=dict)
@@ -86,6 +90,7 @@ class Answers:
     stopped: str | None = None
     unanswered: set[Request] = field(default_factory=set)
     executor: Executor = field(default_factory=Local)
+    sparing: bool = False
 
     def fill(self, model: Model, cache: ResponseCache, requests: Iterable[Request], progress: Progress) -> None:
         """Answer what is not answered yet.
@@ -110,6 +115,7 @@ class Answers:
         apart = isinstance(model, AnswersApart)
         if not apart and len(stored) < len(pool) and isinstance(pool[0], Again | Time):
             stored = {}  # askings that are set against one another are of one run, all kept or all anew
+        apart = apart or self.sparing
         if apart:
             self.responses.update(stored)
             self.counts["from_cache"] += len(stored)

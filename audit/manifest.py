@@ -65,9 +65,11 @@ def identity(model: Model, planned: Sequence[Planned], config: AuditConfig) -> d
     fingerprint, which holds them, the number format, the kind of device and the version of the code that asks. ``items`` are
     the drawn ones of every probe, or why it has none. ``config`` is what the user asked for: how fast and how long a server
     is asked makes no difference to it (an audit whose budget is spent goes on with another), nor does where batches are
-    computed (what was begun here can be finished on a cluster). ``code`` is this package's.
+    computed (what was begun here can be finished on a cluster), nor the time that it was fitted to: what was drawn says it.
+    ``code`` is this package's.
     """
     asked = config.model_dump(mode="json", exclude=WHERE)
+    del asked["run"]["budget"]
     asked["model"]["endpoint"] = {k: v for k, v in asked["model"]["endpoint"].items() if k not in _OF_THE_CONNECTION}
     facts = model.facts
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,18 +22,27 @@ DEFAULT_JUDGE = "default"
 
 @dataclass(frozen=True)
 class Planned:
-    """A probe with its drawn items; ``problem`` is why it cannot run, with its status."""
+    """A probe with its drawn items; ``problem`` is why it cannot run, with its status.
+
+    ``source``: all items, of which at most ``most`` were to be drawn.
+    """
 
     probe: Probe
     context: Context
     items: Sequence[Item]
     available: int
     problem: tuple[str, str] | None = None
+    source: Sequence[Item] = ()
+    most: int = 0
 
     @property
     def items_hash(self) -> str:
         """Hash of the drawn items."""
         return items_hash(self.items)
+
+    def redrawn(self, limit: int) -> Planned:
+        """The same with at most ``limit`` items, drawn as a limit in the config would have drawn them."""
+        return replace(self, items=self.probe.drawn(self.source, limit, self.context.seed))
 
 
 _NEEDS = {
@@ -154,7 +163,9 @@ def _planned(
         items = probe.load(data, options)
         limits = (limit, options.limit)
         size = next((n for n in limits if n is not None), None) or probe.sizes[config.suite]
-        planned = Planned(probe, context, probe.drawn(items, size, context.seed), len(items))
+        most = len(items) if size is None else min(size, len(items))
+        drawn = probe.drawn(items, size, context.seed)
+        planned = Planned(probe, context, drawn, len(items), source=items, most=most)
         _ = planned.items_hash  # items that are not plain values cannot be told apart
         return planned
     except ItemsAbsent as error:

@@ -159,6 +159,11 @@ class Probe(ABC):
         return bool(fitting) and not fitting[-1].startswith("!")
 
     @classmethod
+    def taken_over(cls, options: ProbeOptions) -> int:
+        """At most how many items it takes from the probes that it follows, besides those drawn: its option ``flagged``."""
+        return int(getattr(options, "flagged", 0))
+
+    @classmethod
     def needs(cls, options: ProbeOptions) -> frozenset[Capability]:
         """The capabilities that the probe cannot do without, given its options; by default those that it states."""
         return cls.capabilities

@@ -6,6 +6,7 @@ from functools import partial
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from audit.results.fitted import spoken, times
 from reports import charts, text
 from reports.effects import EffectWords
 from reports.languages import SOURCE, translations
@@ -46,6 +47,8 @@ def build_environment(language: str = SOURCE) -> Environment:
         "count": text.count,
         "moment": partial(text.moment, language=language),
         "duration": text.duration,
+        "span": spoken,
+        "times": times,
         "slug": text.slug,
         "json_block": json_block,
         "strip": charts.strip,

@@ -61,6 +61,8 @@ def tell(result: Result) -> None:
     for run_ in result.data.probes:
         if run_.status != "done":
             console.print(f"{run_.id}: {run_.status.replace('_', ' ')}. {run_.reason}", markup=False, highlight=False)
+    if result.data.manifest.budget is not None:
+        console.print(result.data.manifest.budget.text, markup=False, highlight=False)
     if result.verdict.coverage is not None:
         console.print(f"Coverage: {result.verdict.coverage.text}", markup=False, highlight=False)
     console.print(result.verdict.text, markup=False, highlight=False, style="bold")

@@ -26,6 +26,7 @@ from audit.results.comparison import (
 from audit.results.coverage import Coverage
 from audit.results.evidence import Observation, behind, observations, with_examples
 from audit.results.facts import Declaration, DeclarationStatus, DeclaredEvidence, EvidenceCheck, ModelFacts
+from audit.results.fitted import Budget, Fitted, spoken, times
 from audit.results.folder import (
     MANIFEST_FILE,
     RECORDS_FOLDER,
@@ -92,6 +93,7 @@ __all__ = [
     "BaselineComparison",
     "BaselineMeasurement",
     "BaselineProbe",
+    "Budget",
     "Change",
     "Changed",
     "Claim",
@@ -111,6 +113,7 @@ __all__ = [
     "Effect",
     "EvidenceCheck",
     "Finding",
+    "Fitted",
     "Flagged",
     "FrontierPoint",
     "GateResult",
@@ -146,7 +149,9 @@ __all__ = [
     "read_records",
     "read_result",
     "result_schema",
+    "spoken",
     "text_hash",
+    "times",
     "to_json",
     "unpacked",
     "what_changed",

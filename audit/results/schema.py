@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from audit.results.coverage import Coverage
 from audit.results.facts import ModelFacts
+from audit.results.fitted import Budget
 from audit.results.stored import Finite, Stored
 from audit.results.verdicts import GateResult, Verdict
 
@@ -288,6 +289,7 @@ class Manifest(Stored):
     judges: dict[str, str] = Field(
         default_factory=dict, description="Other models that read answers, with the SHA-256 of their weights."
     )
+    budget: Budget | None = Field(None, description="The time that the audit was fitted to; None where there was none.")
     baseline: ComparedWith | None = Field(None, description="The earlier result that gates were compared with.")
 
 

@@ -26,6 +26,7 @@ def render_summary(result: AuditResult) -> str:
     if result.verdict.coverage is not None:
         lines += [f"Coverage of all probes: {result.verdict.coverage.text}", ""]
     lines += [_what_was_audited(result), ""]
+    lines += _budget(result)
     lines += ["## Gates", "", *_gates(result), ""]
     lines += ["## Findings by risk", "", *_findings(result)]
     lines += ["## Not tested", "", *_not_tested(result), ""]
@@ -48,6 +49,30 @@ def _what_was_audited(result: AuditResult) -> str:
         f"Model {code(model.source)}, {revision}. Suite {code(manifest.suite)}, seed {manifest.seed}, "
         f"fairwitness {inline(manifest.tool_version)}, {inline(manifest.created)}.{pinned}"
     )
+
+
+def _budget(result: AuditResult) -> list[str]:
+    """What a time that the audit was fitted to left out."""
+    budget = result.manifest.budget
+    if budget is None:
+        return []
+    rows = [
+        [code(one.probe), f"{one.drawn} of {one.would_draw}", f"{one.kinds} of {one.kinds_there}", f"{one.wider:.1f}"]
+        for one in budget.cut
+    ]
+    if not rows:
+        return [budget.text, ""]
+    heads = ["Probe", "Items drawn", "Kinds of items", "Intervals about so many times as wide"]
+    return [
+        budget.text,
+        "",
+        "<details><summary>How much each probe drew</summary>",
+        "",
+        *table(heads, rows),
+        "",
+        "</details>",
+        "",
+    ]
 
 
 def _gates(result: AuditResult) -> list[str]:

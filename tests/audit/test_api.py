@@ -167,6 +167,7 @@ def test_adapter_is_passed_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         pytest.param({"seed": -1}, id="seed"),
         pytest.param({"limit": 0}, id="limit"),
         pytest.param({"data": "nowhere"}, id="data"),
+        pytest.param({"budget": "soon"}, id="budget"),
     ],
 )
 def test_wrong_option_is_a_config_error(options: dict[str, Any], place: Path) -> None:
@@ -187,6 +188,19 @@ def test_command_is_the_one_that_was_given() -> None:
     assert line.startswith("audit run my.yaml --probe a.b --probe c.d --suite full --limit 5 --seed 0 ")
     assert line.endswith(" --device cuda:1 --data data --baseline old")
     assert command_line(Path("m.yaml"), [], None, None, None, None, None, None) == "audit run m.yaml"
+    assert (
+        command_line(Path("m.yaml"), [], None, None, None, None, None, None, "10m") == "audit run m.yaml --budget 10m"
+    )
+
+
+def test_a_time_overrides_the_files(place: Path) -> None:
+    before = config(run={"budget": "1h"})
+    assert override(before, [], None, None, None).run.budget == "1h"
+    assert override(before, [], None, None, None, 90).run.budget == 90
+    manifest = run("model.yaml", output="out", suite="quick", budget="10m").data.manifest
+    assert manifest.budget is not None
+    assert (manifest.budget.seconds, manifest.config["run"]["budget"]) == (600, "10m")
+    assert "Fitted to 10 min" in (place / "out" / "summary.md").read_text(encoding="utf-8")
 
 
 def test_command_can_be_pasted() -> None:

@@ -367,6 +367,12 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
         'did you mean "misinformation.claims.flip_rate"?',
     ),
     "unknown probe asked for": (plain(), (*RUN, "--probe", "bias.bias"), "Unknown probe bias.bias; there are bias."),
+    "bad budget": (
+        plain(),
+        (*RUN, "--budget", "soon"),
+        "The budget cannot be read: a time is written as 90s, 10m or 1h30m, or as a number of seconds from 1 on, not as "
+        '"soon".',
+    ),
     "bad suite": (plain(), (*RUN, "--suite", "huge"), "Unknown suite huge; choose quick, standard or full."),
     "bad device": (plain(), (*RUN, "--device", "gpu"), "Unknown device gpu; choose auto, cpu, cuda, cuda:N or mps."),
     "bad device number": (plain(), (*RUN, "--device", "cpu:1"), "Unknown device cpu:1"),

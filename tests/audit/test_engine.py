@@ -14,6 +14,7 @@ import pytest
 import audit.engine
 import audit.execution
 import audit.results.folder
+import audit.rounds
 import audit.runfolder
 from audit.corpora import Item, ItemsError
 from audit.engine import RunSettings, run_audit
@@ -570,7 +571,7 @@ def test_seconds_are_those_of_the_probe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_audit_a_minute: None
 ) -> None:
     clock = Clock()
-    for module in (audit.engine, audit.execution):
+    for module in (audit.engine, audit.rounds, audit.execution):
         monkeypatch.setattr(module, "time", clock)
 
     class Slow(ScriptedModel):
