@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,15 +25,18 @@ from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
 from audit.commands.verify import verify_command
-from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, load_config, starter
 from audit.declared import declarations, mismatches
+from audit.later import later
 from audit.models import ModelError
-from audit.planning import catalogue
 from audit.progress import Silent, Terminal
 from audit.results import Measurement, ResultError, read_result, result_schema, to_json, write_text
-from audit.sweep import Options, here, jobs, over_ray, show, worst
 from probes.registry import ProbeError, find_probes
+
+if TYPE_CHECKING:
+    from audit import comparison, planning, sweep
+else:
+    comparison, planning, sweep = later("audit.comparison"), later("audit.planning"), later("audit.sweep")
 
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
@@ -194,26 +197,28 @@ def sweep_command(
         stop("--address and --workers go with --executor ray.", USAGE)
     _check_options([], suite, device, data, output)
     folder = output or Path("audits") / f"sweep-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    planned = jobs(files, folder, Options(suite, limit, seed, device, str(data) if data else None, resume))
+    planned = sweep.jobs(files, folder, sweep.Options(suite, limit, seed, device, str(data) if data else None, resume))
     try:
         with nullcontext(Silent()) if quiet or as_json else Terminal() as progress:
-            over = over_ray(planned, address, workers, progress.say) if executor == "ray" else here(planned, progress)
-            rows = list(over)
+            if executor == "ray":
+                rows = list(sweep.over_ray(planned, address, workers, progress.say))
+            else:
+                rows = list(sweep.here(planned, progress))
     except KeyboardInterrupt:
         stop(f"Stopped. `audit sweep ... --output {folder} --resume` goes on.", INCOMPLETE)
-    status = worst(rows)
+    status = sweep.worst(rows)
     if as_json:
         audits = [asdict(row) for row in rows]
         print(to_json({"output": str(folder), "exit_status": status, "audits": audits}), end="", flush=True)
     else:
-        show(rows)
+        sweep.show(rows)
     raise typer.Exit(status)
 
 
 @app.command()
 def validate(file: ConfigFile) -> None:
     """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
-    config = load_config(file, catalogue(find_probes()))
+    config = load_config(file, planning.catalogue(find_probes()))
     print(f"{file} is valid.")
     for sentence in mismatches(declarations(config.card)):
         print(sentence, file=sys.stderr)
@@ -274,7 +279,7 @@ def compare_command(
     if len(results) < 2:
         stop("Give at least two results to compare.", USAGE)
     opened = [read_result(path) for path in results]
-    rows = compare(opened)
+    rows = comparison.compare(opened)
     if as_json:
         print(to_json([_compared(row) for row in rows]), end="")
         return
@@ -289,7 +294,7 @@ def compare_command(
     print("* differs from the first (95%, corrected for the number of comparisons)")
 
 
-def _compared(row: Compared) -> dict[str, Any]:
+def _compared(row: comparison.Compared) -> dict[str, Any]:
     found = [None if m is None else {"value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in row.found]
     return {"metric": row.metric, "label": row.label, "results": found, "differs_from_first": list(row.differs)}
 
@@ -316,7 +321,7 @@ def init(
         stop(f"{file} is a folder; name a file.", USAGE)
     if impact:
         there = file.exists() and not force
-        init_impact(file, starter(source), load_config(file, catalogue(find_probes())).card if there else None)
+        init_impact(file, starter(source), load_config(file, planning.catalogue(find_probes())).card if there else None)
         return
     if file.exists() and not force:
         stop(f"{file} exists already; --force overwrites it, --impact adds to its card.", USAGE)
@@ -331,7 +336,7 @@ def schema(
     """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
     if of not in ("config", "result"):
         stop(f"There is no schema of {of}; choose config or result.", USAGE)
-    found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
+    found = config_schema(planning.catalogue(find_probes())) if of == "config" else result_schema()
     print(json.dumps(found, indent=1, sort_keys=True))
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audit.commands.ends import USAGE, stop
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 from audit.results import to_json
 from audit.upkeep import Kept, cutoff, inventory, remove, select
 

@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -19,7 +18,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import platformdirs
 import torch
 from gguf import GGUFReader
 from huggingface_hub import snapshot_download
@@ -27,6 +25,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from audit.models.base import ModelError
+from audit.models.place import cache_folder
 
 ORIGIN_FILE = "fairwitness.json"
 _GGUF_MAGIC = b"GGUF"
@@ -62,11 +61,6 @@ class Weights:
     notes: tuple[str, ...] = ()
     adapter: Adapter | None = None
     file: Path | None = None
-
-
-def cache_folder() -> Path:
-    """The user's cache: ``FAIRWITNESS_CACHE`` where set, otherwise the platform's place for caches."""
-    return Path(os.environ.get("FAIRWITNESS_CACHE") or platformdirs.user_cache_dir("fairwitness"))
 
 
 def resolve(source: str, revision: str | None, remote_code: bool = False) -> Weights:
