@@ -20,6 +20,7 @@ from rich.text import Text
 from audit.api import Result, draw, languages, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
+from audit.commands.doctor import doctor_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
@@ -341,6 +342,7 @@ def schema(
 
 
 app.command("cache")(cache_command)
+app.command("doctor")(doctor_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
 app.command("verify")(verify_command)

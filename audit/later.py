@@ -1,32 +1,25 @@
 """Modules of ours that are imported when they are first used.
 
-Importing torch and transformers takes seconds, and neither help nor completion needs them. Where a module that stands
-before every command needs a heavy one, it names it twice: for the type checker as any import, and at run time by
-``later``. The import is still at the top, so the table of allowed edges sees it.
+Importing torch and transformers takes seconds, and neither help nor completion needs them. A module that stands before
+every command names a heavy one twice: for the type checker as any import, and at run time by ``later``. Both stand at the
+top, so that the table of allowed edges sees them. The standard library's ``LazyLoader`` will not do: it puts modules
+into ``sys.modules`` before their time, and whoever goes over these (torch does, through ``inspect``) imports them all.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib import import_module
 from types import ModuleType
+from typing import Any
+
+
+class _Later(ModuleType):
+    """Stands for a module: hands on what is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
 
 
 def later(name: str) -> ModuleType:
-    """The module of that full name; its code runs when one of its attributes is first asked for.
-
-    Raises:
-        ModuleNotFoundError: where there is no such module.
-    """
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    spec.loader = LazyLoader(spec.loader)
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    package, _, last = name.rpartition(".")
-    setattr(sys.modules[package], last, module)  # as the import statement does
-    return module
+    """The module of that full name; its code runs when something of it is first asked for."""
+    return _Later(name)
