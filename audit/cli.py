@@ -20,6 +20,8 @@ from rich.text import Text
 from audit.api import Result, draw, languages, load, option_problems, run
 from audit.cache import CacheError
 from audit.commands.cache import cache_command
+from audit.commands.completing import devices, probe_ids, suites
+from audit.commands.describe import describe_command
 from audit.commands.doctor import doctor_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
@@ -70,19 +72,24 @@ def main() -> None:
 @app.command("run")
 def run_command(
     file: ConfigFile,
-    output: Annotated[Path | None, typer.Option(help="Result folder; audits/<model>-<time> by default.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Result folder; default audits/<model>-<time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
-    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
-    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Earlier result that gates compare with.")] = None,
+    probe: Annotated[
+        list[str] | None, typer.Option(help="Only this probe; can be given again.", autocompletion=probe_ids)
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.", autocompletion=suites)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many items of each probe.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier result that gates compare to.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with this audit's last unfinished run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Audit the model that FILE names. Example: audit run model.yaml --suite quick."""
+    """Audit the model that FILE names.
+
+    Example: audit run model.yaml --suite quick
+    """
     _check_options(probe or [], suite, device, data, output)
     silent = quiet or as_json
     try:
@@ -178,10 +185,10 @@ def sweep_command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One model.yaml for each model.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the results; audits/sweep-<time> by default.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
-    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.", autocompletion=suites)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many items of each probe.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     executor: Annotated[str, typer.Option(help="local: one after another; ray: several at once.")] = "local",
     address: Annotated[str | None, typer.Option(help="For ray: the cluster's address.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="For ray: audits at once; 2 by default.")] = None,
@@ -191,7 +198,12 @@ def sweep_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Audit the models of all FILEs. Ends with the worst status: 3, 2, 1, 4, 0. Example: audit sweep a.yaml b.yaml."""
+    """Audit the models of all FILEs.
+
+    Ends with the worst status: 3, 2, 1, 4, 0.
+
+    Example: audit sweep a.yaml b.yaml
+    """
     if executor not in ("local", "ray"):
         stop(f"Unknown executor {executor}; choose local or ray.", USAGE)
     if executor == "local" and (address is not None or workers is not None):
@@ -218,7 +230,10 @@ def sweep_command(
 
 @app.command()
 def validate(file: ConfigFile) -> None:
-    """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
+    """Check FILE and report every mistake at once.
+
+    Example: audit validate model.yaml
+    """
     config = load_config(file, planning.catalogue(find_probes()))
     print(f"{file} is valid.")
     for sentence in mismatches(declarations(config.card)):
@@ -227,7 +242,10 @@ def validate(file: ConfigFile) -> None:
 
 @app.command()
 def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the probes: what each asks, what it needs, its method, items and licence. Example: audit probes --json."""
+    """List the probes: what each asks, what it needs, its items and their licence.
+
+    Example: audit probes --json
+    """
     rows = [
         {
             "id": p.id,
@@ -258,7 +276,10 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
     lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
-    """Draw the pages of a result folder again. Example: audit report audits/a --lang en,ko."""
+    """Draw the pages of a result folder again.
+
+    Example: audit report audits/a --lang en,ko
+    """
     chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
     unknown = [name for name in chosen if name not in languages()]
     if not chosen:
@@ -276,7 +297,10 @@ def compare_command(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Two or more result folders.")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Set results side by side; a star marks what differs. Example: audit compare old new."""
+    """Set results side by side; a star marks what differs.
+
+    Example: audit compare old new
+    """
     if len(results) < 2:
         stop("Give at least two results to compare.", USAGE)
     opened = [read_result(path) for path in results]
@@ -317,7 +341,10 @@ def init(
         bool, typer.Option("--impact", help="Ask for an impact assessment; the answers are added to an existing file.")
     ] = False,
 ) -> None:
-    """Write a commented model.yaml. Example: audit init --source ./my-model."""
+    """Write a commented model.yaml.
+
+    Example: audit init --source ./my-model
+    """
     if file.is_dir():
         stop(f"{file} is a folder; name a file.", USAGE)
     if impact:
@@ -334,7 +361,10 @@ def init(
 def schema(
     of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
+    """Print the JSON Schema of model.yaml (for editors) or of result.json.
+
+    Example: audit schema > schema.json
+    """
     if of not in ("config", "result"):
         stop(f"There is no schema of {of}; choose config or result.", USAGE)
     found = config_schema(planning.catalogue(find_probes())) if of == "config" else result_schema()
@@ -342,6 +372,7 @@ def schema(
 
 
 app.command("cache")(cache_command)
+app.command("describe")(describe_command)
 app.command("doctor")(doctor_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)

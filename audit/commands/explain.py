@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audit.api import option_problems
+from audit.commands.completing import devices
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.later import later
 from audit.models import Method, Model, Unit
@@ -46,10 +47,10 @@ def explain_command(
         Path | None, typer.Option(metavar="PAGE.html", help="Also draw a page with the attention.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """What drove an answer, and does that hold up?
+    """Say which words drove an answer, and whether that holds up.
 
     Example: audit explain model.yaml --prompt "What is the capital of France?" --answer Paris
     """

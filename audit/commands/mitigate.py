@@ -52,7 +52,10 @@ def mitigate_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Try remedies for what RESULT found. Example: audit mitigate audits/my-model."""
+    """Try remedies for what RESULT found.
+
+    Example: audit mitigate audits/my-model
+    """
     opened = load(result)
     wrong = option_problems((), (), None, None, None, None, data)
     target = output or opened.folder

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audit.api import load, option_problems
+from audit.commands.completing import devices
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.later import later
 from audit.progress import Silent, Terminal
@@ -30,10 +31,13 @@ def verify_command(
     ] = None,
     sample: Annotated[int, typer.Option(min=1, help="At most this many records are computed again.")] = SAMPLE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Compute a sample of RESULT again: does it hold? Example: audit verify audits/old."""
+    """Compute a sample of RESULT again: does it hold?
+
+    Example: audit verify audits/old
+    """
     opened = load(result)
     wrong = option_problems((), (), None, None, None, device, None)
     file = config or Path(opened.data.manifest.config_file)
