@@ -58,7 +58,7 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="A model.yaml."
 def main() -> None:
     """Entry point of the command: mistakes of the user end in a sentence, never in a traceback."""
     try:
-        app()
+        app(prog_name="audit")  # whatever it was started by: the completion of the shell knows it by this name
     except _WRONG as error:
         stop(str(error), USAGE)
     except (CacheError, OSError) as error:
@@ -242,7 +242,7 @@ def validate(file: ConfigFile) -> None:
 
 @app.command()
 def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the probes: what each asks, what it needs, its items and their licence.
+    """List the probes: what each asks, needs and draws from.
 
     Example: audit probes --json
     """
@@ -361,7 +361,7 @@ def init(
 def schema(
     of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml (for editors) or of result.json.
+    """Print the JSON Schema of model.yaml or of result.json.
 
     Example: audit schema > schema.json
     """

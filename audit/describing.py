@@ -103,9 +103,9 @@ def find(name: str, probes: Catalogue) -> Found:
     if plain in probes and not sliced:
         return Found(None, plain, ())
     same = [metric for metric in metrics if metric.endswith(f".{plain}")] if plain and "." not in plain else []
-    if len(same) == 1:
-        return Found(same[0], None, ())
     among = same or [known for known in (*probes, *metrics) if plain and known.startswith(plain)]
+    if len(among) == 1:
+        return Found(among[0], None, ())  # a probe alone cannot be: its metrics begin as it does
     if among:
         return Found(None, None, tuple(among))
     near = difflib.get_close_matches(plain, (*metrics, *probes), MOST_SUGGESTIONS)

@@ -56,7 +56,7 @@ def _data(metric: str | None, probe: str | None, among: tuple[str, ...], probes:
     """Whatever was asked: the metrics and the probes that it stands for."""
     names = [metric] if metric else among
     kinds = [probe] if probe else [known for known in among if known in probes]
-    if probe:
+    if probe:  # with all that it reports
         names = tuple(f"{probe}.{m.name}" for m in probes[probe].metrics)
     return {
         "metrics": [asdict(describe(known, probes)) for known in names if known not in probes],

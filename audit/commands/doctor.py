@@ -21,9 +21,9 @@ def doctor_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say what is installed, which device is used, and what each extra would add.
+    """Say what is installed, and what each extra would add.
 
-    Ends with 0 where audits can run here, otherwise with 3. Nothing is asked of a network.
+    Also which device is used, and what is wrong. Ends with 0 where audits can run here, otherwise with 3.
 
     Example: audit doctor
     """

@@ -38,7 +38,7 @@ def explain_command(
     record: Annotated[
         str | None, typer.Option(metavar="RESULT/PROBE/RECORD-ID", help="A record of an audit instead.")
     ] = None,
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}.")] = METHODS[0],
+    method: Annotated[str, typer.Option(help=f"Other methods: {', '.join(METHODS[1:])}.")] = METHODS[0],
     unit: Annotated[str, typer.Option(help="What gets a score: word, token or segment.")] = UNITS[0],
     chat: Annotated[
         bool | None, typer.Option("--chat/--raw", help="Question to a chat model, or text to go on with.")
