@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import GPT2Config, GPT2LMHeadModel, MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+from transformers import MarianConfig, MarianMTModel
 
 from audit.extras import EXTRAS
 from audit.judging import open_judge
 from audit.models import ModelError
 from probes.footprint.energy import Energy, EnergyOptions
 from tests.audit.shell import Command, entry_point
+from tests.audit.tiny_gpt2 import gpt2
 from tests.probes.harness import context_of
 
 ROOT = Path(__file__).parents[2]
@@ -40,13 +39,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def command(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     return entry_point(monkeypatch, capfd)
-
-
-def gpt2(folder: Path) -> None:
-    words = Tokenizer(WordLevel({"<u>": 0, "a": 1, "b": 2}, unk_token="<u>"))
-    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<u>", eos_token="<u>").save_pretrained(folder)
-    config = GPT2Config(vocab_size=3, n_embd=8, n_layer=1, n_head=1, n_positions=16, bos_token_id=0, eos_token_id=0)
-    GPT2LMHeadModel(config).save_pretrained(folder)
 
 
 def adapted(place: Path) -> dict[str, Any]:
