@@ -43,11 +43,11 @@ def test_the_seal_holds(tmp_path: Path) -> None:
 def test_an_audit_of_a_model_and_its_reports_reach_nothing(tmp_path: Path) -> None:
     """A causal model from a folder, with a probe of every way of asking that it has; card, report and exports are drawn."""
     script = """
+import audit
 from pathlib import Path
 from tests.audit.tiny_gpt2 import gpt2
 gpt2(Path("m"))
 Path("model.yaml").write_text("model: {source: m}\\n")
-import audit
 probes = ["hallucination.known_facts", "poisoning.weights_file", "footprint.cost"]
 result = audit.run("model.yaml", probes=probes, limit=2, output="out")
 print(sorted({p.status for p in result.data.probes}), result.card.is_file())
