@@ -617,8 +617,9 @@ def test_from_the_shell(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_from_the_shell_by_module(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["audit", "audit.cli"])
+def test_from_the_shell_by_module(module: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-W", "error", "-m", "audit.cli", "run", "missing.yaml"]
+    command = [sys.executable, "-W", "error", "-m", module, "run", "missing.yaml"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "missing.yaml: there is no such file\n")
