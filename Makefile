@@ -39,7 +39,8 @@ docs: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python docs/probe_pages.py
 	$(BIN)/python docs/kinds_table.py
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python docs/commands_page.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # RESULT is a result folder; needs chromium.
 screenshots: $(STAMP)

@@ -8,22 +8,16 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from audit.baselines import open_baseline
 from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
 from audit.durations import seconds_of
-from audit.engine import RunSettings, run_audit
-from audit.execution import Executor
+from audit.later import later
 from audit.models import Model
-from audit.models.opening import quiet_libraries
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 from audit.notebook import Result as Result
 from audit.notebook import load as load
-from audit.opening import judge_opener, opened, opening_of
-from audit.planning import catalogue
 from audit.progress import Progress, Silent
-from audit.ray_executor import ray_executor
 from audit.results import AuditResult, Comparison, LeftOut, Trend, write_text
 from probes.registry import find_probes
 from reports.comparison import MOST_COMPARED as MOST_COMPARED
@@ -33,6 +27,15 @@ from reports.languages import SOURCE
 from reports.languages import languages as languages
 from reports.render import render_html, render_mitigation
 from reports.trend import render_trends
+
+if TYPE_CHECKING:
+    from audit import baselines, engine, opening, planning, ray_executor
+    from audit.execution import Executor
+    from audit.models import opening as libraries
+else:
+    engine, opening, planning = later("audit.engine"), later("audit.opening"), later("audit.planning")
+    ray_executor, libraries = later("audit.ray_executor"), later("audit.models.opening")
+    baselines = later("audit.baselines")
 
 
 def run(
@@ -66,14 +69,14 @@ def run(
     wrong = option_problems(found, probes, suite, limit, seed, device, data, budget)
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
-    checked = override(load_config(path, catalogue(found)), probes, suite, seed, device, budget)
-    before = open_baseline(Path(baseline), checked.gates) if baseline is not None else None
-    quiet_libraries()
+    checked = override(load_config(path, planning.catalogue(found)), probes, suite, seed, device, budget)
+    before = baselines.open_baseline(Path(baseline), checked.gates) if baseline is not None else None
+    libraries.quiet_libraries()
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")
     start = time.perf_counter()
     with _opened(checked, executor or checked.run.executor, told) as (model, crew):
-        settings = RunSettings(
+        settings = engine.RunSettings(
             cache=cache_folder() / "responses.sqlite",
             output=Path(output) if output is not None else None,
             data=Path(data) if data is not None else None,
@@ -84,7 +87,7 @@ def run(
             command=command_line(path, probes, suite, limit, seed, device, data, baseline, budget),
             opened_seconds=time.perf_counter() - start,
         )
-        folder, result = run_audit(checked, model, found, settings, told, crew, judge_opener(checked))
+        folder, result = engine.run_audit(checked, model, found, settings, told, crew, opening.judge_opener(checked))
     draw(folder, result)
     return Result(folder, result)
 
@@ -92,12 +95,12 @@ def run(
 @contextmanager
 def _opened(config: AuditConfig, executor: str, progress: Progress) -> Iterator[tuple[Model, Executor | None]]:
     """The model, and what computes its batches; on a cluster its workers hold the model, and this process does not."""
-    o = opening_of(config)
+    o = opening.opening_of(config)
     if executor == "ray":
-        with ray_executor(o, config.run.workers, config.run.address, progress.say) as crew:
+        with ray_executor.ray_executor(o, config.run.workers, config.run.address, progress.say) as crew:
             yield crew.model, crew
     else:
-        yield opened(o), None
+        yield opening.opened(o), None
 
 
 def draw(folder: Path, result: AuditResult, languages: Sequence[str] = (SOURCE,)) -> None:

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from audit.cache import CacheError
 from audit.commands.baseline import baseline_command
 from audit.commands.cache import cache_command
 from audit.commands.compare import compare_command
+from audit.commands.completing import devices, probe_ids, suites
+from audit.commands.describe import describe_command
+from audit.commands.doctor import doctor_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
@@ -30,12 +33,16 @@ from audit.commands.trend import trend_command
 from audit.commands.verify import verify_command
 from audit.config import ConfigError, config_schema, load_config, starter
 from audit.declared import declarations, mismatches
+from audit.later import later
 from audit.models import ModelError
-from audit.planning import catalogue
 from audit.progress import Silent, Terminal
 from audit.results import ResultError, result_schema, to_json, write_text
-from audit.sweep import Options, here, jobs, over_ray, show, worst
 from probes.registry import ProbeError, find_probes
+
+if TYPE_CHECKING:
+    from audit import comparison, planning, sweep
+else:
+    comparison, planning, sweep = later("audit.comparison"), later("audit.planning"), later("audit.sweep")
 
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
@@ -54,7 +61,7 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="A model.yaml."
 def main() -> None:
     """Entry point of the command: mistakes of the user end in a sentence, never in a traceback."""
     try:
-        app()
+        app(prog_name="audit")  # whatever it was started by: the completion of the shell knows it by this name
     except _WRONG as error:
         stop(str(error), USAGE)
     except (CacheError, OSError) as error:
@@ -68,22 +75,25 @@ def main() -> None:
 @app.command("run")
 def run_command(
     file: ConfigFile,
-    output: Annotated[Path | None, typer.Option(help="Result folder; audits/<model>-<time> by default.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Result folder; default audits/<model>-<time>.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
-    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
-    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Earlier result or baseline file for gates.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
-    budget: Annotated[
-        str | None, typer.Option(help="Fit the audit to a time, such as 90s, 10m or 1h30m, by drawing fewer items.")
+    probe: Annotated[
+        list[str] | None, typer.Option(help="Only this probe; can be given again.", autocompletion=probe_ids)
     ] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.", autocompletion=suites)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many items of each probe.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier result or baseline, for gates.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with this audit's last unfinished run.")] = False,
+    budget: Annotated[str | None, typer.Option(help="Draw what fits a time: 90s, 10m, 1h30m.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Audit the model that FILE names. Example: audit run model.yaml --suite quick --budget 10m."""
+    """Audit the model that FILE names.
+
+    Example: audit run model.yaml --suite quick --budget 10m
+    """
     _check_options(probe or [], suite, device, data, output, budget)
     silent = quiet or as_json
     out = sys.stderr if as_json else sys.stdout  # GitHub reads its commands from both
@@ -140,10 +150,10 @@ def sweep_command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="One model.yaml for each model.")],
     output: Annotated[Path | None, typer.Option(help="Folder of the results; audits/sweep-<time> by default.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with published benchmark data.")] = None,
-    suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
+    suite: Annotated[str | None, typer.Option(help="quick, standard or full.", autocompletion=suites)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many items of each probe.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     executor: Annotated[str, typer.Option(help="local: one after another; ray: several at once.")] = "local",
     address: Annotated[str | None, typer.Option(help="For ray: the cluster's address.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="For ray: audits at once; 2 by default.")] = None,
@@ -153,33 +163,43 @@ def sweep_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Audit the models of all FILEs. Ends with the worst status: 3, 2, 1, 4, 0. Example: audit sweep a.yaml b.yaml."""
+    """Audit the models of all FILEs.
+
+    Ends with the worst status: 3, 2, 1, 4, 0.
+
+    Example: audit sweep a.yaml b.yaml
+    """
     if executor not in ("local", "ray"):
         stop(f"Unknown executor {executor}; choose local or ray.", USAGE)
     if executor == "local" and (address is not None or workers is not None):
         stop("--address and --workers go with --executor ray.", USAGE)
     _check_options([], suite, device, data, output)
     folder = output or Path("audits") / f"sweep-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    planned = jobs(files, folder, Options(suite, limit, seed, device, str(data) if data else None, resume))
+    planned = sweep.jobs(files, folder, sweep.Options(suite, limit, seed, device, str(data) if data else None, resume))
     try:
         with nullcontext(Silent()) if quiet or as_json else Terminal() as progress:
-            over = over_ray(planned, address, workers, progress.say) if executor == "ray" else here(planned, progress)
-            rows = list(over)
+            if executor == "ray":
+                rows = list(sweep.over_ray(planned, address, workers, progress.say))
+            else:
+                rows = list(sweep.here(planned, progress))
     except KeyboardInterrupt:
         stop(f"Stopped. `audit sweep ... --output {folder} --resume` goes on.", INCOMPLETE)
-    status = worst(rows)
+    status = sweep.worst(rows)
     if as_json:
         audits = [asdict(row) for row in rows]
         print(to_json({"output": str(folder), "exit_status": status, "audits": audits}), end="", flush=True)
     else:
-        show(rows)
+        sweep.show(rows)
     raise typer.Exit(status)
 
 
 @app.command()
 def validate(file: ConfigFile) -> None:
-    """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
-    config = load_config(file, catalogue(find_probes()))
+    """Check FILE and report every mistake at once.
+
+    Example: audit validate model.yaml
+    """
+    config = load_config(file, planning.catalogue(find_probes()))
     print(f"{file} is valid.")
     for sentence in mismatches(declarations(config.card)):
         print(sentence, file=sys.stderr)
@@ -187,7 +207,10 @@ def validate(file: ConfigFile) -> None:
 
 @app.command()
 def probes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the probes: what each asks, what it needs, its method, items and licence. Example: audit probes --json."""
+    """List the probes: what each asks, needs and draws from.
+
+    Example: audit probes --json
+    """
     rows = [
         {
             "id": p.id,
@@ -218,7 +241,10 @@ def report(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.")],
     lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
-    """Draw the pages of a result folder again. Example: audit report audits/a --lang en,ko."""
+    """Draw the pages of a result folder again.
+
+    Example: audit report audits/a --lang en,ko
+    """
     chosen = chosen_languages(lang)
     opened = load(result)
     draw(opened.folder, opened.data, chosen)
@@ -235,12 +261,15 @@ def init(
         bool, typer.Option("--impact", help="Ask for an impact assessment; the answers are added to an existing file.")
     ] = False,
 ) -> None:
-    """Write a commented model.yaml. Example: audit init --source ./my-model."""
+    """Write a commented model.yaml.
+
+    Example: audit init --source ./my-model
+    """
     if file.is_dir():
         stop(f"{file} is a folder; name a file.", USAGE)
     if impact:
         there = file.exists() and not force
-        init_impact(file, starter(source), load_config(file, catalogue(find_probes())).card if there else None)
+        init_impact(file, starter(source), load_config(file, planning.catalogue(find_probes())).card if there else None)
         return
     if file.exists() and not force:
         stop(f"{file} exists already; --force overwrites it, --impact adds to its card.", USAGE)
@@ -252,16 +281,21 @@ def init(
 def schema(
     of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
+    """Print the JSON Schema of model.yaml or of result.json.
+
+    Example: audit schema > schema.json
+    """
     if of not in ("config", "result"):
         stop(f"There is no schema of {of}; choose config or result.", USAGE)
-    found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
+    found = config_schema(planning.catalogue(find_probes())) if of == "config" else result_schema()
     print(json.dumps(found, indent=1, sort_keys=True))
 
 
 app.command("baseline")(baseline_command)
 app.command("cache")(cache_command)
 app.command("compare")(compare_command)
+app.command("describe")(describe_command)
+app.command("doctor")(doctor_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
 app.command("trend")(trend_command)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from audit.extras import absent
 from audit.models import ModelError
 
 REACH_SECONDS = 5.0
@@ -25,7 +26,7 @@ def library() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise ModelError("executor: ray needs the package ray (try: pip install 'fairwitness[ray]').") from None
+        raise ModelError(absent("executor: ray", "ray")) from None
 
 
 @contextmanager

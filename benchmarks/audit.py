@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # else `import audit` would find this very file
 
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 
 
 def audit(config: Path, cache: Path, output: Path) -> dict[str, float]:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from inspect import isabstract
+from typing import TYPE_CHECKING
 
-from probes.base import Probe
+from audit.later import later
+
+if TYPE_CHECKING:
+    from probes import base
+else:
+    base = later("probes.base")
 
 GROUP = "fairwitness.probes"
 
@@ -14,20 +20,20 @@ class ProbeError(Exception):
     """A registered probe that cannot be used; the message is one sentence for the user."""
 
 
-def find_probes() -> dict[str, type[Probe]]:
+def find_probes() -> dict[str, type[base.Probe]]:
     """All registered probes by id, in the order of their ids.
 
     Raises:
         ProbeError: where an entry point cannot be imported, is not a probe, or takes an id that is taken.
     """
-    found: dict[str, type[Probe]] = {}
+    found: dict[str, type[base.Probe]] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
         try:
             probe = entry.load()
         except Exception as error:
             # A package that is broken in any way must be named, not bring every audit down with its traceback.
             raise ProbeError(f"The probe {entry.name} ({entry.value}) cannot be imported: {error}") from None
-        if not (isinstance(probe, type) and issubclass(probe, Probe)):
+        if not (isinstance(probe, type) and issubclass(probe, base.Probe)):
             raise ProbeError(f"The entry point {entry.name} ({entry.value}) is not a probe class.")
         if not isinstance(getattr(probe, "id", None), str) or isabstract(probe):
             raise ProbeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+import audit
+from audit.extras import EXTRAS
 from audit.models.causal import CausalModel
 from audit.models.endpoint.model import abilities
 from audit.models.table import TableModel
@@ -30,7 +33,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return opened
 
 
-@pytest.mark.parametrize("name", ["probe_pages", "kinds_table"])
+@pytest.mark.parametrize("name", ["probe_pages", "kinds_table", "commands_page"])
 def test_pages_are_up_to_date(
     script: Callable[[str], ModuleType], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,3 +70,25 @@ def test_the_table_says_which_probes_run() -> None:
                 name,
                 kind,
             )
+
+
+def test_what_the_api_page_names_exists() -> None:
+    """Without building the site: names that are gone, and public names that are not told of."""
+    page = (DOCS / "api.md").read_text("utf-8")
+    named = re.findall(r"^::: (\S+)$", page, re.MULTILINE)
+    assert len(named) > 20
+    for name in named:
+        assert pkgutil.resolve_name(name) is not None
+    assert {f"audit.{name}" for name in audit.__all__} <= set(re.findall(r"`(audit\.\w+)`", page))
+    assert {name.rpartition(".")[2] for name in named} >= set(audit.__all__)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    told = (DOCS.parent / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
+    pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert set(re.findall(r"[\w./-]+\.md", told)) == pages
+
+
+def test_every_extra_is_told() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", (DOCS / "commands.md").read_text("utf-8"), re.MULTILINE)
+    assert {name: adds for name, adds in rows if name in EXTRAS} == {e.name: e.adds for e in EXTRAS.values()}

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audit.commands.ends import USAGE, stop
-from audit.models.source import cache_folder
+from audit.models.place import cache_folder
 from audit.results import to_json
 from audit.upkeep import Kept, cutoff, inventory, remove, select
 
@@ -28,7 +28,10 @@ def cache_command(
     yes: Annotated[bool, typer.Option("--yes", help="Remove it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show or remove what is kept on this machine. Example: audit cache --prune --all."""
+    """Show or remove what is kept on this machine.
+
+    Example: audit cache --prune --all
+    """
     chosen = everything or older_than is not None or model is not None
     if prune and not chosen:
         stop("Say what to remove: --older-than DAYS, --model HASH or --all.", USAGE)

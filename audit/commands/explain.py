@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -13,26 +13,20 @@ from rich.table import Table
 from rich.text import Text
 
 from audit.api import option_problems
+from audit.commands.completing import devices
 from audit.commands.ends import INCOMPLETE, USAGE, stop
-from audit.explained import AttentionView, Explanation
-from audit.explaining import (
-    METHODS,
-    UNITS,
-    ExplainError,
-    Unfinished,
-    attention,
-    check_method,
-    check_question,
-    explain,
-    explain_record,
-    find_record,
-    open_model,
-    shows_attention,
-)
-from audit.models import Model
+from audit.later import later
+from audit.models import Method, Model, Unit
 from audit.progress import Progress, Silent, Terminal
 from audit.results import to_json
 
+if TYPE_CHECKING:
+    from audit import explained, explaining
+else:
+    explained, explaining = later("audit.explained"), later("audit.explaining")
+
+METHODS: tuple[Method, ...] = get_args(Method)
+UNITS: tuple[Unit, ...] = get_args(Unit)
 ROWS = 10
 
 
@@ -44,7 +38,7 @@ def explain_command(
     record: Annotated[
         str | None, typer.Option(metavar="RESULT/PROBE/RECORD-ID", help="A record of an audit instead.")
     ] = None,
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}.")] = METHODS[0],
+    method: Annotated[str, typer.Option(help=f"Other methods: {', '.join(METHODS[1:])}.")] = METHODS[0],
     unit: Annotated[str, typer.Option(help="What gets a score: word, token or segment.")] = UNITS[0],
     chat: Annotated[
         bool | None, typer.Option("--chat/--raw", help="Question to a chat model, or text to go on with.")
@@ -53,10 +47,10 @@ def explain_command(
         Path | None, typer.Option(metavar="PAGE.html", help="Also draw a page with the attention.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """What drove an answer, and does that hold up?
+    """Say which words drove an answer, and whether that holds up.
 
     Example: audit explain model.yaml --prompt "What is the capital of France?" --answer Paris
     """
@@ -64,23 +58,23 @@ def explain_command(
     _check_options(record, given, output, device)
     try:
         with nullcontext(Silent()) if as_json else Terminal() as progress:
-            how, of = check_method(method, unit)
-            kept = None if record is None else find_record(record)
+            how, of = explaining.check_method(method, unit)
+            kept = None if record is None else explaining.find_record(record)
             if kept is None:
-                check_question(prompt or "", answer or "", instead)
+                explaining.check_question(prompt or "", answer or "", instead)
             progress.say(f"Opening {file}")
-            model = open_model(file, device)
+            model = explaining.open_model(file, device)
             if kept is not None:
-                found = explain_record(model, kept, method=how, unit=of, seed=seed, progress=progress)
+                found = explaining.explain_record(model, kept, method=how, unit=of, seed=seed, progress=progress)
             else:
-                found = explain(
+                found = explaining.explain(
                     model, prompt or "", answer or "", instead,
                     method=how, unit=of, chat=chat, seed=seed, progress=progress,
                 )  # fmt: skip
             view = None if output is None else _seen(model, found, progress)
-    except ExplainError as error:
+    except explaining.ExplainError as error:
         stop(str(error), USAGE)
-    except Unfinished as error:
+    except explaining.Unfinished as error:
         stop(str(error), INCOMPLETE)
     except KeyboardInterrupt:
         stop("Stopped. What was finished is kept, and asking again goes on.", INCOMPLETE)
@@ -113,17 +107,17 @@ def _check_options(record: str | None, given: Mapping[str, object], output: Path
         stop("\n".join(wrong), USAGE)
 
 
-def _seen(model: Model, found: Explanation, progress: Progress) -> AttentionView | None:
+def _seen(model: Model, found: explained.Explanation, progress: Progress) -> explained.AttentionView | None:
     """The attention for the page, where the model shows it."""
-    if shows_attention(model):
+    if explaining.shows_attention(model):
         try:
-            return attention(model, found.question.prompt, found.question.answer)
-        except (ExplainError, Unfinished) as error:  # the explanation stands without it
+            return explaining.attention(model, found.question.prompt, found.question.answer)
+        except (explaining.ExplainError, explaining.Unfinished) as error:  # the explanation stands without it
             progress.say(str(error))
     return None
 
 
-def _tell(found: Explanation) -> None:
+def _tell(found: explained.Explanation) -> None:
     console = Console(highlight=False)
     whole = not console.is_terminal  # whoever reads a pipe or a file breaks lines as they like
     console.print(Text(found.asked), style="bold", soft_wrap=whole)
@@ -146,7 +140,7 @@ def _tell(found: Explanation) -> None:
         console.print(Text(line), soft_wrap=whole)
 
 
-def _numbers(found: Explanation) -> str:
+def _numbers(found: explained.Explanation) -> str:
     names = ("log p of the answer", "of the other answer")
     parts = [f"{name} {value}" for name, value in zip(names, found.likely, strict=False)]
     if found.f is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,13 +14,18 @@ from rich.text import Text
 
 from audit.api import draw, draw_mitigation, load, option_problems
 from audit.commands.ends import INCOMPLETE, USAGE, stop
-from audit.mitigation.run import config_of, mitigate
-from audit.mitigation.settings import Settings
-from audit.models.opening import quiet_libraries
-from audit.models.source import cache_folder
+from audit.later import later
+from audit.models.place import cache_folder
 from audit.progress import Silent, Terminal
 from audit.results import Conclusion, Mitigation, to_json, write_mitigation
 from audit.results.withholding import Withholding, hash_key
+
+if TYPE_CHECKING:
+    from audit.mitigation import run, settings
+    from audit.models import opening
+else:
+    run, settings = later("audit.mitigation.run"), later("audit.mitigation.settings")
+    opening = later("audit.models.opening")
 
 WORDS: dict[Conclusion, str] = {
     "helped": "helped",
@@ -47,7 +52,10 @@ def mitigate_command(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Try remedies for what RESULT found. Example: audit mitigate audits/my-model."""
+    """Try remedies for what RESULT found.
+
+    Example: audit mitigate audits/my-model
+    """
     opened = load(result)
     wrong = option_problems((), (), None, None, None, None, data)
     target = output or opened.folder
@@ -55,11 +63,11 @@ def mitigate_command(
         wrong.append(f"The output {target} is a file; name a folder.")
     if wrong:
         stop("\n".join(wrong), USAGE)
-    checked = config_of(opened.data, config)
-    quiet_libraries()
+    checked = run.config_of(opened.data, config)
+    opening.quiet_libraries()
     try:
         with nullcontext(Silent()) if quiet or as_json else Terminal() as progress:
-            settings = Settings(
+            chosen = settings.Settings(
                 seed=opened.data.manifest.seed if seed is None else seed,
                 confidence=opened.data.manifest.confidence,
                 data=data,
@@ -70,7 +78,7 @@ def mitigate_command(
                 columns=tuple(column or ()),
                 everything=everything,
             )
-            found = mitigate(opened.folder, opened.data, checked, settings)
+            found = run.mitigate(opened.folder, opened.data, checked, chosen)
             found = Withholding(hash_key(os.environ)).result(found)
     except KeyboardInterrupt:
         stop("Stopped; nothing was written.", INCOMPLETE)

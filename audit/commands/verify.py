@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.api import load, option_problems
+from audit.commands.completing import devices
 from audit.commands.ends import INCOMPLETE, USAGE, stop
-from audit.explaining import open_model
+from audit.later import later
 from audit.progress import Silent, Terminal
 from audit.results import to_json
-from audit.verifying import Check, Verification, verify
+
+if TYPE_CHECKING:
+    from audit import explaining, verifying
+else:
+    explaining, verifying = later("audit.explaining"), later("audit.verifying")
 
 SAMPLE, SHOWN = 50, 5
 DIFFERS = 1  # exit status of a result that does not hold
@@ -26,10 +31,13 @@ def verify_command(
     ] = None,
     sample: Annotated[int, typer.Option(min=1, help="At most this many records are computed again.")] = SAMPLE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample.")] = 0,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", autocompletion=devices)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Compute a sample of RESULT again: does it hold? Example: audit verify audits/old."""
+    """Compute a sample of RESULT again: does it hold?
+
+    Example: audit verify audits/old
+    """
     opened = load(result)
     wrong = option_problems((), (), None, None, None, device, None)
     file = config or Path(opened.data.manifest.config_file)
@@ -41,7 +49,9 @@ def verify_command(
     try:
         with nullcontext(Silent()) if as_json else Terminal() as progress:
             progress.say(f"Opening the model of {file}")
-            found = verify(open_model(file, device), opened.folder, opened.data, sample, seed, progress)
+            found = verifying.verify(
+                explaining.open_model(file, device), opened.folder, opened.data, sample, seed, progress
+            )
     except KeyboardInterrupt:
         stop("Stopped; nothing was found out.", INCOMPLETE)
     if as_json:
@@ -51,7 +61,7 @@ def verify_command(
     raise typer.Exit({True: 0, False: DIFFERS, None: INCOMPLETE}[found.holds])
 
 
-def _tell(found: Verification) -> None:
+def _tell(found: verifying.Verification) -> None:
     print(sentence(found))
     for check in found.checks:
         print(_checked(check))
@@ -69,7 +79,7 @@ def _tell(found: Verification) -> None:
         print(f"{len(told) - SHOWN} more; --json prints all.")
 
 
-def sentence(found: Verification) -> str:
+def sentence(found: verifying.Verification) -> str:
     """Whether the result holds, and by what that was found out."""
     asked, moved, left = len(found.again), found.counts["moved"], found.counts["unanswered"]
     if found.other_model:
@@ -89,7 +99,7 @@ def sentence(found: Verification) -> str:
     return f"The result holds. {_counted(found)}"
 
 
-def _counted(found: Verification) -> str:
+def _counted(found: verifying.Verification) -> str:
     asked, counts = len(found.again), found.counts
     if not asked:
         return "No record was computed again."
@@ -104,13 +114,13 @@ def _counted(found: Verification) -> str:
     return f"{', '.join(parts)}; {found.available:,} of {found.records:,} could have been.{largest}{_withheld(found)}"
 
 
-def _withheld(found: Verification) -> str:
+def _withheld(found: verifying.Verification) -> str:
     if not found.withheld:
         return ""
     return f" In {found.withheld:,} records personal data are blotted out of what was asked, so that it cannot be put again."
 
 
-def _checked(check: Check) -> str:
+def _checked(check: verifying.Check) -> str:
     if check.same is None:
         return f"{check.name.capitalize()}: not known {'then' if check.then is None else 'now'}."
     if check.same:

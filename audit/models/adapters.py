@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from audit.extras import absent
 from audit.models.base import ModelError
 from audit.models.faults import explained
 from audit.models.placement import import_bitsandbytes
@@ -137,7 +138,7 @@ def adapt(model: Any, adapter: Adapter, source: str) -> Any:
         ModelError: where peft is absent, or the adapter does not fit the model.
     """
     if importlib.util.find_spec("peft") is None:
-        raise ModelError(f"The adapter {adapter.name} needs the package peft (pip install peft).")
+        raise ModelError(absent(f"The adapter {adapter.name}", "lora"))
     if importlib.util.find_spec("bitsandbytes") is not None:
         import_bitsandbytes(remote_code=False)  # before peft does, which imports it where it is installed
     from peft import PeftModel

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-INSTALL = "codecarbon is not installed; run pip install 'fairwitness[energy]'"
+from audit.extras import EXTRAS
+
+INSTALL = f"codecarbon is not installed; run {EXTRAS['energy'].command}"
 _JOULES = 3.6e6  # in a kilowatt-hour
 _NEVER = 1e6  # seconds between readings of its own: the counters are read at the end, the load once a second anyway
 _COUNTERS = {

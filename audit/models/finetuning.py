@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from audit.extras import absent
 from audit.models.base import ModelError
 from audit.models.faults import explained
 from audit.models.placement import choose_device, import_bitsandbytes
@@ -71,7 +72,7 @@ def train_lora(
         ValueError: without texts.
     """
     if importlib.util.find_spec("peft") is None:
-        raise ModelError("A LoRA run needs the package peft: pip install 'fairwitness[adapters]'.")
+        raise ModelError(absent("A LoRA run", "lora"))
     if weights.adapter is not None:
         raise ModelError(f"{weights.name} has an adapter already; merge it into the weights before another is learnt.")
     if not texts:

@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer
 
+from audit.extras import EXTRAS
 from audit.models.adapters import adapt
 from audit.models.base import ModelError
 from audit.models.faults import explained
@@ -92,7 +93,7 @@ def _tokenizer(folder: Path, source: str, options: Options, beginning: str, slow
     except ModelError:
         if not (folder / "tokenizer.json").is_file():
             pieces = any(path.suffix in {".spm", ".model"} for path in folder.iterdir())
-            hint = "; reading its SentencePiece files takes: pip install 'fairwitness[translation]'" if pieces else ""
+            hint = f"; reading its SentencePiece files takes: {EXTRAS['translation'].command}" if pieces else ""
             raise ModelError(
                 f"{beginning}: it has no tokenizer that can be read; tokenizer.json is missing{hint}."
             ) from None

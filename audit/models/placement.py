@@ -13,6 +13,7 @@ from accelerate import dispatch_model, infer_auto_device_map
 from accelerate.utils import get_balanced_memory
 from transformers import BitsAndBytesConfig
 
+from audit.extras import absent
 from audit.models.base import ModelError
 from audit.models.faults import first_line
 from audit.models.options import Options
@@ -79,7 +80,7 @@ def loading_options(options: Options, adapted: bool, config: Any, source: str) -
 def _bits(options: Options, device: torch.device, dtype: torch.dtype) -> BitsAndBytesConfig:
     bits = options.quantization
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise ModelError(f"quantization: {bits} needs the package bitsandbytes (pip install bitsandbytes).")
+        raise ModelError(absent(f"quantization: {bits}", "quantization"))
     if device.type == "mps" and not options.trust_remote_code:
         raise ModelError(
             f"quantization: {bits} on mps runs code that bitsandbytes downloads; use device: cpu, or allow it with "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 
+from audit.extras import absent
 from audit.models.base import ModelError, chunks
 from audit.models.files.inspection import inspect_files
 from audit.models.options import Options
@@ -100,7 +101,7 @@ def _load(source: str, path: Path, trust: bool) -> tuple[Any, list[str], list[st
     try:
         skops = importlib.import_module("skops.io")
     except ImportError:
-        raise ModelError(f'{source} needs the package skops: pip install "fairwitness[sklearn]".') from None
+        raise ModelError(absent(source, "sklearn")) from None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

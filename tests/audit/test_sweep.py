@@ -266,7 +266,7 @@ def test_machine_without_the_folder_or_with_other_software_says_so(place: Path) 
 
 def test_absent_ray_is_a_mistake_of_the_command(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ModelError, match=r"pip install 'fairwitness\[ray\]'"):
+    with pytest.raises(ModelError, match=r'pip install "fairwitness\[ray\]"'):
         over_ray(planned("good"), None, None, lambda _: None)
 
 

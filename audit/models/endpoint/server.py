@@ -15,10 +15,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from audit.extras import absent
 from audit.models.base import ModelError
 
 Path = Literal["chat", "completions", "models"]
-INSTALL = "pip install 'fairwitness[api]'"
 # The client tells the server its operating system, processor and Python; none of that is named in a config.
 _TELLTALE = ("OS", "Arch", "Runtime", "Runtime-Version", "Lang", "Package-Version", "Async")
 _OVERLOADED = (408, 409, 425, 429)
@@ -126,7 +126,7 @@ class Server:
         try:
             import openai
         except ImportError:
-            raise ModelError(f"Endpoints need the openai package; install it with: {INSTALL}") from None
+            raise ModelError(absent("A model behind a server", "endpoint")) from None
         unsaid: dict[str, Any] = {f"X-Stainless-{name}": openai.Omit() for name in _TELLTALE}
         if not self.address.host.endswith(".openai.com"):
             unsaid |= {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}

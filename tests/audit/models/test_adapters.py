@@ -321,7 +321,7 @@ def test_prompt_tuning_is_refused(llama_folder: Path, tmp_path: Path) -> None:
 
 def test_without_peft(llama_folder: Path, lora: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audit.models.adapters.importlib.util.find_spec", lambda name: None)
-    assert "needs the package peft (pip install peft)" in complaint(llama_folder, lora)
+    assert 'needs the package peft: pip install "fairwitness[lora]"' in complaint(llama_folder, lora)
 
 
 def test_a_table_takes_no_adapter(tmp_path: Path, lora: Path) -> None:

@@ -570,7 +570,7 @@ def test_without_the_client_the_pip_line_is_told(monkeypatch: pytest.MonkeyPatch
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(ModelError, match=r"pip install 'fairwitness\[api\]'"):
+    with pytest.raises(ModelError, match=r'pip install "fairwitness\[endpoint\]"'):
         open_source("http://127.0.0.1:1/v1")
 
 

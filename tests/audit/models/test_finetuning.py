@@ -75,7 +75,7 @@ def test_what_cannot_be_done_is_said(base: Path, tmp_path: Path, monkeypatch: py
     with pytest.raises(ModelError, match="the loss became"):
         train_lora(weights, [SENTENCE], tmp_path / "wild", replace(RUN, rate=float("inf")))
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"needs the package peft: pip install 'fairwitness\[adapters\]'"):
+    with pytest.raises(ModelError, match=r'needs the package peft: pip install "fairwitness\[lora\]"'):
         train_lora(weights, [SENTENCE], tmp_path / "absent", RUN)
 
 

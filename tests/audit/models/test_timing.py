@@ -146,7 +146,7 @@ def test_without_codecarbon_it_says_what_to_install(llama: CausalModel, monkeypa
     limit = longest_input(llama.network, llama.tokenizer)
     found = Timing(llama.network, True, limit).timed(Time(8, 2, 1, "here", metered=True))
     assert isinstance(found, Failure)
-    assert "pip install 'fairwitness[energy]'" in found.reason
+    assert 'pip install "fairwitness[energy]"' in found.reason
 
 
 @pytest.fixture

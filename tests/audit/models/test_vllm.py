@@ -290,7 +290,7 @@ def test_what_vllm_says_is_told(llama_folder: Path, engine: Engine) -> None:
 
 def test_absent_package_is_one_sentence(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)  # as Python marks what is not there
-    with pytest.raises(ModelError, match=r"pip install 'fairwitness\[vllm\]'") as error:
+    with pytest.raises(ModelError, match=r'pip install "fairwitness\[vllm\]"') as error:
         opened(llama_folder)
     assert len(str(error.value).splitlines()) == 1
 

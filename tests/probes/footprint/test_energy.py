@@ -124,7 +124,7 @@ def test_without_codecarbon_nothing_is_asked_and_it_says_what_to_install(monkeyp
     assert Energy().requests(items, context_of(Energy), {}) == []
     found = outcome(spent=None, items=items)
     assert set(outlooks(found).values()) == {"not_tested"}
-    assert all("pip install 'fairwitness[energy]'" in f.text for f in found.findings)
+    assert all('pip install "fairwitness[energy]"' in f.text for f in found.findings)
     assert all(m.value is None and m.reason for m in found.measurements)
 
 

@@ -1,0 +1,5 @@
+"""``python -m audit``: the ``audit`` command."""
+
+from audit.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""Modules of ours that are imported when they are first used.
+
+Importing torch and transformers takes seconds, and neither help nor completion needs them. A module that stands before
+every command names a heavy one twice: for the type checker as any import, and at run time by ``later``. Both stand at the
+top, so that the table of allowed edges sees them. The standard library's ``LazyLoader`` will not do: it puts modules
+into ``sys.modules`` before their time, and whoever goes over these (torch does, through ``inspect``) imports them all.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class _Later(ModuleType):
+    """Stands for a module: hands on what is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+def later(name: str) -> ModuleType:
+    """The module of that full name; its code runs when something of it is first asked for."""
+    return _Later(name)
