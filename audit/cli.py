@@ -40,9 +40,9 @@ from audit.results import ResultError, result_schema, to_json, write_text
 from probes.registry import ProbeError, find_probes
 
 if TYPE_CHECKING:
-    from audit import comparison, planning, sweep
+    from audit import planning, sweep
 else:
-    comparison, planning, sweep = later("audit.comparison"), later("audit.planning"), later("audit.sweep")
+    planning, sweep = later("audit.planning"), later("audit.sweep")
 
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audit.api import load
-from audit.baselines import baseline_of, main_metrics
 from audit.commands.ends import USAGE, stop
+from audit.later import later
 from audit.results import baseline_text, read_records, write_text
+
+if TYPE_CHECKING:
+    from audit import baselines
+else:
+    baselines = later("audit.baselines")
 
 
 def baseline_command(
@@ -32,9 +37,9 @@ def baseline_command(
     wrong += [f"The result has no metric {name}." for name in metric or () if name not in there]
     if wrong:
         stop("\n".join(wrong), USAGE)
-    wanted = set(metric or (there if slices else main_metrics(opened.data)))
+    wanted = set(metric or (there if slices else baselines.main_metrics(opened.data)))
     chosen = {m.metric for m in opened.data.measurements if m.metric in wanted and (not probe or m.probe in probe)}
-    made = baseline_of(opened.data, lambda name: read_records(opened.folder, name), chosen)
+    made = baselines.baseline_of(opened.data, lambda name: read_records(opened.folder, name), chosen)
     if not made.measurements:
         stop("None of the metrics has a value: there is nothing to compare with.", USAGE)
     text = baseline_text(made)

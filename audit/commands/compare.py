@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,8 +16,13 @@ from rich.text import Text
 from audit.api import MOST_COMPARED, Result, draw_comparison, load
 from audit.commands.ends import USAGE, stop
 from audit.commands.pages import chosen_languages, link, page_path, printable
-from audit.comparison import compare
+from audit.later import later
 from audit.results import Compared, Comparison, Difference, Measurement, Record, read_records, to_json
+
+if TYPE_CHECKING:
+    from audit import comparison
+else:
+    comparison = later("audit.comparison")
 
 MARKS = {
     "better": " * better",
@@ -56,14 +61,14 @@ def compare_command(
     def records(place: int, probe: str) -> Sequence[Record]:
         return read_records(opened[place].folder, probe)
 
-    comparison = compare([r.data for r in opened], records, metric or [])
+    made = comparison.compare([r.data for r in opened], records, metric or [])
     if page is not None:
         cards = [link(page, r.card) for r in opened]
-        draw_comparison(page, [r.data for r in opened], [str(path) for path in results], comparison, chosen, cards)
+        draw_comparison(page, [r.data for r in opened], [str(path) for path in results], made, chosen, cards)
     if as_json:
-        print(to_json([_data(row) for row in comparison.rows]), end="")
+        print(to_json([_data(row) for row in made.rows]), end="")
         return
-    _show(results, opened, comparison)
+    _show(results, opened, made)
     print(f"Page: {page}")
 
 
@@ -90,7 +95,7 @@ def _data(row: Compared) -> dict[str, Any]:
         None if m is None else {"value": m.value, "low": m.low, "high": m.high, "n": m.n, "confidence": m.confidence}
         for m in row.found
     ]
-    later = [d for d in row.differences if d is not None]
+    others = [d for d in row.differences if d is not None]
     return {
         "metric": row.metric,
         "label": row.label,
@@ -99,8 +104,8 @@ def _data(row: Compared) -> dict[str, Any]:
         "direction": row.direction,
         "results": found,
         "missing": list(row.missing),
-        "differs_from_first": [differs(d) for d in later],
-        "differences": [d.model_dump(mode="json") for d in later],
+        "differs_from_first": [differs(d) for d in others],
+        "differences": [d.model_dump(mode="json") for d in others],
     }
 
 
@@ -111,24 +116,24 @@ def differs(difference: Difference) -> bool | None:
     return difference.word != "no_difference_shown"
 
 
-def _show(results: Sequence[Path], opened: Sequence[Result], comparison: Comparison) -> None:
+def _show(results: Sequence[Path], opened: Sequence[Result], made: Comparison) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("Metric", overflow="fold")
     for path, result in zip(results, opened, strict=True):
         table.add_column(Text(f"{printable(result.data.model.name)}\n{printable(path.name)}"), justify="right")
-    for row in comparison.rows:
+    for row in made.rows:
         marks = (MARKS[d.word] if d else "" for d in row.differences)
         table.add_row(
             Text(printable(row.metric)), *(Text(cell(m) + mark) for m, mark in zip(row.found, marks, strict=True))
         )
     Console().print(table)
-    percent = f"{100 * comparison.confidence:g}%"
-    print(f"* differs from the first ({percent}, corrected for the number of comparisons, {comparison.tests})")
-    later = [d for row in comparison.rows for d in row.differences if d is not None and d.value is not None]
-    paired = sum(d.paired for d in later)
-    part = sum(d.paired and bool(d.only_here or d.only_there or d.changed) for d in later)
+    percent = f"{100 * made.confidence:g}%"
+    print(f"* differs from the first ({percent}, corrected for the number of comparisons, {made.tests})")
+    compared = [d for row in made.rows for d in row.differences if d is not None and d.value is not None]
+    paired = sum(d.paired for d in compared)
+    part = sum(d.paired and bool(d.only_here or d.only_there or d.changed) for d in compared)
     print(
-        f"{paired} of {len(later)} differences are of the same records, {part} of these of a shared part; the others are "
+        f"{paired} of {len(compared)} differences are of the same records, {part} of these of a shared part; the others are "
         "as of independent samples."
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,8 +14,13 @@ from audit.api import draw_trends
 from audit.commands.compare import cell, unknown_metrics
 from audit.commands.ends import USAGE, stop
 from audit.commands.pages import chosen_languages, page_path, printable
+from audit.later import later
 from audit.results import Difference, Series, Trend, to_json
-from audit.trends import gather, trends
+
+if TYPE_CHECKING:
+    from audit import trends
+else:
+    trends = later("audit.trends")
 
 ARROWS = {
     "better": "better",
@@ -46,12 +51,12 @@ def trend_command(
         stop(f"{folder} is {'a file' if folder.exists() else 'not there'}; name a folder that holds results.", USAGE)
     chosen = chosen_languages(lang)
     page = page_path(output, "trend") if output is not None or not as_json else None
-    found, left_out = gather(folder)
+    found, left_out = trends.gather(folder)
     if not found:
         unread = f" {len(left_out)} could not be read, the first: {left_out[0].reason}" if left_out else ""
         stop(f"There is no result below {folder}.{unread}", USAGE)
     unknown_metrics(metric or [], [f.result.measurements for f in found])
-    told = trends(found, metric or [])
+    told = trends.trends(found, metric or [])
     if not any(trend.series for trend in told):
         stop(f"The newest audit below {folder} has no gates; name what to draw with --metric.", USAGE)
     if page is not None:
