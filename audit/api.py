@@ -14,14 +14,14 @@ from typing import Literal
 
 import pandas as pd
 
-from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
+from audit.config import CUSTOM, DEVICE, AuditConfig, ConfigError, Problem
+from audit.custom import configured
 from audit.engine import RunSettings, run_audit
 from audit.execution import Executor
 from audit.models import Model
 from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
 from audit.opening import judge_opener, opened, opening_of
-from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
 from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
@@ -125,11 +125,14 @@ def run(
         ResultError: where the baseline cannot be read.
     """
     path = Path(config)
-    found = find_probes()
-    wrong = option_problems(found, probes, suite, limit, seed, device, data)
+    wrong = option_problems(find_probes(), probes, suite, limit, seed, device, data)
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
-    checked = override(load_config(path, catalogue(found)), probes, suite, seed, device)
+    config_of_file, found = configured(path)
+    wrong = _unknown_custom(found, probes)
+    if wrong:
+        raise ConfigError("options", [Problem(message) for message in wrong])
+    checked = override(config_of_file, probes, suite, seed, device)
     before = read_result(Path(baseline)) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
@@ -186,8 +189,9 @@ def option_problems(
     device: str | None,
     data: str | Path | None,
 ) -> list[str]:
-    """One sentence for each option that cannot be used."""
-    found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in probes if name not in known]
+    """One sentence for each option that cannot be used; which custom probes there are, only the config says."""
+    unknown = [name for name in probes if name not in known and not name.startswith(f"{CUSTOM}.")]
+    found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in unknown]
     if suite not in (None, "quick", "standard", "full"):
         found.append(f"Unknown suite {suite}; choose quick, standard or full.")
     if data is not None and not Path(data).is_dir():
@@ -199,6 +203,13 @@ def option_problems(
     if seed is not None and seed < 0:
         found.append("The seed must be at least 0.")
     return found
+
+
+def _unknown_custom(known: Collection[str], probes: Sequence[str]) -> list[str]:
+    there = (
+        ", ".join(name for name in known if name.startswith(f"{CUSTOM}.")) or f"none; name its file as probes: {CUSTOM}"
+    )
+    return [f"Unknown probe {name}; the custom probes of this file: {there}." for name in probes if name not in known]
 
 
 def override(

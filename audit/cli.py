@@ -26,7 +26,8 @@ from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
 from audit.commands.verify import verify_command
 from audit.comparison import Compared, compare
-from audit.config import ConfigError, config_schema, load_config, starter
+from audit.config import ConfigError, config_schema, starter
+from audit.custom import configured, probe_schema, understood
 from audit.declared import declarations, mismatches
 from audit.models import ModelError
 from audit.planning import catalogue
@@ -213,8 +214,10 @@ def sweep_command(
 @app.command()
 def validate(file: ConfigFile) -> None:
     """Check FILE and report every mistake at once. Example: audit validate model.yaml."""
-    config = load_config(file, catalogue(find_probes()))
+    config, known = configured(file)
     print(f"{file} is valid.")
+    for sentence in understood(known):
+        print(sentence)
     for sentence in mismatches(declarations(config.card)):
         print(sentence, file=sys.stderr)
 
@@ -316,7 +319,7 @@ def init(
         stop(f"{file} is a folder; name a file.", USAGE)
     if impact:
         there = file.exists() and not force
-        init_impact(file, starter(source), load_config(file, catalogue(find_probes())).card if there else None)
+        init_impact(file, starter(source), configured(file)[0].card if there else None)
         return
     if file.exists() and not force:
         stop(f"{file} exists already; --force overwrites it, --impact adds to its card.", USAGE)
@@ -326,13 +329,13 @@ def init(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
+    of: Annotated[str, typer.Argument(metavar="config|result|probe", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml (for editors) or of result.json. Example: audit schema > schema.json."""
-    if of not in ("config", "result"):
-        stop(f"There is no schema of {of}; choose config or result.", USAGE)
-    found = config_schema(catalogue(find_probes())) if of == "config" else result_schema()
-    print(json.dumps(found, indent=1, sort_keys=True))
+    """Print the JSON Schema of model.yaml, of result.json or of a custom probe's file. Example: audit schema > schema.json."""
+    if of not in ("config", "result", "probe"):
+        stop(f"There is no schema of {of}; choose config, result or probe.", USAGE)
+    kinds = {"config": lambda: config_schema(catalogue(find_probes())), "result": result_schema, "probe": probe_schema}
+    print(json.dumps(kinds[of](), indent=1, sort_keys=True))
 
 
 app.command("cache")(cache_command)

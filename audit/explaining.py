@@ -12,7 +12,8 @@ from typing import get_args
 from pydantic import ValidationError
 
 from audit.cache import ResponseCache
-from audit.config import AuditConfig, ConfigError, Problem, load_config
+from audit.config import AuditConfig, ConfigError, Problem
+from audit.custom import configured
 from audit.execution import Answers, attempt
 from audit.explained import AttentionView, Explanation
 from audit.models import (
@@ -34,7 +35,6 @@ from audit.models import (
 from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
 from audit.opening import opened, opening_of
-from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.results import Record, read_records, read_result
 from audit.results.folder import RESULT_FILE
@@ -42,7 +42,6 @@ from probes.asked import prompt_of
 from probes.explainability.one_view import view_requests
 from probes.explainability.single import ORDERS, Question, prefers
 from probes.explainability.single import log_likelihoods as likelihoods_of
-from probes.registry import find_probes
 
 METHODS: tuple[Method, ...] = get_args(Method)
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -68,7 +67,7 @@ def open_model(model: str | Path, device: str | None = None) -> Model:
     """
     named = str(model)
     if isinstance(model, Path) or named.endswith((".yaml", ".yml")):
-        config = load_config(Path(model), catalogue(find_probes()))
+        config, _ = configured(Path(model))
     else:
         config = _config({"model": {"source": named}})
     if device is not None:

@@ -36,6 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "audit.execution": {"audit.cache", "audit.models", "audit.progress"},
     "probes": {"audit.corpora", "audit.metrics", "audit.models", "audit.published", "audit.results"},
     "audit.planning": {"audit.config", "audit.corpora", "audit.models", "audit.results", "probes"},
+    # The one place that reads the files of custom probes and adds them to those that are installed.
+    "audit.custom": {"audit.complaints", "audit.config", "audit.corpora", "audit.planning", "audit.yamlfile", "probes"},
     "audit.manifest": {"audit.config", "audit.models", "audit.planning"},
     "audit.runfolder": {"audit.manifest", "audit.results"},
     "audit.gates": {"audit.config", "audit.metrics", "audit.results"},
@@ -65,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     # The one place that knows both the engine and the reports.
     "audit.api": {
         "audit.config",
+        "audit.custom",
         "audit.engine",
         "audit.execution",
         "audit.models",
@@ -80,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.explaining": {
         "audit.cache",
         "audit.config",
+        "audit.custom",
         "audit.execution",
         "audit.explained",
         "audit.models",
@@ -104,6 +108,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit.mitigation": {
         "audit.cache",
         "audit.config",
+        "audit.custom",
         "audit.corpora",
         "audit.execution",
         "audit.judging",
@@ -145,6 +150,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.commands",
         "audit.comparison",
         "audit.config",
+        "audit.custom",
         "audit.declared",
         "audit.models",
         "audit.planning",
