@@ -10,7 +10,7 @@ import regex
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from audit.results import Severity
-from probes.custom.fill import fields_of, pattern_fields
+from probes.custom.fill import fields_of, filled_pattern, pattern_fields
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -90,7 +90,7 @@ class Pattern(Part):
     def _compiles(cls, pattern: str | None) -> str | None:
         if pattern is not None:
             try:
-                regex.compile(pattern)
+                regex.compile(filled_pattern(pattern, dict.fromkeys(pattern_fields(pattern), "x")))
             except regex.error as error:
                 raise ValueError(f"this is no regular expression: {error}") from None
         return pattern

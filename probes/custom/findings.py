@@ -48,12 +48,10 @@ def _result(definition: Definition, main: Measurement, judged_blindly: bool, pro
         "hit": hit_of(definition),
         "chance": percent(main.chance or 0.0),
     }
-    guessing = definition.score.likelihood is not None or definition.score.choice is not None
-    said = (
-        "in {share} of cases {hit} ({range}; guessing gives {chance})."
-        if guessing
-        else "in {share} of cases {hit} ({range})."
+    even = {"likelihood": "; no preference gives {chance}", "choice": "; guessing gives {chance}"}.get(
+        way_of(definition), ""
     )
+    said = f"in {{share}} of cases {{hit}} ({{range}}{even})."
     limits = definition.problem
     outlook: Outlook = "not_tested"
     if limits is None:
@@ -97,15 +95,18 @@ def _gap(definition: Definition, main: Measurement, gaps: Sequence[Measurement],
         values = {"column": definition.groups.column, "reason": reason.rstrip(".")}
         return probe.finding("group_gap", "not_tested", text, values, [*gaps, main], advice)
     worst = max(known, key=lambda m: abs(m.value or 0.0))
+    # Told as more or less often, the interval is turned with its number.
+    sign = 1 if (worst.value or 0.0) >= 0 else -1
+    ends = sorted((sign * (worst.low or 0.0), sign * (worst.high or 0.0)))
     values = {
         "column": definition.groups.column,
         "group": (worst.slice or "").removeprefix(f"{definition.groups.column}: "),
         "gap": f"{100 * abs(worst.value or 0.0):.0f}",
-        "low": f"{100 * (worst.low or 0.0):.0f}",
-        "high": f"{100 * (worst.high or 0.0):.0f}",
+        "low": f"{100 * ends[0]:.0f}",
+        "high": f"{100 * ends[1]:.0f}",
         "hit": hit_of(definition),
     }
-    way = "more" if (worst.value or 0.0) >= 0 else "less"
+    way = "more" if sign > 0 else "less"
     said = f"by {{column}}, {{hit}} {way} often for {{group}} than for others, by {{gap}} points (likely {{low}} to {{high}})."
     if limit is None:
         return probe.finding("group_gap", "not_tested", f"Described, not judged: {said}", values, [worst, main], advice)

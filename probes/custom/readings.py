@@ -96,8 +96,8 @@ def compared(definition: Definition, item: Item, wording: str, answers: Response
     output = None if tie else asked[best].continuation.strip()
     decided = None if tie else preferred(asked, logprobs=values)
     if tie and choice is None:
-        told = "Both texts are equally likely."
-        return Reading(item, wording, shown or first, "unparsed", expected=first.strip(), note=told)
+        alike = "Both texts are equally likely."
+        return Reading(item, wording, shown or first, "unparsed", expected=first.strip(), note=alike)
     outcome = (
         "tie"
         if tie
