@@ -135,9 +135,13 @@ def known(
     """
     if cases:
         seen = []
+        abouts = [filled(way.says or "", case.fields) for case in cases]
         for place, case in enumerate(cases):
             read = reads(way, options, case.text, case.fields, answers)
-            seen.append((read.score, read.status, case.label, _half(cases, place), str(place)))
+            # Cases about one thing are not independent, and must not be in both halves.
+            apart = len(set(abouts)) > 1
+            half = list(dict.fromkeys(abouts)).index(abouts[place]) % 2 == 1 if apart else _half(cases, place)
+            seen.append((read.score, read.status, case.label, half, abouts[place] if apart else str(place)))
         quality = quality_of(seen, confidence, seed)
         return Known(quality.threshold, quality)
     if way.says is None:
