@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from audit.custom import read_definition
+from audit.models import Failure, Score, Scored
 from audit.models.scripted import ScriptedModel
 from audit.results import observations
 from audit.yamlfile import ConfigError
@@ -161,6 +163,16 @@ class TestGroups:
         assert all(m.p_adjusted is not None for m in found.measurements if "group_gap" in m.metric)
 
 
+class Counting(ScriptedModel):
+    """Counts a word as a token."""
+
+    def score(self, requests: Sequence[Score]) -> list[Scored | Failure]:
+        return [
+            replace(found, tokens=len(request.continuation.split())) if isinstance(found, Scored) else found
+            for request, found in zip(requests, super().score(requests), strict=True)
+        ]
+
+
 class TestScoring:
     def test_an_exact_tie_is_no_preference(self, tmp_path: Path) -> None:
         even = ScriptedModel(lambda prompt, continuation: -1.0)
@@ -181,7 +193,7 @@ class TestScoring:
     def test_tokens_or_totals(self, tmp_path: Path) -> None:
         """The right ending has more words, each of them likelier."""
         rows = [{"what": "good1", "right": "one two three four", "wrong": "five"}]
-        longer = ScriptedModel(lambda prompt, continuation: -2.0 if continuation == " five" else -4.0)
+        longer = Counting(lambda prompt, continuation: -2.0 if continuation == " five" else -4.0)
         by: dict[str, float | None] = {}
         for way in ("total", "token"):
             score = {"choice": {**CHOICE["choice"], "by": way}}
