@@ -191,6 +191,14 @@ class TestDefinition:
         assert not check.is_valid({**yaml.safe_load(EXAMPLES[0].read_text("utf-8")), "titel": "x"})
 
 
+def test_the_page_shows_the_examples_as_they_are() -> None:
+    page = (ROOT / "docs/custom-probes.md").read_text("utf-8")
+    shown = dict(re.findall(r'```\w+ title="(examples/custom/[^"]+)"\n(.*?)```', page, re.DOTALL))
+    assert set(shown) == {f"examples/custom/{file.name}" for file in [*EXAMPLES, ROOT / "examples/custom/goods.csv"]}
+    for name, text in shown.items():
+        assert text == (ROOT / name).read_text("utf-8"), name
+
+
 class TestConfig:
     def test_the_example_is_understood(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(ROOT)
