@@ -24,6 +24,7 @@ from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
+from audit.commands.new_probe import new_probe_command
 from audit.commands.verify import verify_command
 from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, starter
@@ -341,6 +342,7 @@ def schema(
 app.command("cache")(cache_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
+app.command("new-probe")(new_probe_command)
 app.command("verify")(verify_command)
 
 

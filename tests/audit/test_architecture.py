@@ -143,6 +143,7 @@ ALLOWED: dict[str, set[str]] = {
         "audit.upkeep",
         "audit.verifying",
         "audit.yamladd",
+        "probes",
     },
     "audit.cli": {
         "audit.api",
