@@ -76,5 +76,5 @@ def package(name: str) -> dict[str, str]:
         f"tests/test_{module}.py": "test.py.j2",
         f"docs/{module}.md": "page.md.j2",
     }
-    empty = {f"{package_name}/__init__.py": "", f"{package_name}/py.typed": ""}
-    return empty | {path: environment.get_template(file).render(words) for path, file in files.items()}
+    plain = {f"{package_name}/__init__.py": f'"""Probes of {risk}."""\n', f"{package_name}/py.typed": ""}
+    return plain | {path: environment.get_template(file).render(words) for path, file in files.items()}
