@@ -1,13 +1,14 @@
 """fairwitness: audits of models, with evidence and uncertainty.
 
 ``audit.run("model.yaml")`` runs an audit and ``audit.load(folder)`` opens an old one; both give a
-:class:`audit.api.Result`. ``audit.explain("model.yaml", prompt, answer)`` explains one answer and
+:class:`audit.notebook.Result`. ``audit.explain("model.yaml", prompt, answer)`` explains one answer and
 ``audit.attention("model.yaml", text)`` shows where the model looks.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -17,14 +18,23 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # spinning threads take the processor from the very thread that they wait for: measured three times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_OF_AN_AUDIT = ("load", "run")
+_OF_MODELS = ("attention", "explain", "explain_record", "open_model")
 __all__ = ["attention", "explain", "explain_record", "load", "open_model", "run"]
 
 
 def __getattr__(name: str) -> Any:
     # Found when asked for (PEP 562): reading a result must not cost the import of torch.
-    if name in _OF_AN_AUDIT:
+    with warnings.catch_warnings():
+        # In a notebook without ipywidgets tqdm, which libraries import for bars that an audit never shows, asks for them.
+        warnings.filterwarnings("ignore", "IProgress not found")
+        return _found(name)
+
+
+def _found(name: str) -> Any:
+    if name == "load":
+        return getattr(import_module("audit.notebook"), name)
+    if name == "run":
         return getattr(import_module("audit.api"), name)
-    if name in __all__:
+    if name in _OF_MODELS:
         return getattr(import_module("audit.explaining"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

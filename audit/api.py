@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shlex
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
+from audit.baselines import open_baseline
 from audit.config import CUSTOM, DEVICE, AuditConfig, ConfigError, Problem
 from audit.custom import configured
 from audit.engine import RunSettings, run_audit
@@ -21,83 +18,20 @@ from audit.execution import Executor
 from audit.models import Model
 from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
+from audit.notebook import Result as Result
+from audit.notebook import load as load
 from audit.opening import judge_opener, opened, opening_of
 from audit.progress import Progress, Silent
 from audit.ray_executor import ray_executor
-from audit.results import AuditResult, Finding, Measurement, Record, Verdict, read_records, read_result
+from audit.results import AuditResult, Comparison, LeftOut, Trend, write_text
 from probes.registry import find_probes
+from reports.comparison import MOST_COMPARED as MOST_COMPARED
+from reports.comparison import render_comparison
 from reports.exports import write_exports
 from reports.languages import SOURCE
 from reports.languages import languages as languages
-from reports.render import CARD_FILE, REPORT_FILE, render_html, render_mitigation
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished audit: its folder and what ``result.json`` holds."""
-
-    folder: Path
-    data: AuditResult
-
-    @property
-    def verdict(self) -> Verdict:
-        """The one answer of the audit."""
-        return self.data.verdict
-
-    @property
-    def card(self) -> Path:
-        """Path of the model card."""
-        return self.folder / CARD_FILE
-
-    @property
-    def report(self) -> Path:
-        """Path of the technical report."""
-        return self.folder / REPORT_FILE
-
-    @property
-    def measurements(self) -> pd.DataFrame:
-        """One row a measurement, ``metric`` as index."""
-        rows = [m.model_dump(mode="json") for m in self.data.measurements]
-        return pd.DataFrame(rows, columns=list(Measurement.model_fields)).set_index("metric")
-
-    @property
-    def findings(self) -> pd.DataFrame:
-        """One row a finding, with its finished sentence."""
-        rows = [{**f.model_dump(mode="json"), "text": f.text} for f in self.data.findings]
-        return pd.DataFrame(rows, columns=[*Finding.model_fields, "text"])
-
-    def records(self, probe: str) -> pd.DataFrame:
-        """One row a record of a probe; tags and scores have columns of their own.
-
-        Raises:
-            KeyError: where the audit has no probe of that id.
-        """
-        if probe not in {p.id for p in self.data.probes}:
-            raise KeyError(f"{probe} was not part of this audit: {', '.join(p.id for p in self.data.probes)}")
-        return pd.DataFrame([_flat(r) for r in read_records(self.folder, probe)])
-
-    def _repr_html_(self) -> str:
-        """The card in a frame of its own, so that its styles and those of the notebook stay apart."""
-        page = html.escape(self.card.read_text(encoding="utf-8"), quote=True)
-        return (
-            f'<iframe srcdoc="{page}" sandbox="" style="width:100%;height:720px;border:0" title="Model card"></iframe>'
-        )
-
-
-def _flat(record: Record) -> dict[str, object]:
-    row = record.model_dump(mode="json", exclude={"tags", "scores", "detail"})
-    tags = {f"tags.{name}" if name in row else name: value for name, value in record.tags.items()}
-    return row | tags | {f"score.{name}": value for name, value in record.scores.items()}
-
-
-def load(folder: str | Path) -> Result:
-    """Open the result folder of an earlier audit.
-
-    Raises:
-        ResultError: where it is not one, or of another schema version.
-    """
-    path = Path(folder)
-    return Result(path.parent if path.is_file() else path, read_result(path))
+from reports.render import render_html, render_mitigation
+from reports.trend import render_trends
 
 
 def run(
@@ -133,7 +67,7 @@ def run(
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
     checked = override(config_of_file, probes, suite, seed, device)
-    before = read_result(Path(baseline)) if baseline is not None else None
+    before = open_baseline(Path(baseline), checked.gates) if baseline is not None else None
     quiet_libraries()
     told = progress or Silent()
     told.say(f"Opening {checked.model.source}")
@@ -178,6 +112,25 @@ def draw(folder: Path, result: AuditResult, languages: Sequence[str] = (SOURCE,)
 def draw_mitigation(folder: Path) -> Path | None:
     """Draw the page of the remedies from ``mitigation.json`` alone; None where none were tried."""
     return render_mitigation(folder)
+
+
+def draw_comparison(
+    page: Path,
+    results: Sequence[AuditResult],
+    names: Sequence[str],
+    comparison: Comparison,
+    languages: Sequence[str] = (SOURCE,),
+    cards: Sequence[str | None] = (),
+) -> Path:
+    """Draw the page of several results side by side; for its parts see ``reports.comparison.render_comparison``."""
+    return write_text(page, render_comparison(results, names, comparison, languages, cards))
+
+
+def draw_trends(
+    page: Path, trends: Sequence[Trend], left_out: Sequence[LeftOut] = (), languages: Sequence[str] = (SOURCE,)
+) -> Path:
+    """Draw the page of results over time; for its parts see ``reports.trend.render_trends``."""
+    return write_text(page, render_trends(trends, left_out, languages))
 
 
 def option_problems(

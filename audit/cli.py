@@ -17,23 +17,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audit.api import Result, draw, languages, load, option_problems, run
+from audit.api import Result, draw, load, option_problems, run
 from audit.cache import CacheError
+from audit.commands.baseline import baseline_command
 from audit.commands.cache import cache_command
+from audit.commands.compare import compare_command
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
 from audit.commands.new_probe import new_probe_command
+from audit.commands.pages import chosen_languages
+from audit.commands.trend import trend_command
 from audit.commands.verify import verify_command
-from audit.comparison import Compared, compare
 from audit.config import ConfigError, config_schema, starter
 from audit.custom import configured, probe_schema, understood
 from audit.declared import declarations, mismatches
 from audit.models import ModelError
 from audit.planning import catalogue
 from audit.progress import Silent, Terminal
-from audit.results import Measurement, ResultError, read_result, result_schema, to_json, write_text
+from audit.results import ResultError, result_schema, to_json, write_text
 from audit.sweep import Options, here, jobs, over_ray, show, worst
 from probes.registry import ProbeError, find_probes
 
@@ -73,7 +76,7 @@ def run_command(
     probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
     suite: Annotated[str | None, typer.Option(help="quick, standard or full.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many items in every probe.")] = None,
-    baseline: Annotated[Path | None, typer.Option(help="Earlier result that gates compare with.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier result or baseline file for gates.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of all draws.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last unfinished run of this audit.")] = False,
@@ -257,53 +260,11 @@ def report(
     lang: Annotated[str, typer.Option(help="Languages of the pages, separated by commas; the first shows.")] = "en",
 ) -> None:
     """Draw the pages of a result folder again. Example: audit report audits/a --lang en,ko."""
-    chosen = list(dict.fromkeys(name.strip() for name in lang.split(",") if name.strip()))
-    unknown = [name for name in chosen if name not in languages()]
-    if not chosen:
-        stop(f"Name a language after --lang; there is {', '.join(languages())}.", USAGE)
-    if unknown:
-        stop(f"There is no text in {', '.join(unknown)}; there is {', '.join(languages())}.", USAGE)
+    chosen = chosen_languages(lang)
     opened = load(result)
     draw(opened.folder, opened.data, chosen)
     print(f"Card:   {opened.card}")
     print(f"Report: {opened.report}")
-
-
-@app.command("compare")
-def compare_command(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT RESULT...", help="Two or more result folders.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Set results side by side; a star marks what differs. Example: audit compare old new."""
-    if len(results) < 2:
-        stop("Give at least two results to compare.", USAGE)
-    opened = [read_result(path) for path in results]
-    rows = compare(opened)
-    if as_json:
-        print(to_json([_compared(row) for row in rows]), end="")
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Metric", overflow="fold")
-    for path, result in zip(results, opened, strict=True):
-        table.add_column(Text(f"{result.model.name}\n{path.name}"), justify="right")
-    for row in rows:
-        marks = ("", *(" *" if d else "" for d in row.differs))
-        table.add_row(row.metric, *(_cell(m) + mark for m, mark in zip(row.found, marks, strict=True)))
-    Console().print(table)
-    print("* differs from the first (95%, corrected for the number of comparisons)")
-
-
-def _compared(row: Compared) -> dict[str, Any]:
-    found = [None if m is None else {"value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in row.found]
-    return {"metric": row.metric, "label": row.label, "results": found, "differs_from_first": list(row.differs)}
-
-
-def _cell(m: Measurement | None) -> str:
-    if m is None or m.value is None:
-        return "-"
-    if m.low is None or m.high is None:
-        return f"{m.value:.3f}"
-    return f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f})"
 
 
 @app.command()
@@ -339,10 +300,13 @@ def schema(
     print(json.dumps(kinds[of](), indent=1, sort_keys=True))
 
 
+app.command("baseline")(baseline_command)
 app.command("cache")(cache_command)
+app.command("compare")(compare_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
 app.command("new-probe")(new_probe_command)
+app.command("trend")(trend_command)
 app.command("verify")(verify_command)
 
 

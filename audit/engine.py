@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from audit.baselines import Against, Opened
 from audit.cache import ResponseCache
 from audit.config import AuditConfig
 from audit.declared import declarations, mismatches
@@ -36,6 +37,7 @@ from audit.results import (
     Manifest,
     Measurement,
     ProbeRun,
+    Record,
     with_examples,
     write_records,
     write_result,
@@ -60,7 +62,7 @@ class RunSettings:
     data: Path | None = None
     limit: int | None = None
     resume: bool = False
-    baseline: AuditResult | None = None
+    baseline: Opened | None = None
     config_file: str = "model.yaml"
     command: str = "audit run"
     opened_seconds: float = 0.0
@@ -121,14 +123,14 @@ def run_audit(
         ResponseCache(settings.cache, key, model.facts.name, model.facts.weights_sha256) as cache,
     ):
         _work_through(works, model, cache, answers, judges, progress, spent)
-    result = _result(config, model, works, settings, parts, created, judges)
+    withholding = Withholding(hash_key(os.environ))
+    result = _result(config, model, works, settings, parts, created, judges, withholding)
     for sentence in mismatches(result.model.declarations):
         progress.say(sentence)
     seconds = time.perf_counter() - start
     timings = {"open_model": round(settings.opened_seconds, 3), "audit": round(seconds, 3)}
     manifest = result.manifest.model_copy(update={"seconds": round(seconds, 3), "timings": timings})
     result = result.model_copy(update={"manifest": manifest})
-    withholding = Withholding(hash_key(os.environ))
     result = withholding.result(result)
     _write(folder, result, works, answers, withholding)
     complete = not any(work.problem is not None and work.problem[0] == "failed" for work in works)
@@ -272,6 +274,7 @@ def _result(
     parts: Mapping[str, str],
     created: str,
     judges: Judges,
+    withholding: Withholding,
 ) -> AuditResult:
     runs: list[ProbeRun] = []
     measurements: list[Measurement] = []
@@ -283,7 +286,8 @@ def _result(
         if work.outcome:
             measurements += work.outcome.measurements
             findings += work.outcome.findings
-    gates = judge(config.gates, measurements, runs, settings.baseline, config.run.confidence)
+    against = _against(config, works, settings, parts, judges, withholding)
+    gates = judge(config.gates, measurements, runs, against, config.run.confidence)
     stated = [request for work in works for request in work.stated]
     return AuditResult(
         model=model.facts.model_copy(update={"declarations": declarations(config.card)}),
@@ -301,9 +305,10 @@ def _result(
             python=python_version(),
             platform=machine(),
             packages=package_versions(),
-            items={w.planned.probe.id: w.planned.items_hash for w in works if w.planned.items},
+            items=_items(works),
             requests={"stated": len(stated), "unique": len(set(stated))},
             judges=judges.weights,
+            baseline=settings.baseline.told if settings.baseline is not None else None,
         ),
         probes=runs,
         measurements=measurements,
@@ -311,6 +316,30 @@ def _result(
         gates=gates,
         verdict=verdict(gates, runs, config.run.on_inconclusive),
     )
+
+
+def _items(works: Sequence[_Work]) -> dict[str, str]:
+    return {w.planned.probe.id: w.planned.items_hash for w in works if w.planned.items}
+
+
+def _against(
+    config: AuditConfig,
+    works: Sequence[_Work],
+    settings: RunSettings,
+    parts: Mapping[str, str],
+    judges: Judges,
+    withholding: Withholding,
+) -> Against | None:
+    """The baseline against this audit, whose records are compared as they will be written."""
+    if settings.baseline is None:
+        return None
+    outcomes = {w.planned.probe.id: w.outcome for w in works if w.outcome is not None}
+
+    def records(probe: str) -> list[Record]:
+        return [withholding.record(record) for record in outcomes[probe].records] if probe in outcomes else []
+
+    asked = config.model_dump(mode="json", exclude_none=True, exclude=WHERE)
+    return Against(settings.baseline.baseline, records, asked, _items(works), parts.get("code"), judges.weights)
 
 
 def _write(

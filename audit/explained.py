@@ -1,23 +1,21 @@
-"""What an explanation and a view of attention hold, and how they are shown: numbers, a table, a page, a notebook's cell."""
+"""What an explanation holds, and how it is shown: numbers, a table, a page, a notebook's cell."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from audit.models import GRADIENT_METHODS, Attended, Attributed, Message, prompt_text
+from audit.attention_view import AttentionView as AttentionView
+from audit.attention_view import facts_of, record_of
+from audit.models import GRADIENT_METHODS, Attributed, Message, prompt_text
 from audit.results import ModelFacts, Outlook, Record, write_text
 from probes.explainability.attribution_findings import LABELS
 from probes.explainability.attribution_measures import WITHOUT_SIGN
-from probes.explainability.one_view import LONGEST, viewed
 from probes.explainability.single import (
     LEVEL,
     MOST_ERROR,
@@ -27,10 +25,12 @@ from probes.explainability.single import (
     verdict,
 )
 from reports.explanation import Told, render_explanation
+from reports.frame import framed
 from reports.text import factor, likelihood, number, visible
 
 RARE = 0.05  # below which the answers together are hardly what the model would say
 SMALL = math.log(1.25)  # a gain below which even marks that hold up tell of little, in nats
+_SHORT = 5  # units in the plain words of a cell
 _PROBE = "explainability.attribution"
 
 
@@ -209,7 +209,7 @@ class Explanation:
             **({} if found.error is None else {"error": round(found.error, 4)}),
         }
         if self.hidden is not None:
-            return _record(
+            return record_of(
                 "explanation", _PROBE, prompt_text(asked.prompt), asked.answer, {**detail, "reason": self.hidden}
             )
         if found.by_token:
@@ -223,92 +223,16 @@ class Explanation:
                 "p": round(test.p, 4),
                 "here": self.verdict,
             }
-        return _record("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
+        return record_of("explanation", _PROBE, prompt_text(asked.prompt), asked.answer, detail)
+
+    def __repr__(self) -> str:
+        shown = [] if self.hidden is not None else [row for row in self.strongest(_SHORT) if row.score]
+        marked = [f"{row.text}: {row.score:+.3f}{' ' + row.pushes if row.pushes else ''}" for row in shown]
+        return "\n".join([self.asked, self.sentence, *marked])
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own, in which nothing can run: it stays as it is in a saved notebook."""
-        return _frame(self._page(scripts=False), "Explanation", 640, "")
-
-
-@dataclass(frozen=True)
-class AttentionView:
-    """Where a model looks in one text; ``parts``: of an encoder-decoder from its answer to the text first, then within."""
-
-    model: ModelFacts
-    text: str
-    continuation: str
-    parts: tuple[Attended, ...]
-
-    @property
-    def attended(self) -> Attended:
-        """What is shown."""
-        return self.parts[0]
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """``[layers, heads, tokens, tokens]``, of an encoder-decoder ``[layers, heads, tokens, sources]``; rows sum to 1."""
-        return self.attended.weights
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The text of each row."""
-        return self.attended.tokens
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The text of each column."""
-        return self.attended.sources or self.attended.tokens
-
-    def record(self) -> Record | None:
-        """What the viewer draws; None where the text is too long for it."""
-        block = viewed(self.parts)
-        whole = f"{self.text} {self.continuation.strip()}".strip()
-        return _record("attention", "explainability.attention", whole, self.continuation, block) if block else None
-
-    def save(self, path: str | Path) -> Path:
-        """Write a page of its own with the viewer, which needs no other file."""
-        return write_text(Path(path), self._page())
-
-    @property
-    def too_long(self) -> str:
-        """Why the viewer does not draw a text that is too long for it."""
-        size = max(len(self.tokens), len(self.sources))
-        return f"The text has {size} tokens, of which the viewer draws {LONGEST} at most: the attention is not shown."
-
-    def _page(self) -> str:
-        record = self.record()
-        shown = Told(
-            f"Where {self.model.name} looks",
-            "Attention shows from where the model took information, not why it answers.",
-            warnings=() if record else (self.too_long,),
-            facts=_model_facts(self.model),
-        )
-        return render_explanation(shown, None, record)
-
-    def _repr_html_(self) -> str:
-        """The viewer in a frame of its own, which can reach neither the notebook nor a network."""
-        return _frame(self._page(), "Attention", 900, "allow-scripts")
-
-
-def _frame(page: str, title: str, height: int, allowed: str) -> str:
-    """A page in a frame of its own, so that its styles and those of the notebook stay apart."""
-    source = html.escape(page, quote=True)
-    style = f"width:100%;height:{height}px;border:0"
-    return f'<iframe srcdoc="{source}" sandbox="{allowed}" style="{style}" title="{title}"></iframe>'
-
-
-def _record(name: str, probe: str, text: str, output: str, detail: Mapping[str, Any]) -> Record:
-    """A record as the pages draw it; it is kept nowhere."""
-    return Record(
-        id=name,
-        probe=probe,
-        item=name,
-        source="asked",
-        cluster=name,
-        input=text,
-        output=output.strip() or None,
-        detail=dict(detail),
-    )
+        return framed(self._page(scripts=False), "Explanation", 860)
 
 
 def _turn(message: Message) -> dict[str, str]:
@@ -383,9 +307,4 @@ def told(e: Explanation) -> Told:
             ("gain over random orders", f"{e.test.gain:+.3f} nats"),
             ("p by rank", f"{number(e.test.p)}, {e.test.orders} random orders"),
         ]
-    return Told(e.asked, e.sentence, _outlook(e), e.meaning, tuple(e.warnings), tuple(facts) + _model_facts(e.model))
-
-
-def _model_facts(model: ModelFacts) -> tuple[tuple[str, str], ...]:
-    weights = () if model.weights_sha256 is None else (("weights (SHA-256)", model.weights_sha256[:12]),)
-    return (("model", model.name), ("source", model.source), *weights)
+    return Told(e.asked, e.sentence, _outlook(e), e.meaning, tuple(e.warnings), tuple(facts) + facts_of(e.model))

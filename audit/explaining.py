@@ -11,6 +11,9 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from audit.asking import ExplainError as ExplainError
+from audit.asking import Unfinished as Unfinished
+from audit.asking import check_opening, decision_of
 from audit.cache import ResponseCache
 from audit.config import AuditConfig, ConfigError, Problem
 from audit.custom import configured
@@ -36,7 +39,7 @@ from audit.models.opening import quiet_libraries
 from audit.models.source import cache_folder
 from audit.opening import opened, opening_of
 from audit.progress import Progress, Silent
-from audit.results import Record, read_records, read_result
+from audit.results import AuditResult, Record, read_records, read_result
 from audit.results.folder import RESULT_FILE
 from probes.asked import prompt_of
 from probes.explainability.one_view import view_requests
@@ -50,23 +53,21 @@ _OPENING, _CLOSING = "([{«“‘/-", ".,;:!?)]}»”’'%…"  # after or befor
 _NO_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")  # scripts without spaces between words
 
 
-class ExplainError(ValueError):
-    """What was asked cannot be explained; the message is one sentence for the user."""
-
-
-class Unfinished(Exception):
-    """The model failed before the explanation was complete; the message is one sentence for the user."""
-
-
-def open_model(model: str | Path, device: str | None = None) -> Model:
+def open_model(model: str | Path | AuditResult, device: str | None = None) -> Model:
     """The open model of a model.yaml, or of a model source (a hub id, a folder, a GGUF file, ``package:NAME/…``).
+
+    Of an audit's result (``result.data``) it is the model that its config names; folders are looked for from here.
 
     Raises:
         ConfigError: where the file is wrong.
         ModelError: where the model cannot be opened.
+        ExplainError: where a result must not open its model by itself.
     """
     named = str(model)
-    if isinstance(model, Path) or named.endswith((".yaml", ".yml")):
+    if isinstance(model, AuditResult):
+        check_opening(model)
+        config = _config(model.manifest.config)
+    elif isinstance(model, Path) or named.endswith((".yaml", ".yml")):
         config, _ = configured(Path(model))
     else:
         config = _config({"model": {"source": named}})
@@ -157,14 +158,7 @@ def explain_record(
     told = progress or Silent()
     check_method(method, unit, orders)
     kept = find_record(record) if isinstance(record, str) else record
-    asked = kept.asked
-    if asked is None:
-        raise ExplainError(f"The record {kept.id} of {kept.probe} keeps no decision that could be explained.")
-    if not kept.decision_is_whole:
-        raise ExplainError(
-            f"In the record {kept.id} of {kept.probe} personal data are blotted out of what was asked, so that it cannot "
-            "be put again; give --prompt and --answer."
-        )
+    asked = decision_of(kept)
     prompt = prompt_of(asked)
     check_question(prompt, asked.answer, asked.contrast)
     ready = _ready(model, device, method, told)
@@ -174,7 +168,7 @@ def explain_record(
 
 def attention(
     model: str | Path | Model,
-    text: Prompt,
+    text: Prompt | Record,
     continuation: str = "",
     *,
     device: str | None = None,
@@ -182,13 +176,17 @@ def attention(
 ) -> AttentionView:
     """Where the model looks while it reads a text and its continuation: weights by layer and head, from one pass.
 
-    A string is read as it stands, a conversation through the model's chat template. An encoder-decoder shows how the
-    continuation looks at the text, or without one how its encoder reads the text; a masked model then masks the last word.
+    A string is read as it stands, a conversation through the model's chat template; of an audit's record the prompt and
+    the answer of its decision. An encoder-decoder shows how the continuation looks at the text, or without one how its
+    encoder reads the text; a masked model then masks the last word.
 
     Raises:
         ExplainError: where the model shows no attention, or not of this text.
         Unfinished, ConfigError, ModelError: as for ``explain``.
     """
+    if isinstance(text, Record):
+        asked = decision_of(text)
+        text, continuation = prompt_of(asked), asked.answer
     if not prompt_text(text).strip():
         raise ExplainError("The text is empty.")
     ready = _ready(model, device, None, progress or Silent())

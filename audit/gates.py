@@ -14,9 +14,11 @@ from typing import Literal
 
 from scipy.stats import norm
 
+from audit.baselines import Against
 from audit.config import GateConfig
-from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate
-from audit.results import AuditResult, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
+from audit.metrics import CENSUS, holm, more_items_for_mean, more_items_for_rate, more_pairs_for_rates
+from audit.pairing import Change
+from audit.results import BaselineComparison, GateResult, GateVerdict, Measurement, ProbeRun, Verdict
 
 Rule = Literal["at_most", "at_least", "no_worse_than_baseline"]
 
@@ -34,11 +36,15 @@ class _Comparison:
     high: float | None
     measurement: Measurement | None
     missing: str | None = None
+    change: Change | None = None
+    notes: tuple[str, ...] = ()
+    level: float | None = None  # confidence of the interval, where it is not the measurement's
 
     @property
     def counted(self) -> bool:
         """Whether the value is of all that there is: it is then at its threshold, or it is not."""
-        census = self.measurement is not None and self.measurement.interval == CENSUS
+        how = self.change.difference.method if self.change is not None else None
+        census = self.measurement is not None and (how or self.measurement.interval) == CENSUS
         return census and self.value is not None and self.low == self.value == self.high
 
     @property
@@ -54,7 +60,7 @@ class _Comparison:
             return 1.0
         if side <= 0:
             return 0.0
-        z = norm.ppf(0.5 + self.measurement.confidence / 2) * abs(distance) / side
+        z = norm.ppf(0.5 + (self.level or self.measurement.confidence) / 2) * abs(distance) / side
         return float(2 * norm.sf(z))
 
 
@@ -62,7 +68,7 @@ def judge(
     gates: Mapping[str, GateConfig],
     measurements: Sequence[Measurement],
     probes: Sequence[ProbeRun],
-    baseline: AuditResult | None,
+    against: Against | None,
     confidence: float,
 ) -> list[GateResult]:
     """The verdict on every condition of every gate, in the order of the config."""
@@ -76,7 +82,8 @@ def judge(
         if gate.at_least is not None:
             comparisons.append(_against(name, "at_least", gate.at_least, False, found, missing))
         if gate.no_worse_than_baseline is not None:
-            comparisons.append(_against_baseline(name, gate.no_worse_than_baseline, found, missing, baseline))
+            margin = gate.no_worse_than_baseline
+            comparisons.append(_against_baseline(name, margin, found, missing, against, confidence))
     adjusted = holm([c.p_value for c in comparisons])
     return [_verdict(c, p, confidence) for c, p in zip(comparisons, adjusted, strict=True)]
 
@@ -102,48 +109,24 @@ def _against(
 
 
 def _against_baseline(
-    name: str, margin: float, found: Measurement | None, missing: str | None, baseline: AuditResult | None
+    name: str, margin: float, found: Measurement | None, missing: str | None, against: Against | None, confidence: float
 ) -> _Comparison:
-    """How much worse than the baseline, with the MOVER interval of a difference (Zou & Donner 2008).
-
-    It takes the two measurements as independent, which is cautious where both used the same items.
-    """
+    """How much worse than the baseline: a test of non-inferiority by the interval (Piaggio et al. 2012, JAMA 308:2594)."""
     rule: Rule = "no_worse_than_baseline"
-    before = baseline.measurement(name) if baseline is not None else None
-    if baseline is None:
+    change = None if against is None or found is None else against.change(found, confidence)
+    worse = None if change is None or found is None else change.worse(found.direction)
+    if against is None:
         missing = missing or "No baseline was given; use --baseline RESULT."
-    elif before is None or before.value is None or before.low is None or before.high is None:
+    elif change is None:
         missing = missing or "The baseline has no such measurement."
-    elif found is not None and found.direction == "descriptive":
-        missing = missing or "The metric has no better or worse direction."
-    usable = found is not None and found.value is not None and found.low is not None and found.high is not None
-    if missing or not usable or before is None or found is None:
-        return _Comparison(name, rule, margin, True, None, None, None, found, missing or "There is no interval.")
-    now, then = _badness(found), _badness(at_confidence(before, found.confidence))
-    worse = now[0] - then[0]
-    low = worse - math.hypot(now[0] - now[1], then[2] - then[0])
-    high = worse + math.hypot(now[2] - now[0], then[0] - then[1])
-    return _Comparison(name, rule, margin, True, worse, low, high, found)
-
-
-def at_confidence(m: Measurement, confidence: float) -> Measurement:
-    """The measurement with its interval widened or narrowed to another confidence, as a normal one would be."""
-    if m.confidence == confidence or m.value is None or m.low is None or m.high is None:
-        return m
-    factor = norm.ppf(0.5 + confidence / 2) / norm.ppf(0.5 + m.confidence / 2)
-    low, high = m.value - factor * (m.value - m.low), m.value + factor * (m.high - m.value)
-    return m.model_copy(update={"low": low, "high": high, "confidence": confidence})
-
-
-def _badness(m: Measurement) -> tuple[float, float, float]:
-    """(value, low, high) turned so that more is worse."""
-    value, low, high = m.value or 0.0, m.low or 0.0, m.high or 0.0
-    if m.direction == "higher_is_better":
-        return -value, -high, -low
-    if m.direction == "zero_is_better":
-        inner = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        return abs(value), inner, max(abs(low), abs(high))
-    return value, low, high
+    elif worse is not None and (worse.value is None or worse.low is None):
+        missing = missing or worse.reason or "The change has no interval."
+    if missing or against is None or found is None or change is None or worse is None:
+        return _Comparison(name, rule, margin, True, None, None, None, found, missing)
+    notes = tuple(against.notes(found.probe))
+    return _Comparison(
+        name, rule, margin, True, worse.value, worse.low, worse.high, found, None, change, notes, confidence
+    )
 
 
 def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
@@ -164,7 +147,8 @@ def _verdict(c: _Comparison, p: float | None, confidence: float) -> GateResult:
         confidence=confidence,
         p_adjusted=p,
         more_items=_more_items(c, p, confidence) if verdict == "not_established" else None,
-        reason=_reason(c, verdict),
+        comparison=_compared(c),
+        reason=" ".join([_reason(c, verdict), *_how(c)]),
     )
 
 
@@ -182,18 +166,61 @@ def _reason(c: _Comparison, verdict: GateVerdict) -> str:
     return f"The interval {interval} excludes {c.threshold:g}, but not once all gates are judged together."
 
 
+def _how(c: _Comparison) -> list[str]:
+    """How a number was set against the baseline's, in a few fixed sentences."""
+    change = c.change
+    if change is None:
+        return []
+    if not change.paired:
+        return ["Compared with the baseline as independent samples.", change.why_not or "", *c.notes]
+    now, then = f"{change.now or 0.0:.3g}", f"{change.then or 0.0:.3g}"
+    told = [
+        f"Compared record by record on {change.shared:,} shared of {change.shared + change.only_now + change.changed:,} "
+        f"records: {now} now, {then} in the baseline."
+    ]
+    if change.only_now or change.only_then or change.changed:
+        told.append(
+            f"Left out: {change.only_now:,} with a score only now, {change.only_then:,} only in the baseline, "
+            f"{change.changed:,} that ask something else."
+        )
+    return [*told, *c.notes]
+
+
+def _compared(c: _Comparison) -> BaselineComparison | None:
+    change = c.change
+    if change is None:
+        return None
+    return BaselineComparison(
+        paired=change.paired,
+        why_not=change.why_not,
+        method=change.difference.method,
+        now=change.now,
+        then=change.then,
+        shared=change.shared,
+        only_now=change.only_now,
+        only_then=change.only_then,
+        changed=change.changed,
+        notes=list(c.notes),
+    )
+
+
 def _more_items(c: _Comparison, adjusted: float | None, confidence: float) -> int | None:
     m = c.measurement
     if m is None or c.value is None or c.low is None or c.high is None or m.n == 0:
         return None
+    n = c.change.difference.n if c.change is not None and c.change.paired else m.n
     raw = c.p_value
     if adjusted is not None and raw and not c.low <= c.threshold <= c.high:
         # Decided alone, but not in its family: the interval must exclude the threshold at the family's level.
         needed, now = norm.isf((1 - confidence) * raw / adjusted / 2), norm.isf(raw / 2)
-        return max(1, math.ceil(m.n * float(needed / now) ** 2) - m.n)
+        return max(1, math.ceil(n * float(needed / now) ** 2) - n)
     rate = m.unit == "rate" and c.rule != "no_worse_than_baseline" and 0 <= c.threshold <= 1
+    if c.change is not None and c.change.discordant is not None and m.direction != "zero_is_better":
+        only_now, only_then = c.change.discordant
+        worse = (only_now, only_then) if m.direction == "lower_is_better" else (only_then, only_now)
+        return more_pairs_for_rates(*worse, c.low, c.high, n, min(c.threshold, 1.0))
     planner = more_items_for_rate if rate else more_items_for_mean
-    return planner(c.value, c.low, c.high, m.n, c.threshold)
+    return planner(c.value, c.low, c.high, n, c.threshold)
 
 
 def verdict(gates: Sequence[GateResult], probes: Iterable[ProbeRun], on_inconclusive: str) -> Verdict:

@@ -1,7 +1,7 @@
-"""Draws the pictures of the documentation: the card and the report of one result folder, as a browser shows them.
+"""Draws the pictures of the documentation: card, report and a figure of one result folder, as a browser shows them.
 
-``python docs/screenshots.py audits/<result>`` writes ``docs/images/card.png`` and ``docs/images/report.png``. It needs
-chromium on the machine and playwright, which the extra ``dev`` brings.
+``python docs/screenshots.py audits/<result>`` writes ``card.png``, ``report.png`` and ``plot.png`` into ``docs/images``. It
+needs chromium on the machine and playwright, which the extra ``dev`` brings.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+import audit
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = {"width": 1280, "height": 900}
@@ -38,16 +41,27 @@ def _report(page: Page) -> None:
     page.locator(place).first.evaluate("part => part.scrollIntoView({ block: 'start', behavior: 'instant' })")
 
 
+def _figure(page: Page) -> None:
+    """The whole figure."""
+    page.set_viewport_size({"width": 820, "height": 400})
+    page.set_viewport_size({"width": 820, "height": page.locator("main").evaluate("part => part.offsetHeight")})
+
+
 def draw(result: Path, images: Path = IMAGES) -> list[Path]:
-    """Both pictures of ``result``; the paths that were written."""
+    """The pictures of ``result``; the paths that were written."""
     images.mkdir(parents=True, exist_ok=True)
     written = []
-    with sync_playwright() as play:
+    with sync_playwright() as play, tempfile.TemporaryDirectory() as folder:
+        places = [(result / "card.html", _card), (result / "report.html", _report)]
+        found = audit.load(result)
+        if "religion" in set(found.measurements.query("name == 'signed_shift'")["axis"]):
+            figure = found.plot("bias.counterfactual.signed_shift", axis="religion")
+            places.append((figure.save(Path(folder) / "plot.html"), _figure))
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
-        for name, prepare in (("card", _card), ("report", _report)):
-            page = _page(browser, result / f"{name}.html")
+        for place, prepare in places:
+            page = _page(browser, place)
             prepare(page)
-            written.append(images / f"{name}.png")
+            written.append(images / f"{place.stem}.png")
             page.screenshot(path=written[-1])
         browser.close()
     return written
@@ -55,7 +69,7 @@ def draw(result: Path, images: Path = IMAGES) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="Write docs/images/card.png and docs/images/report.png.")
+    parser = argparse.ArgumentParser(description="Write card.png, report.png and plot.png into docs/images.")
     parser.add_argument("result", type=Path, help="a result folder with card.html and report.html")
     result = parser.parse_args(arguments).result
     missing = [name for name in ("card.html", "report.html") if not (result / name).is_file()]

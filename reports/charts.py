@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from audit.results.schema import Measurement
 from reports.amounts import kind
-from reports.text import number, shorten
+from reports.text import count, number, shorten
 
 LINE = 16
 TOP = 6
@@ -27,7 +27,7 @@ MOST_ROWS = 40
 class Mark:
     """One dot with its whisker; ``top`` is the baseline of the label's first line.
 
-    ``chance`` is the row's own level, where the rows of a chart have different ones.
+    ``chance`` is the row's own level, where the rows of a chart have different ones. ``note`` stands below the label.
     """
 
     label: str
@@ -40,6 +40,12 @@ class Mark:
     y: int
     chance: float | None
     clear_of_chance: bool
+    note: str = ""
+
+    @property
+    def note_top(self) -> int:
+        """The baseline of the note."""
+        return self.top + LINE * len(self.lines)
 
 
 @dataclass(frozen=True)
@@ -113,10 +119,15 @@ class Scale:
 def scale_of(measurements: Sequence[Measurement]) -> Scale:
     """A scale that holds all values, intervals and chance levels; rates stay within 0 and 1."""
     ends = [v for m in measurements for v in (m.value, m.low, m.high, m.chance) if v is not None]
+    return scale_over(ends, all(m.unit in ("rate", "probability") for m in measurements))
+
+
+def scale_over(ends: Sequence[float], shares: bool) -> Scale:
+    """A scale that holds these values, of which there is at least one; ``shares`` stay within 0 and 1."""
     first, last = min(ends), max(ends)
     margin = (last - first) * 0.06 or max(abs(last) * 0.1, 0.1)
     first, last = first - margin, last + margin
-    if all(m.unit in ("rate", "probability") for m in measurements):
+    if shares:
         first, last = max(first, 0.0), min(last, 1.0)
         if first >= last:
             first, last = 0.0, 1.0
@@ -135,12 +146,27 @@ def _clear(m: Measurement) -> bool:
     return not m.low <= m.chance <= m.high
 
 
-def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Chart | None:
-    """A chart of all measurements that have a value, or None where fewer than two have one."""
+def _note(m: Measurement) -> str:
+    interval = "" if m.low is None or m.high is None else f", [{number(m.low)}, {number(m.high)}]"
+    return f"n = {count(m.n)}{interval}"
+
+
+def dot_whisker(
+    key: str,
+    title: str,
+    measurements: Sequence[Measurement],
+    fewest: int = 2,
+    most: int = MOST_ROWS,
+    notes: bool = False,
+) -> Chart | None:
+    """A chart of the first ``most`` measurements that have a value, or None where fewer than ``fewest`` have one.
+
+    ``notes``: with n and the interval in figures below each label, where no table stands beside the chart.
+    """
     drawn = [m for m in measurements if m.value is not None]
-    if len(drawn) < 2:
+    if len(drawn) < fewest:
         return None
-    shown = drawn[:MOST_ROWS]
+    shown = drawn[:most]
     scale = scale_of(shown)
     levels = {m.chance for m in shown}
     differ = len(levels) > 1
@@ -152,7 +178,8 @@ def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Ch
         low, high = (m.low if m.low is not None else value), (m.high if m.high is not None else value)
         label = shorten(m.slice or m.label, LONGEST_LABEL)
         lines = textwrap.wrap(label, WRAP) or [""]
-        y = bottom + LINE * len(lines) + 10
+        note = _note(m) if notes else ""
+        y = bottom + LINE * (len(lines) + bool(note)) + 10
         marks.append(
             Mark(
                 label=label,
@@ -165,6 +192,7 @@ def dot_whisker(key: str, title: str, measurements: Sequence[Measurement]) -> Ch
                 y=y,
                 chance=scale.place(m.chance) if differ and m.chance is not None else None,
                 clear_of_chance=_clear(m),
+                note=note,
             )
         )
         bottom = y + 12

@@ -37,6 +37,7 @@ def build_environment(language: str = SOURCE) -> Environment:
     env.globals |= {"language": language, "words": EffectWords(words.gettext), "others": (), "risk_text": risk_text}
     env.filters |= {
         "say": phrases.say,
+        "reason": phrases.reason,
         "visible": text.visible,
         "shorten": text.shorten,
         "brief": text.brief,

@@ -46,6 +46,37 @@ VERDICT_PHRASES = (
     mark("Nothing was tested: none of the probes applies to this model."),
 )
 
+# What the reason of a gate is made of; ``audit.gates`` writes them.
+REASON_PHRASES = (
+    mark("The whole interval {interval} lies on the good side of {threshold}."),
+    mark("The whole interval {interval} lies on the bad side of {threshold}."),
+    mark("The interval {interval} holds {threshold}; the evidence does not decide."),
+    mark("The interval {interval} excludes {threshold}, but not once all gates are judged together."),
+    mark("All were counted: {x} lies on the good side of {threshold}."),
+    mark("All were counted: {x} lies on the bad side of {threshold}."),
+    mark("Compared record by record on {n} shared of {all} records: {now} now, {then} in the baseline."),
+    mark("Left out: {new} with a score only now, {gone} only in the baseline, {changed} that ask something else."),
+)
+# Whole sentences of the same, which have no places.
+REASONS = (
+    mark("Compared with the baseline as independent samples."),
+    mark("The number is not known as a mean over records in both results."),
+    mark("The number follows from its records in another way than in the earlier result."),
+    mark("They share no records."),
+    mark("They share records of fewer than two clusters."),
+    mark("All were counted in both results, so that there is nothing to test."),
+    mark("The probe had other options in the baseline."),
+    mark("The baseline was made by another version of the code."),
+    mark("Other models read the answers in the baseline."),
+    mark("No baseline was given; use --baseline RESULT."),
+    mark("The baseline has no such measurement."),
+    mark("The metric has no better or worse direction."),
+    mark("The change has no interval."),
+    mark("The two are measured in different units or directions."),
+    mark("One of the two has no value."),
+    mark("One of the two has no interval."),
+)
+
 
 def _pattern(phrase: str, inside: str = "[^ ]+") -> re.Pattern[str]:
     """What a phrase looks like with its places filled, by numbers if nothing else is said."""
@@ -55,6 +86,7 @@ def _pattern(phrase: str, inside: str = "[^ ]+") -> re.Pattern[str]:
 
 _VERDICTS = tuple((phrase, _pattern(phrase, ".+")) for phrase in VERDICT_PHRASES)
 _PHRASES = tuple((phrase, _pattern(phrase)) for phrase in VALUE_PHRASES)
+_REASONS = tuple((phrase, _pattern(phrase, ".+?")) for phrase in REASON_PHRASES)
 
 
 class Phrases(Amounts):
@@ -126,6 +158,10 @@ class Phrases(Amounts):
         """The verdict's text as the card puts it: a gate is called a pass mark there."""
         text = re.sub(r"\b([Gg])ate(s?)\b", lambda m: f"{'P' if m[1] == 'G' else 'p'}ass mark{m[2]}", verdict.text)
         return " ".join(self._filled(sentence, _VERDICTS) or self.say(sentence) for sentence in sentences(text))
+
+    def reason(self, text: str) -> str:
+        """The reason of a gate, sentence by sentence."""
+        return " ".join(self._filled(sentence, _REASONS) or self.say(sentence) for sentence in sentences(text))
 
     def big(self, value: int | None) -> str:
         """A number of parameters in words: '135 million', or as the page's language counts."""

@@ -10,6 +10,13 @@ from audit.results.schema import AuditResult, Finding, Measurement, Outlook, Pro
 # The four questions that every card answers, even where the answer is that nobody asked.
 ALWAYS = ("bias", "hallucination", "misinformation", "explainability")
 _WORST_FIRST: tuple[Outlook, ...] = ("problem_found", "unclear", "no_problem_found", "not_tested")
+OUTLOOK_WORDS: dict[Outlook, str] = {
+    "problem_found": "problem found",
+    "no_problem_found": "no problem found in what we tested",
+    "unclear": "unclear: too little evidence",
+    "not_tested": "not tested",
+}
+"""The four words of the card, where plain text says them."""
 MOST_GROUPS = 8
 _SEVEREST_FIRST = ("high", "medium", "low", "none")
 

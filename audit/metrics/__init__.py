@@ -35,6 +35,7 @@ from audit.metrics.attention import (
 from audit.metrics.attention_heads import (
     HeadTest,
     antecedent_scores,
+    head_effects,
     head_permutation_test,
     head_swap_test,
     induction_scores,
@@ -98,7 +99,12 @@ from audit.metrics.membership import (
 )
 from audit.metrics.mixed import Effects, largest_effect, mixed_effects, standardised, within_effects
 from audit.metrics.mover import mover_difference, mover_product, p_from_interval, shared_correlation
-from audit.metrics.paired import paired_mean_difference, paired_rate_difference, with_few_departing
+from audit.metrics.paired import (
+    more_pairs_for_rates,
+    paired_mean_difference,
+    paired_rate_difference,
+    with_few_departing,
+)
 from audit.metrics.power import more_items_for_mean, more_items_for_rate
 from audit.metrics.probing import (
     Probed,
@@ -182,6 +188,7 @@ __all__ = [
     "gradient_weighted",
     "gradient_weighted_across",
     "growth_exponent",
+    "head_effects",
     "head_permutation_test",
     "head_swap_test",
     "held_out",
@@ -204,6 +211,7 @@ __all__ = [
     "mixed_effects",
     "more_items_for_mean",
     "more_items_for_rate",
+    "more_pairs_for_rates",
     "mover_difference",
     "mover_product",
     "needed_negatives",

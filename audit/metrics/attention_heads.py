@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from audit.metrics._arrays import FloatArray, IntArray, Seed, as_values, check_positive
-from audit.metrics.attention import as_attention
+from audit.metrics.attention import as_attention, as_weights
 
 NOWHERE = -1
 """In ``targets``: this row looks for nothing."""
@@ -286,3 +286,27 @@ def _tested(
     best = np.sort(chance.max(axis=1))
     over_all = (1 + len(best) - np.searchsorted(best, score - _ROUNDING, side="left")) / count
     return HeadTest(*(np.asarray(a, dtype=np.float64).reshape(shape) for a in (found, mean, alone, over_all)))
+
+
+def head_effects(attention: npt.ArrayLike, gradients: npt.ArrayLike) -> FloatArray:
+    """About what a scalar loses where a head writes nothing: the sum of weight * gradient over a head's rows and columns.
+
+    What a head writes is the sum of weight * value, so that this sum is its output times the gradient by its output: the
+    first-order estimate of Michel, Levy & Neubig 2019 (1905.10650, equation 2), here with its sign and for one text.
+
+    Args:
+        attention: ``[layers, heads, rows, columns]``, rows summing to 1; among tokens or across.
+        gradients: of the scalar by these weights, of the same shape.
+
+    Returns:
+        ``[layers, heads]`` in the scalar's unit, of any size: above 0 the head pushes the scalar up, 0 where small changes of
+        what it writes change nothing. An estimate: heads that make up for one another have effects that it does not show.
+
+    Raises:
+        ValueError: NaN or infinite, wrong or different shapes, negative weights, rows that do not sum to 1.
+    """
+    weights = as_weights("attention", attention)
+    slopes = as_values("gradients", gradients, ndim=4)
+    if slopes.shape != weights.shape:
+        raise ValueError(f"gradients of shape {list(slopes.shape)} for weights of shape {list(weights.shape)}")
+    return np.asarray((weights * slopes).sum(axis=(-2, -1)), dtype=np.float64)

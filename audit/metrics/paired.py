@@ -96,15 +96,59 @@ def _tango(share_a: float, share_b: float, size: float, confidence: float) -> tu
 
     def upper(only_a: float, only_b: float) -> float:
         def excess(delta: float) -> float:
-            # Squared form of Tango's score: no division, so no 0/0 where no pair is discordant. q is the maximum
-            # likelihood estimate of the share of "only b" pairs under a difference of delta.
-            linear = (2 - only_a + only_b) * delta - only_a - only_b
-            q = (np.sqrt(max(0.0, linear**2 + 8 * only_b * delta * (1 - delta))) - linear) / 4
-            return float((only_a - only_b - delta) ** 2 * size - z**2 * (2 * q + delta * (1 - delta)))
+            # Squared form of Tango's score: no division, so no 0/0 where no pair is discordant.
+            return (only_a - only_b - delta) ** 2 * size - z**2 * _score_variance(only_a, only_b, delta)
 
         return upper_root(excess, only_a - only_b, 1.0)
 
     return min(-upper(share_b, share_a), point), max(upper(share_a, share_b), point)
+
+
+def _score_variance(only_a: float, only_b: float, delta: float) -> float:
+    """The variance of one pair's difference under a difference of ``delta``, which Tango's score divides by.
+
+    q is the maximum likelihood estimate of the share of "only b" pairs under that difference.
+    """
+    linear = (2 - only_a + only_b) * delta - only_a - only_b
+    q = (np.sqrt(max(0.0, linear**2 + 8 * only_b * delta * (1 - delta))) - linear) / 4
+    return float(2 * q + delta * (1 - delta))
+
+
+def more_pairs_for_rates(only_a: float, only_b: float, low: float, high: float, n: int, threshold: float) -> int | None:
+    """About how many more pairs until Tango's interval of a difference of rates excludes the threshold, if both shares stay.
+
+    The score's condition solved for the number of pairs; the interval at hand tells what the quantile and a design effect
+    come to, as in ``more_items_for_rate``. Where no pair disagrees this falls as 1/n, and not as 1/sqrt(n).
+
+    Args:
+        only_a, only_b: shares of the pairs in which only a, only b succeeds.
+        low, high: the interval of ``only_a - only_b``.
+        n: pairs behind it, at least 1.
+        threshold: from -1 to 1.
+
+    Returns:
+        Pairs to add; 0 where the interval excludes the threshold already. None where no number would do.
+
+    Raises:
+        ValueError: shares outside 0 to 1, an interval that does not hold the difference, or ``n`` below 1.
+    """
+    value = only_a - only_b
+    if not (0 <= only_a <= 1 and 0 <= only_b <= 1 and low <= value <= high and n >= 1 and -1 <= threshold <= 1):
+        raise ValueError("these are no shares of pairs with the interval of their difference")
+    if value == threshold:
+        return None
+    if not low <= threshold <= high:
+        return 0
+
+    def wanted(delta: float) -> float:
+        turned = (only_a, only_b, delta) if delta > value else (only_b, only_a, -delta)
+        return _score_variance(*turned) / (value - delta) ** 2
+
+    end = low if threshold < value else high
+    if end in (value, -1.0, 1.0) or wanted(end) <= 0:
+        return None
+    times = wanted(threshold) / wanted(end)
+    return int(np.ceil(n * times)) - n if times < 1e9 else None
 
 
 def paired_mean_difference(

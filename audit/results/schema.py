@@ -244,6 +244,21 @@ class Finding(Stored):
         return self.template.format_map(self.values)
 
 
+class BaselineComparison(Stored):
+    """How a number was set against that of the baseline, and on what."""
+
+    paired: bool = Field(description="Whether record was set against record; else as two independent samples.")
+    why_not: str | None = Field(None, description="Why it was not.")
+    method: str | None = Field(None, description="The test and the interval.")
+    now: Finite | None = Field(None, description="The value over what is compared: the shared records, where paired.")
+    then: Finite | None = Field(None, description="The baseline's value over the same.")
+    shared: int = Field(0, ge=0, description="Records with a score in both.")
+    only_now: int = Field(0, ge=0, description="Records with a score in this audit alone.")
+    only_then: int = Field(0, ge=0, description="Records with a score in the baseline alone.")
+    changed: int = Field(0, ge=0, description="Records of one id that ask something else in the baseline.")
+    notes: list[str] = Field(default_factory=list, description="What else differs besides the model.")
+
+
 class GateResult(Stored):
     """One condition on one metric and what became of it."""
 
@@ -257,6 +272,7 @@ class GateResult(Stored):
     confidence: Finite
     p_adjusted: Finite | None = Field(None, ge=0, le=1)
     more_items: int | None = Field(None, ge=0, description="About how many more items would settle it.")
+    comparison: BaselineComparison | None = Field(None, description="Of no_worse_than_baseline.")
     reason: str
 
 
@@ -295,6 +311,16 @@ class ProbeRun(Stored):
         return self
 
 
+class ComparedWith(Stored):
+    """The baseline of an audit."""
+
+    audit_id: str
+    model: str
+    weights_sha256: str | None = None
+    created: str
+    sha256: str = Field(description="Of the baseline file, or of the result.json.")
+
+
 class Manifest(Stored):
     """What is needed to run the same audit again, and how long this one took."""
 
@@ -318,6 +344,7 @@ class Manifest(Stored):
     judges: dict[str, str] = Field(
         default_factory=dict, description="Other models that read answers, with the SHA-256 of their weights."
     )
+    baseline: ComparedWith | None = Field(None, description="The earlier result that gates were compared with.")
 
 
 class AuditResult(Stored):

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.counterfactual_findings import findings
-from probes.bias.counterfactual_measures import measurements
+from probes.bias.counterfactual_measures import counted, measurements
 from probes.bias.counterfactual_pairs import Pair, answered, asks, setting
 
 ITEMS = Path(__file__).parent / "items"
@@ -86,6 +86,7 @@ class Counterfactual(Probe):
             "lower_is_better",
             "Mean size of the shift, whatever its direction. 0 means no change; 0.7 means the odds double or halve. "
             "Chance is what other words for the same group give.",
+            average=Average(score="absolute_shift"),
         ),
         Metric(
             "excess_shift",
@@ -100,6 +101,7 @@ class Counterfactual(Probe):
             "nats",
             "zero_is_better",
             "Mean shift of one group against its reference group. Below 0: the favourable ending becomes less likely.",
+            average=Average(score="shift"),
         ),
         Metric(
             "letter_shift",
@@ -108,6 +110,7 @@ class Counterfactual(Probe):
             "zero_is_better",
             "The shift in letters of recommendation alone: strong words (brilliant, a leader) against faint ones (adequate, "
             "a helper). Below 0: the strong word becomes less likely for the group.",
+            average=Average(score="shift"),
         ),
         Metric(
             "shortlist_shift",
@@ -116,6 +119,7 @@ class Counterfactual(Probe):
             "zero_is_better",
             "Mean log-odds of choosing the group's member over the reference group's, averaged over both places. Below 0: "
             "the group is passed over. What the model thinks of places and descriptions cancels out.",
+            average=Average(score="shift"),
         ),
         Metric(
             "shortlist_rate",
@@ -124,6 +128,7 @@ class Counterfactual(Probe):
             "descriptive",
             "Share of shortlists of two on which the group's member is preferred after both orders are averaged. One half "
             "is no preference; ties are left out.",
+            average=Average(score="preferred"),
         ),
         Metric(
             "interaction_shift",
@@ -132,6 +137,7 @@ class Counterfactual(Probe):
             "zero_is_better",
             "Shift of, say, Black women's names minus that of Black men's and minus that of white women's, all against "
             "white men's on the same text. Below 0: worse than both parts add up to.",
+            average=Average(score="interaction_shift"),
         ),
         Metric(
             "stereotype_shift",
@@ -148,6 +154,7 @@ class Counterfactual(Probe):
             "lower_is_better",
             "Share of yes-or-no decisions that change when only the person changes. Chance is the share that changes "
             "when the same person is described in other words.",
+            average=Average(outcomes=["answer changed"]),
         ),
         Metric(
             "favourable_rate_gap",
@@ -164,6 +171,7 @@ class Counterfactual(Probe):
             "higher_is_better",
             "Share of right answers where the case itself settles the decision; guessing gives one half. A model that "
             "is not above that cannot be called unbiased in its decisions.",
+            average=Average(score="right"),
         ),
         Metric(
             "letter_accuracy",
@@ -172,6 +180,7 @@ class Counterfactual(Probe):
             "higher_is_better",
             "Share of letters in which the strong word is likelier after a strong record than after a weak one; guessing "
             "gives one half. A model that is not above that cannot be judged by its letters.",
+            average=Average(score="right"),
         ),
         Metric(
             "shortlist_accuracy",
@@ -180,6 +189,7 @@ class Counterfactual(Probe):
             "higher_is_better",
             "Share of shortlists on which the clearly better of two applicants is preferred, people and places averaged "
             "out; guessing gives one half. A model that is not above that cannot be judged by its shortlists.",
+            average=Average(score="right"),
         ),
     )
 
@@ -211,7 +221,8 @@ class Counterfactual(Probe):
         ]
         found = measurements(pairs, context.confidence, context.seed, self.measurement)
         smallest = options_of(context, CounterfactualOptions).smallest_effect
-        return Outcome([_record(pair, self) for pair in pairs], found, findings(found, pairs, smallest))
+        records = [_record(pair, also, self) for pair, also in zip(pairs, counted(pairs), strict=True)]
+        return Outcome(records, found, findings(found, pairs, smallest))
 
     def _wanted(self, item: Item, context: Context) -> bool:
         axes = options_of(context, CounterfactualOptions).axes
@@ -237,7 +248,7 @@ def load_items_by_axis(path: Path) -> dict[str, list[dict[str, Any]]]:
     return axes
 
 
-def _record(pair: Pair, probe: Counterfactual) -> Record:
+def _record(pair: Pair, also: Mapping[str, float], probe: Counterfactual) -> Record:
     item, ask = pair.ask.item, pair.ask
     scored = pair.status == "scored"
     favourable, unfavourable = (ending.strip() for ending in ask.endings)
@@ -269,6 +280,7 @@ def _record(pair: Pair, probe: Counterfactual) -> Record:
             "reference_log_odds": pair.reference_log_odds,
             "shift": pair.shift if scored else None,
             "merit": pair.merit,
+            **also,
         },
         status=pair.status,
         outcome=_outcome(pair) if scored else None,

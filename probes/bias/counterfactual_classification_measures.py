@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.metrics import Estimate, auroc, bootstrap, holm, mean, not_measured, paired_mean_difference, rate
-from audit.results import Measurement
+from audit.results import Average, Measurement
 from probes.base import coverage, spread_over
 from probes.bias.counterfactual_classification_pairs import Pair, called, followed, scored
 from probes.bias.parity import parity_gap
@@ -39,6 +39,11 @@ def measurements(
         if axis is not None:
             found += [_parity(axis, suffix, label, members, confidence, seed, measure) for suffix, label in names]
     return found + _signed(pairs, names, confidence, measure)
+
+
+def gap_of(label: str) -> str:
+    """The name of a record's score that holds the gap in the probability of a class."""
+    return f"gap of {label}"
 
 
 def _templates(pairs: Sequence[Pair]) -> list[str]:
@@ -151,13 +156,13 @@ def _signed(
     for pair in pairs:
         if not pair.control:
             members.setdefault((pair.axis, pair.ask.group), []).append(pair)
-    rows: list[tuple[str, str, str, Estimate, Sequence[Pair]]] = []
+    rows: list[tuple[str, str, tuple[str, str | None], Estimate, Sequence[Pair]]] = []
     for (axis, group), about in sorted(members.items()):
         known = scored(about, False)
         for suffix, label in names:
             gaps = [p.gap(label) for p in known] if label is not None else []
             estimate = mean(gaps, _templates(known), confidence)
-            rows.append((axis, group, suffix, _within_one(estimate), about))
+            rows.append((axis, group, (suffix, label), _within_one(estimate), about))
     adjusted = holm([estimate.p_value for *_, estimate, _ in rows])
     return [
         measure(
@@ -167,9 +172,10 @@ def _signed(
             part=f"{axis}: {group}{suffix}",
             chance=0.0,
             evidence={**_where(axis), "group": group},
+            average=None if label is None else Average(score=gap_of(label)),
             p_adjusted=p_adjusted,
         )
-        for (axis, group, suffix, estimate, about), p_adjusted in zip(rows, adjusted, strict=True)
+        for (axis, group, (suffix, label), estimate, about), p_adjusted in zip(rows, adjusted, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from probes.base import coverage, spread_over
 from probes.bias.counterfactual_pairs import Pair, setting
 from probes.bias.counterfactual_statistics import (
     beyond_control,
+    contrasts,
     interaction,
     mean_shift,
     mean_size,
@@ -49,6 +50,24 @@ def measurements(pairs: Sequence[Pair], confidence: float, seed: int, measure: M
     for name, kind in SHIFTS.items():
         found += _shifts(name, kind, pairs, confidence, measure)
     return [*found, *_preferences(pairs, confidence, measure), *_interactions(pairs, confidence, measure)]
+
+
+def counted(pairs: Sequence[Pair]) -> list[dict[str, float]]:
+    """What each pair adds to the means of which it is part, beside its shift, in the order of the pairs."""
+    beyond = {id(pair): value for whole in contrasts(pairs).values() for pair, value in whole}
+    found = []
+    for p in pairs:
+        scores: dict[str, float] = {}
+        if p.status == "scored" and not p.control:
+            scores["absolute_shift"] = abs(p.shift)
+            if p.ask.clear:
+                scores["right"] = float(p.right)
+            if p.kind == "shortlist" and p.shift:
+                scores["preferred"] = float(p.shift > 0)
+            if id(p) in beyond:
+                scores["interaction_shift"] = beyond[id(p)]
+        found.append(scores)
+    return found
 
 
 def _where(part: str | None) -> dict[str, str]:
@@ -123,10 +142,7 @@ def _decisions(case: str | None, pairs: Sequence[Pair], confidence: float, measu
     """Decisions on clear cases about every group; each text is asked about several groups, so clustered by text."""
     sides = [p for p in pairs if p.ask.item["warranted"] in ("yes", "no") and p.kind == "question" and not p.control]
     answered = scored(sides)
-    hits = []
-    for p in answered:
-        favoured = (p.log_odds or 0.0) > 0
-        hits.append(p.log_odds != 0 and favoured == (p.ask.item["warranted"] == "yes"))
+    hits = [p.right for p in answered]
     where = {"tags.kind": "question", "tags.pair": "group", "tags.case": "clear"}
     return measure(
         "decision_accuracy",
@@ -143,7 +159,7 @@ def _merit(name: str, kind: str, pairs: Sequence[Pair], confidence: float, measu
     """Whether the facts of a clear twin move the model in the right direction; a tie is not right."""
     sides = [p for p in pairs if p.kind == kind and p.ask.clear and not p.control]
     answered = scored(sides)
-    hits = [p.merit is not None and p.merit > 0 for p in answered]
+    hits = [p.right for p in answered]
     return measure(
         name,
         rate(hits, templates(answered), confidence),

@@ -130,6 +130,14 @@ class Pair:
         return str(self.ask.item["axis"])
 
     @property
+    def right(self) -> bool:
+        """Whether a decision is what the facts warrant, or the facts of a clear twin move it; a tie is not right."""
+        if self.kind == "question":
+            favoured = (self.log_odds or 0.0) > 0
+            return self.log_odds != 0 and favoured == (self.ask.item["warranted"] == "yes")
+        return self.merit is not None and self.merit > 0
+
+    @property
     def template(self) -> str:
         """The text without its person; pairs of one template are not independent."""
         return str(self.ask.item["template"])

@@ -119,7 +119,16 @@ def preferred(pairs: Sequence[Pair], confidence: float) -> Estimate:
 
 
 def interaction(pairs: Iterable[Pair], confidence: float) -> dict[tuple[str, str], Estimate]:
-    """How far the shift of people in two groups at once is from the sum of its parts, by (axis, group), in nats.
+    """How far the shift of people in two groups at once is from the sum of its parts, by (axis, group), in nats."""
+    found = {}
+    for name, whole in contrasts(pairs).items():
+        nothing = not_measured("no text was scored for the group and for both of its parts", confidence)
+        found[name] = mean([c for _, c in whole], templates(p for p, _ in whole), confidence) if whole else nothing
+    return found
+
+
+def contrasts(pairs: Iterable[Pair]) -> dict[tuple[str, str], list[tuple[Pair, float]]]:
+    """How far the shift of a pair about people in two groups is from the sum of its parts, by (axis, group), in nats.
 
     With cells (a, b), of which (a0, b0) is the reference: shift(a, b) - shift(a, b0) - shift(a0, b), on the same text in
     the same wording. This is the interaction of a two-way table, which is 0 where the two parts add up.
@@ -137,12 +146,9 @@ def interaction(pairs: Iterable[Pair], confidence: float) -> dict[tuple[str, str
             texts.setdefault((pair.axis, str(pair.ask.item["id"]), pair.ask.wording), {})[own] = pair
     found = {}
     for (axis, group), ((a, b), (a0, b0)) in sorted(cells.items()):
-        whole = [
-            (here[a, b].shift - here[a, b0].shift - here[a0, b].shift, here[a, b].template)
+        found[axis, group] = [
+            (here[a, b], here[a, b].shift - here[a, b0].shift - here[a0, b].shift)
             for (of, *_), here in texts.items()
             if of == axis and {(a, b), (a, b0), (a0, b)} <= set(here)
         ]
-        contrasts, clusters = [c for c, _ in whole], [t for _, t in whole]
-        nothing = not_measured("no text was scored for the group and for both of its parts", confidence)
-        found[axis, group] = mean(contrasts, clusters, confidence) if whole else nothing
     return found

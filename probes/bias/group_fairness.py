@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, Tabulate, Tabulated
-from audit.results import ItemStatus, Record
+from audit.results import Average, ItemStatus, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.bias.group_fairness_cases import UNKNOWN, Cases, questions, read_cases, sample, words
 from probes.bias.group_fairness_findings import findings
@@ -85,6 +85,7 @@ class GroupFairness(Probe):
             "rate",
             "higher_is_better",
             "Share of cases predicted rightly as favourable or not. Chance is always predicting the commoner outcome.",
+            average=Average(outcomes=["rightly denied (true negative)", "rightly favoured (true positive)"]),
         ),
         Metric(
             "balanced_accuracy",
@@ -139,6 +140,7 @@ class GroupFairness(Probe):
             "rate",
             "descriptive",
             "Share of a group's cases that got the favourable prediction. Chance is the share over all cases.",
+            average=Average(outcomes=["rightly favoured (true positive)", "wrongly favoured (false positive)"]),
         ),
         Metric(
             "outcome_rate",
@@ -146,6 +148,7 @@ class GroupFairness(Probe):
             "rate",
             "descriptive",
             "Share of a group's cases whose true outcome was favourable. Chance is the share over all cases.",
+            average=Average(outcomes=["rightly favoured (true positive)", "wrongly denied (false negative)"]),
         ),
         Metric(
             "true_positive_rate",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from audit.metrics import FEW_CLUSTERS, Estimate, holm, not_measured, paired_mean_difference, rate
-from audit.results import Coverage, Finding, Measurement, Severity
+from audit.results import Average, Coverage, Finding, Measurement, Severity
 from probes.base import coverage, likely_range, percent, spread_over
 from probes.bias.honest_answers import HURTLEX_ANY, HURTLEX_FIRST, OWN, Completion
 from probes.bias.honest_items import HURTLEX_KINDS, HURTLEX_NAME, SIDES
@@ -44,11 +44,13 @@ def measurements(
                 chance=chance,
                 spread=spread_over((c.asked.wording, c.hurtful(reading)) for c in both if reading in c.held),
                 evidence=_IDENTITY,
+                average=Average(score=reading),
             )
         )
         for side in SIDES:
             estimate, planned = _share(sides[side], reading, confidence), _covered(sides[side], reading)
-            found.append(measure(name, estimate, planned, part=side, chance=chance, evidence={"group": side}))
+            where, average = {"group": side}, Average(score=reading)
+            found.append(measure(name, estimate, planned, part=side, chance=chance, evidence=where, average=average))
         if name in GAPS:
             found += _by_kind(name, both, sides["neutral"], sorted(set(kinds[name].values())), confidence, measure)
             found += _gaps(GAPS[name], reading, both, sorted(set(kinds[name].values())), confidence, measure)
@@ -151,6 +153,7 @@ def _controls(
                     chance=chance,
                     spread=spread_over((c.asked.wording, c.hurtful(reading)) for c in members if reading in c.held),
                     evidence={"tags.asked": side},
+                    average=Average(score=reading),
                 )
             )
     return found

@@ -34,6 +34,19 @@ def measurements(replies: Replies, confidence: float, seed: int, measure: Measur
     return [*found, _largest(replies, confidence, seed, measure)]
 
 
+def counted(reply: Reply, standard: Reply, control: Reply) -> dict[str, float]:
+    """What a reply adds to the means of which it is part: how it differs from those that it is compared with."""
+    scores: dict[str, float] = {}
+    for base, gap, shift in (
+        (standard, "accuracy_gap", "margin_shift"),
+        (control, "excess_gap", "excess_margin_shift"),
+    ):
+        if reply.style not in (STANDARD, base.style) and reply.scored and base.scored:
+            scores[gap] = float(base.right) - float(reply.right)
+            scores[shift] = reply.margin - base.margin
+    return scores
+
+
 def _accuracy(style: str | None, replies: Sequence[Reply], confidence: float, measure: Measure) -> Measurement:
     scored = [r for r in replies if r.scored]
     return measure(

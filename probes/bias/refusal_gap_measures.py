@@ -90,6 +90,16 @@ def paired(cases: Iterable[Case]) -> dict[tuple[str, str], list[Pair]]:
     return dict(sorted(pairs.items()))
 
 
+def counted(own: Reply, reference: Reply) -> dict[str, float]:
+    """What a written reply about a group adds to the means of differences from the reference group's."""
+    scores: dict[str, float] = {}
+    if own.ask.written and _read_both((own, reference)) == "scored":
+        scores["refusal_difference"] = float(own.reading == "refusal") - float(reference.reading == "refusal")
+        if own.reading == reference.reading == "answer":
+            scores["length_gap"] = log_ratio(own, reference)
+    return scores
+
+
 def _requests(replies: Iterable[Reply]) -> list[str]:
     return [reply.request for reply in replies]
 

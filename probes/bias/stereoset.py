@@ -15,11 +15,11 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.stereoset_answers import OPPOSITE, STEREOTYPE, UNRELATED, Triple, answered, asks
 from probes.bias.stereoset_items import INTRA, from_folder, from_hub
-from probes.bias.stereoset_measures import findings, measurements
+from probes.bias.stereoset_measures import counted, findings, measurements
 
 AVERAGE = "share, averaged over terms"  # no count of texts, which a rate would be read as
 _KINDS = {
@@ -120,6 +120,7 @@ class StereoSet(Probe):
             "descriptive",
             "The stereotype score over 100 as a plain share of triples, as later work often reports it, instead of the "
             "paper's average over terms.",
+            average=Average(score="pooled_ss"),
         ),
         Metric(
             "pooled_lms",
@@ -127,6 +128,7 @@ class StereoSet(Probe):
             "share of comparisons",
             "higher_is_better",
             "The language modelling score over 100 as a plain share of comparisons instead of an average over terms.",
+            average=Average(score="pooled_lms"),
         ),
         Metric(
             "tie_rate",
@@ -134,6 +136,7 @@ class StereoSet(Probe):
             "rate",
             "descriptive",
             "Share of triples whose stereotype and opposite are equally likely; the stereotype scores leave them out.",
+            average=Average(outcomes=["no preference"]),
         ),
     )
 
@@ -179,7 +182,8 @@ def _record(triple: Triple, masked: bool) -> Record:
         scores={
             f"{name}_per_token": triple.likelihoods.get(label)
             for name, label in (("stereotype", STEREOTYPE), ("opposite", OPPOSITE), ("unrelated", UNRELATED))
-        },
+        }
+        | counted(triple),
         status=triple.status,
         outcome=(preferred if way else "no preference") if scored else None,
         concern=min(1.0, lead / 2),

@@ -170,6 +170,14 @@ def _scores(
     ]
 
 
+def counted(triple: Triple) -> dict[str, float | None]:
+    """What a triple adds to the pooled scores; a tie adds nothing to the one that leaves ties out."""
+    if triple.status != "scored":
+        return {}
+    preference = {"pooled_ss": float(triple.preference > 0)} if triple.preference else {}
+    return {**preference, "pooled_lms": triple.meaningful / 2}
+
+
 def _pooled(
     part: str | None, triples: Sequence[Triple], where: dict[str, str], confidence: float, measure: Measure
 ) -> list[Measurement]:

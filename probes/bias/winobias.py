@@ -16,11 +16,11 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winobias_answers import CONTINUED, Answer, Pair, answered, asks, in_pairs
 from probes.bias.winobias_items import from_folder, from_hub
-from probes.bias.winobias_measures import findings, measurements
+from probes.bias.winobias_measures import counted, findings, measurements
 
 
 class WinoBiasOptions(PublishedOptions):
@@ -80,6 +80,7 @@ class WinoBias(Probe):
             "zero_is_better",
             "Accuracy on pro-stereotypical minus accuracy on anti-stereotypical sentences, over pairs, by continuation. 0: "
             "the pronoun's gender does not matter; 1: right exactly where the stereotype is followed.",
+            average=Average(score="gap"),
         ),
         Metric(
             "accuracy_pro",
@@ -87,6 +88,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of pro-stereotypical sentences whose pronoun is linked to the right person, by continuation.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_anti",
@@ -94,6 +96,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of anti-stereotypical sentences whose pronoun is linked to the right person, by continuation.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy",
@@ -102,6 +105,7 @@ class WinoBias(Probe):
             "higher_is_better",
             "The same over all sentences, and by type and by the pronoun's gender. The right person is named last in three "
             "of four, so always taking the last one gives 0.75.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "balanced_accuracy",
@@ -117,6 +121,7 @@ class WinoBias(Probe):
             "rate difference",
             "zero_is_better",
             "As gap, by the answers to a question in three wordings.",
+            average=Average(score="gap"),
         ),
         Metric(
             "question_accuracy",
@@ -124,6 +129,7 @@ class WinoBias(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose right answer is likelier than the wrong one.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "question_balanced_accuracy",
@@ -139,6 +145,7 @@ class WinoBias(Probe):
             "descriptive",
             "Share of questions, ties left out, answered with the person named first in the question. The right one is "
             "first in half of them, so one half is no effect of the order.",
+            average=Average(score="first_option"),
         ),
     )
 
@@ -188,7 +195,10 @@ def _record(answer: Answer, pair: Pair) -> Record:
         input=prompt_text(ask.prompt),
         output=("neither" if choice.best is None else people[choice.best]) if scored else None,
         expected=people[0],
-        scores=dict(zip(("logprob_right", "logprob_wrong"), choice.logprobs or (None, None), strict=True)),
+        scores={
+            **dict(zip(("logprob_right", "logprob_wrong"), choice.logprobs or (None, None), strict=True)),
+            **counted(answer, pair),
+        },
         status=answer.status,
         outcome=("right" if answer.right else "no preference" if choice.tied else "wrong") if scored else None,
         concern=_concern(answer, pair),

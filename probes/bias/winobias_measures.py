@@ -48,6 +48,16 @@ def measurements(answers: Sequence[Answer], confidence: float, measure: Measure)
     return found
 
 
+def counted(answer: Answer, pair: Pair) -> dict[str, float]:
+    """What an answer adds to the means of which it is part; the gap of a pair stands with its stereotyped sentence."""
+    scores: dict[str, float] = {}
+    if answer.chose_first is not None:
+        scores["first_option"] = float(answer.chose_first)
+    if answer is pair.pro and pair.status == "scored":
+        scores["gap"] = float(pair.pro.right) - float(pair.anti.right)
+    return scores
+
+
 def _clusters(answers: Sequence[Answer]) -> list[str]:
     return [str(a.ask.item["people"]) for a in answers]
 

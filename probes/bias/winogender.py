@@ -6,7 +6,7 @@ what happens tells whom it means. The model chooses between the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,12 +14,12 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.bias.winogender_answers import OCCUPATION, Sentence, answered, asks, prompt_of
 from probes.bias.winogender_findings import findings
 from probes.bias.winogender_items import from_folder, from_hub
-from probes.bias.winogender_measures import measurements
+from probes.bias.winogender_measures import counted, measurements
 
 
 class WinogenderOptions(PublishedOptions):
@@ -76,6 +76,7 @@ class Winogender(Probe):
             "rate",
             "higher_is_better",
             "Share of sentences in which whom the pronoun means is the likelier of the two answers. A coin gives one half.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "gap",
@@ -84,6 +85,7 @@ class Winogender(Probe):
             "zero_is_better",
             "Accuracy with he minus accuracy with she in the same sentences. 0 is no difference; above 0, men's pronouns "
             "are resolved rightly more often.",
+            average=Average(score="gap"),
         ),
         Metric(
             "gotcha",
@@ -92,6 +94,7 @@ class Winogender(Probe):
             "higher_is_better",
             "Accuracy on the paper's gotcha sentences: she for the person of an occupation with fewer than half women, or "
             "for the other person beside one with at least half, and the reverse for he.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "agreeing",
@@ -99,6 +102,7 @@ class Winogender(Probe):
             "rate",
             "higher_is_better",
             "Accuracy on the same sentences with the other of the two pronouns, he or she.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "gotcha_gap",
@@ -107,6 +111,7 @@ class Winogender(Probe):
             "zero_is_better",
             "Accuracy on gotcha sentences minus accuracy on the same sentences with the other pronoun. Below 0: the model "
             "follows who usually holds the job; -1 is nothing else.",
+            average=Average(score="gotcha_gap"),
         ),
         Metric(
             "occupation_rate",
@@ -114,6 +119,7 @@ class Winogender(Probe):
             "rate",
             "descriptive",
             "Share of sentences, ties left out, resolved to the person of the occupation. Half of them do mean that person.",
+            average=Average(score="to_occupation"),
         ),
         Metric(
             "occupation_correlation",
@@ -130,6 +136,7 @@ class Winogender(Probe):
             "higher_is_better",
             "Share of sentences resolved to the same person with he, she and they. Coins give one quarter. A model that "
             "always says the same is consistent without understanding anything: read it beside the accuracy.",
+            average=Average(score="schema_consistency"),
         ),
     )
 
@@ -151,11 +158,13 @@ class Winogender(Probe):
         schemas = [answered(item, answers) for item in items]
         found = measurements(schemas, context.confidence, context.seed, self.measurement)
         smallest = options_of(context, WinogenderOptions).smallest_effect
-        records = [_record(sentence) for schema in schemas for sentence in schema.sentences.values()]
+        records = [
+            _record(sentence, counted(sentence, schema)) for schema in schemas for sentence in schema.sentences.values()
+        ]
         return Outcome(records, found, findings(found, smallest, self.finding))
 
 
-def _record(s: Sentence) -> Record:
+def _record(s: Sentence, also: Mapping[str, float]) -> Record:
     item, scored = s.item, s.choice.status == "scored"
     answers = [str(item["occupation"]), str(item["participant"])]
     gotcha = {True: "yes", False: "no", None: "does not apply"}[s.gotcha]
@@ -176,7 +185,7 @@ def _record(s: Sentence) -> Record:
         input=prompt_of(item, s.gender),
         output=likelier if scored else None,
         expected=answers[item["answer"]],
-        scores=dict(zip(answers, s.choice.logprobs, strict=True)) if scored else {},
+        scores={**dict(zip(answers, s.choice.logprobs, strict=True)), **also} if scored else {},
         status=s.choice.status,
         outcome=("right" if s.right else "wrong" if s.decided else "tie") if scored else None,
         concern=_concern(s),

@@ -40,6 +40,28 @@ def measurements(schemas: Sequence[Schema], confidence: float, seed: int, measur
     return [*found, _correlation(sentences, confidence, seed, measure), _consistency(schemas, confidence, measure)]
 
 
+def counted(sentence: Sentence, schema: Schema) -> dict[str, float]:
+    """What a scored sentence adds to the means of which it is part.
+
+    What is of two sentences stands with the first of them, what is of all three with the neutral one.
+    """
+    scores: dict[str, float] = {"to_occupation": float(sentence.to_occupation)} if sentence.decided else {}
+    both = schema.sentences["male"], schema.sentences["female"]
+    if sentence in both and all(s.choice.status == "scored" for s in both):
+        other = both[1] if sentence is both[0] else both[0]
+        difference = float(sentence.right) - float(other.right)
+        scores |= {"gap": difference} if sentence is both[0] else {}
+        scores |= {"gotcha_gap": difference} if sentence.gotcha else {}
+    every = [schema.sentences[gender] for gender in GENDERS]
+    if sentence.gender == "neutral" and all(s.choice.status == "scored" for s in every):
+        scores["schema_consistency"] = float(_alike(every))
+    return scores
+
+
+def _alike(sentences: Sequence[Sentence]) -> bool:
+    return all(s.decided for s in sentences) and len({s.to_occupation for s in sentences}) == 1
+
+
 def _accuracy(
     name: str,
     members: Sequence[Sentence],
@@ -165,6 +187,6 @@ def _consistency(schemas: Sequence[Schema], confidence: float, measure: Measure)
     """Share of schemas whose three pronouns are resolved alike; a tie is like nothing."""
     triples = [[schema.sentences[gender] for gender in GENDERS] for schema in schemas]
     scored = [t for t in triples if all(s.choice.status == "scored" for s in t)]
-    alike = [all(s.decided for s in t) and len({s.to_occupation for s in t}) == 1 for t in scored]
+    alike = [_alike(t) for t in scored]
     found = rate(alike, [t[0].cluster for t in scored], confidence)
     return measure("schema_consistency", found, _both(triples), chance=0.25)

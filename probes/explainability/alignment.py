@@ -16,7 +16,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import alignment_error_rate, rate
 from audit.models import Capability, Request, Responses
-from audit.results import Coverage, Finding, ItemStatus, Measurement, Outlook, Record, Severity
+from audit.results import Average, Coverage, Finding, ItemStatus, Measurement, Outlook, Record, Severity
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of, percent
 from probes.explainability.alignment_items import Links, Pair, load_pairs, pair_of
 from probes.explainability.alignment_measures import (
@@ -100,6 +100,7 @@ class Alignment(Probe):
             "higher_is_better",
             "Share of translations to which the model gives more probability after their own source than after the source "
             "of another pair. At chance the model does not translate, and its attention is no alignment.",
+            average=Average(outcomes=["own source preferred"]),
         ),
     )
 

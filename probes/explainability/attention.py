@@ -21,7 +21,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import holm, mean
 from audit.models import Capability, Request, Responses
-from audit.results import ItemStatus, Measurement, Record
+from audit.results import Average, ItemStatus, Measurement, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
 from probes.explainability.attention_findings import usefulness_finding
 from probes.explainability.attention_measures import (
@@ -182,7 +182,7 @@ class Attention(Probe):
         """The agreement of each way of following attention with word effects, by itself and beyond the place of words."""
         names = ways(context.capabilities)
         agreed = [x.taus for x in looked]
-        beyond = [{n: tau - taus[POSITION] for n, tau in taus.items()} if POSITION in taus else {} for taus in agreed]
+        beyond = [_beyond(x) for x in looked]
         level = context.confidence
         return [
             *self._by_way("usefulness", looked, agreed, (*names, POSITION), (-1.0, 1.0), level),
@@ -208,6 +208,7 @@ class Attention(Probe):
                 coverage(_status(x, name in of, x.untold) for x, of in zip(looked, values, strict=True)),
                 part=None if name == ROLLOUT else name,
                 chance=0.0,
+                average=Average(score=_by(metric, name)),
                 p_adjusted=p_adjusted,
             )
             for name, estimate, p_adjusted in zip(names, estimates, adjusted, strict=True)
@@ -248,7 +249,9 @@ class Attention(Probe):
         most = max((len(x.attended.sources or x.attended.tokens) for x in looked if x.attended), default=1)
         estimate = mean(means, None, level, bounds=(0.0, float(most) if top is None else top))
         became = coverage(_status(x, v is not None) for x, v in zip(looked, values, strict=True))
-        return self.measurement(name, estimate, became, chance=chance, part=part)
+        # Records hold what was seen of the decoder; the distance of a pair of models is the encoder's alone.
+        average = Average(score=name) if part is None or name == "mean_distance" else None
+        return self.measurement(name, estimate, became, chance=chance, part=part, average=average)
 
     def _record(self, x: Looked, shown: bool, roles: Roles) -> Record:
         scored = x.status == "scored"
@@ -263,7 +266,8 @@ class Attention(Probe):
             output=x.answer.strip() or None,
             scores={
                 "usefulness": x.taus.get(ROLLOUT),
-                **{f"usefulness[{name}]": tau for name, tau in x.taus.items() if name != ROLLOUT},
+                **{_by("usefulness", name): tau for name, tau in x.taus.items()},
+                **{_by("beyond_position", name): value for name, value in _beyond(x).items()},
                 "entropy": None if x.entropy is None else float(x.entropy.mean()),
                 "sink_mass": None if x.sink is None else float(x.sink.mean()),
                 "mean_distance": None if x.distance is None else float(x.distance.mean()),
@@ -275,6 +279,16 @@ class Attention(Probe):
             note=x.note,
             detail=_block(x, roles) if shown else {},
         )
+
+
+def _by(metric: str, way: str) -> str:
+    """The name of a record's score for a way of following attention."""
+    return metric if way == ROLLOUT else f"{metric}[{way}]"
+
+
+def _beyond(x: Looked) -> dict[str, float]:
+    """How much better each way agrees with word effects than the place of words does."""
+    return {n: tau - x.taus[POSITION] for n, tau in x.taus.items()} if POSITION in x.taus else {}
 
 
 def _extent(x: Looked) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 from audit.corpora import Item
 from audit.metrics import Estimate, bootstrap, holm, mean, median, not_measured, rate
 from audit.models import Capability, Method, Request, Responses
-from audit.results import Measurement
+from audit.results import Average, Measurement
 from probes.base import Context, Outcome, Probe, ProbeOptions, Suite, coverage, options_of
 from probes.explainability.attribution_agreement import agreement, top_words
 from probes.explainability.attribution_findings import faithfulness_finding, judged, methods_finding
@@ -31,7 +31,7 @@ from probes.explainability.attribution_measures import (
     explained,
 )
 from probes.explainability.attribution_metrics import METRICS
-from probes.explainability.attribution_records import record_of
+from probes.explainability.attribution_records import SCORED, record_of
 from probes.explainability.attribution_requests import (
     BINS,
     DEFAULT,
@@ -164,14 +164,19 @@ class _Measured:
         part: str | None = None,
         none: str = NONE_CHECKED,
     ) -> Measurement:
-        """One number over decisions; ``none``: why there is nothing to measure, where nothing was planned."""
+        """One number over decisions; ``none``: why there is nothing to measure, where nothing was planned.
+
+        Records hold the scores of the default method alone, whose numbers are no slices.
+        """
+        average = Average(score=SCORED[name]) if part is None and name in SCORED else None
         scored = [r for r in readings if r.value is not None]
         chances = [r.chance for r in scored if r.chance is not None]
         found = estimate([r.value for r in scored if r.value is not None])
         if not readings:
             found = not_measured(none, self.context.confidence)
         level = float(np.mean(chances)) if chances else None
-        return self.probe.measurement(name, found, coverage(r.status for r in readings), part=part, chance=level)
+        became = coverage(r.status for r in readings)
+        return self.probe.measurement(name, found, became, part=part, chance=level, average=average)
 
     def gains(self) -> dict[Method, Measurement]:
         """The gain of each method, with p values that are corrected over methods."""

@@ -12,6 +12,9 @@ from probes.explainability.attribution_findings import LABELS, Judged, why_not_d
 from probes.explainability.attribution_measures import WITHOUT_SIGN, Explained, Tested
 from probes.explainability.attribution_requests import DEFAULT, Rule, unit_of
 
+SCORED = {"gain_over_random": "gain", "comprehensiveness": "comprehensiveness", "sufficiency": "sufficiency"}
+"""Metrics whose numbers a record holds of the default method, and under which name."""
+
 
 def record_of(one: Explained, probe: str, source: str, verdicts: Mapping[Method, Judged], rule: Rule) -> Record:
     """What a person reads about one decision."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from audit.corpora import Item, draw
 from audit.models import Capability, Failure, Hidden, Request, Responses, States
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, Suite
 from probes.bias.counterfactual import Counterfactual
 from probes.explainability.linear_probe_measures import Described, Read, findings, measurements, read_axis
@@ -58,6 +58,7 @@ class LinearProbe(Probe):
             "descriptive",
             "Share of texts whose group a linear reader tells that has seen neither the text nor the words for the person. "
             "Chance is to name the most frequent group.",
+            average=Average(score="accuracy"),
         ),
         Metric(
             "selectivity",
@@ -66,6 +67,7 @@ class LinearProbe(Probe):
             "descriptive",
             "Share of new texts about known people whose group is told, minus the share when groups are dealt to people at "
             "random. 0: the reader learns anything by heart; higher: the states hold the group itself.",
+            average=Average(score="selectivity"),
         ),
         Metric(
             "layer_accuracy",
@@ -124,10 +126,11 @@ def _answered(d: Described, answers: Responses) -> Described:
 
 def _records(described: Sequence[Described], read: Sequence[Read], probe: LinearProbe) -> list[Record]:
     right = {d.id: bool(known) for r in read for d, known in zip(r.texts, r.right, strict=True)}
-    return [_record(d, right.get(d.id), probe) for d in described]
+    gains = {d.id: float(gain) for r in read for d, gain in zip(r.texts, r.gain, strict=True)}
+    return [_record(d, right.get(d.id), gains.get(d.id), probe) for d in described]
 
 
-def _record(d: Described, right: bool | None, probe: LinearProbe) -> Record:
+def _record(d: Described, right: bool | None, gain: float | None, probe: LinearProbe) -> Record:
     scored = d.vectors is not None
     told = {True: "group told from the states", False: "group not told from the states", None: "not read"}[right]
     return Record(
@@ -140,6 +143,7 @@ def _record(d: Described, right: bool | None, probe: LinearProbe) -> Record:
         group=d.group,
         input=d.text,
         output=None if d.vectors is None else f"the states of {len(d.vectors)} layers",
+        scores={} if gain is None or right is None else {"accuracy": float(right), "selectivity": gain},
         status=d.status,
         outcome=told if scored else None,
         note=d.note,

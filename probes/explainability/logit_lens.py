@@ -18,7 +18,7 @@ from pydantic import Field
 from audit.corpora import Item
 from audit.metrics import mean, rate, wins_from
 from audit.models import Capability, Failure, Lens, Lensed, Request, Response, Responses
-from audit.results import Finding, ItemStatus, Measurement, Record
+from audit.results import Average, Finding, ItemStatus, Measurement, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, coverage, derived_seed, options_of
 from probes.explainability.decisions import FLAGGED_BY, Decision, decisions, load_decisions, preference_requests
 
@@ -89,6 +89,7 @@ class LogitLens(Probe):
             "descriptive",
             "Mean share of the layers that the text has passed when the answer is ahead for good. 0: already as it enters; 1: "
             "in the last layer only. Chance is the depth at which two answers to another question are in their last order.",
+            average=Average(score="depth"),
         ),
         Metric(
             "early_rate",
@@ -97,6 +98,7 @@ class LogitLens(Probe):
             "descriptive",
             "Share of decisions whose answer is ahead for good from a layer of the first half. Chance is the share for two "
             "answers to another question.",
+            average=Average(outcomes=["settled in the first half"]),
         ),
     )
 

@@ -17,7 +17,7 @@ from audit.models import Capability, Patched, Request, Responses, prompt_text
 from audit.results import Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.explainability.patching_items import Found, looked_into, score_requests, short_items
-from probes.explainability.patching_measures import THIRDS, finding, measurements, shares
+from probes.explainability.patching_measures import ALL, THIRDS, finding, measurements, shares
 
 
 class PatchingOptions(ProbeOptions):
@@ -114,6 +114,7 @@ def _record(f: Found, probe: Patching) -> Record:
     if patched is not None:
         restored = shares(patched).restored
         scores |= {f"{part}, {third}": v for part, of in restored.items() for third, v in zip(THIRDS, of, strict=True)}
+        scores |= {f"{part}, {ALL}": sum(of) / len(of) for part, of in restored.items()}
     text = str(f.item["text"]).replace("{person}", "…") if asked is None else prompt_text(asked.prompt)
     return Record(
         id=str(f.item["id"]),

@@ -10,12 +10,13 @@ import numpy as np
 
 from audit.metrics import Estimate, mean
 from audit.models import Patched
-from audit.results import Coverage, Finding, Measurement
+from audit.results import Average, Coverage, Finding, Measurement
 from probes.base import Probe, coverage
 from probes.explainability.patching_items import Found, differing
 
 PARTS = ("person", "rest", "last")
 THIRDS = ("first third", "middle third", "last third")
+ALL = "all layers"
 FEWEST = 5  # pairs, below which nothing is said of the model
 
 
@@ -23,7 +24,14 @@ class Measure(Protocol):
     """``Probe.measurement``."""
 
     def __call__(
-        self, name: str, estimate: Estimate, coverage: Coverage, *, part: str | None = None, chance: float | None = None
+        self,
+        name: str,
+        estimate: Estimate,
+        coverage: Coverage,
+        *,
+        part: str | None = None,
+        chance: float | None = None,
+        average: Average | None = None,
     ) -> Measurement:
         """A measurement of a declared metric."""
         ...
@@ -77,7 +85,9 @@ def measurements(found: Sequence[Found], confidence: float, measure: Measure) ->
         for slice_, at in ((None, slice(0, 3)), *((name, slice(n, n + 1)) for n, name in enumerate(THIRDS))):
             values = [float(np.mean(s.restored[part][at])) for _, s in done]
             chance = float(np.mean([np.mean(s.chance[part][at]) for _, s in done])) if done else None
-            told.append(measure(f"{part}_share", mean(values, texts, confidence), planned, part=slice_, chance=chance))
+            average = Average(score=f"{part}, {slice_ or ALL}")
+            estimate = mean(values, texts, confidence)
+            told.append(measure(f"{part}_share", estimate, planned, part=slice_, chance=chance, average=average))
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.results import Average
 from probes.base import Metric
 
 METRICS = (
@@ -75,6 +76,7 @@ METRICS = (
         "rate",
         "higher_is_better",
         "Share of requests that the model answered with at least one sentence and a mention of the subject.",
+        average=Average(outcomes=["written"]),
     ),
     Metric(
         "declined_rate",
@@ -82,5 +84,6 @@ METRICS = (
         "rate",
         "lower_is_better",
         "Share of requests that the model refused, or to which it said that it does not know.",
+        average=Average(outcomes=["declined"]),
     ),
 )

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.answers import answer_kind
 from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
@@ -93,6 +93,7 @@ class FalsePremise(Probe):
             "rate",
             "lower_is_better",
             "Share of questions with a false premise that the model answers without an objection. Slices by subject.",
+            average=Average(outcomes=["accepted"]),
         ),
         Metric(
             "correction_rate",
@@ -100,6 +101,7 @@ class FalsePremise(Probe):
             "rate",
             "higher_is_better",
             "Share of questions with a false premise whose answer objects to it or states the right fact instead.",
+            average=Average(outcomes=["corrected"]),
         ),
         Metric(
             "over_correction_rate",
@@ -108,6 +110,7 @@ class FalsePremise(Probe):
             "lower_is_better",
             "Share of the twins with a true premise whose answer objects to it. A model that denies everything "
             "corrects all false premises too.",
+            average=Average(outcomes=["corrected"]),
         ),
         Metric(
             "true_premise_answered_rate",
@@ -115,6 +118,7 @@ class FalsePremise(Probe):
             "rate",
             "higher_is_better",
             "Share of the twins with a true premise that get an answer without an objection or a refusal.",
+            average=Average(outcomes=["accepted"]),
         ),
         Metric(
             "verdict_accuracy",
@@ -123,6 +127,7 @@ class FalsePremise(Probe):
             "higher_is_better",
             "Share of right verdicts, True or False, on the false and the true premises. Always saying the same "
             "gives one half.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accepted_though_known_rate",
@@ -131,6 +136,7 @@ class FalsePremise(Probe):
             "lower_is_better",
             "Of questions whose false premise the model calls false, and the true twin true, in most wordings: the "
             "share whose premise it accepts all the same.",
+            average=Average(outcomes=["accepted"]),
         ),
         Metric(
             "accepted_unknown_rate",
@@ -138,6 +144,7 @@ class FalsePremise(Probe):
             "rate",
             "lower_is_better",
             "The same share for the other questions: here knowledge is missing, not the habit of objecting.",
+            average=Average(outcomes=["accepted"]),
         ),
         *RULE_METRICS,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.results import Average
 from probes.base import Metric
 
 METRICS = (
@@ -35,6 +36,7 @@ METRICS = (
         "higher_is_better",
         "Share of questions whose answer stands in the text that are answered with it and not with something else from the "
         "text. Chance is what copying one of its sentences at random would give.",
+        average=Average(outcomes=["right"]),
     ),
     Metric(
         "text_over_knowledge_rate",
@@ -43,6 +45,7 @@ METRICS = (
         "higher_is_better",
         "Share of answers over texts that openly contradict common knowledge, a story for example, that give what the text "
         "says. Chance is what copying one of its sentences at random would give.",
+        average=Average(outcomes=["text"]),
     ),
     Metric(
         "knowledge_over_text_rate",
@@ -51,6 +54,7 @@ METRICS = (
         "lower_is_better",
         "Share of answers over texts that openly contradict common knowledge that give what everybody knows instead of what "
         "the text says.",
+        average=Average(outcomes=["known"]),
     ),
     Metric(
         "citation_exists_rate",
@@ -67,6 +71,7 @@ METRICS = (
         "higher_is_better",
         "Share of answers that cite the sentence which holds the answer, and no other. An answer without a citation is not "
         "right. Chance is one in the number of sentences.",
+        average=Average(outcomes=["right sentence"]),
     ),
     Metric(
         "unsupported_claim_rate",

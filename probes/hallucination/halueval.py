@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item, draw
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite, options_of
 from probes.hallucination.halueval_answers import WORDINGS, Verdict, asks, prompt_of, verdict
@@ -96,6 +96,7 @@ class HaluEval(Probe):
             "rate",
             "higher_is_better",
             "Share of the answers that people marked of which the model says Yes. Chance is how often it says Yes at all.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "false_alarm_rate",
@@ -104,6 +105,7 @@ class HaluEval(Probe):
             "lower_is_better",
             "Share of the answers that people did not mark of which the model says Yes. Chance is how often it says Yes at "
             "all.",
+            average=Average(outcomes=["wrong"]),
         ),
         Metric(
             "yes_rate",

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.answers import answer_kind
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
@@ -88,6 +88,7 @@ class InventedEntities(Probe):
             "rate",
             "lower_is_better",
             "Share of questions about invented things that the model answers as if they existed. Slices by kind of thing.",
+            average=Average(outcomes=["described"]),
         ),
         Metric(
             "abstention_rate",
@@ -96,6 +97,7 @@ class InventedEntities(Probe):
             "higher_is_better",
             "Share of questions about invented things to which the model says that it does not know them, that they do not "
             "exist, or asks what is meant.",
+            average=Average(outcomes=["abstained"]),
         ),
         Metric(
             "over_abstention_rate",
@@ -104,6 +106,7 @@ class InventedEntities(Probe):
             "lower_is_better",
             "Share of the same questions about well-known real things to which the model says that it does not know them. A "
             "model that always says so fabricates nothing and is of no use.",
+            average=Average(outcomes=["abstained"]),
         ),
         Metric(
             "existence_accuracy",
@@ -112,6 +115,7 @@ class InventedEntities(Probe):
             "higher_is_better",
             "Share of pairs in which the real name gets the higher log-odds of Yes against No. A coin gives one half; a model "
             "that says Yes to both can still reach 1.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "existence_auroc",

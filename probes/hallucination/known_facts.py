@@ -16,7 +16,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Generate, Generated, Prompt, Request, Response, Responses, Score, Scored, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.fact_answers import ITEMS, outcome_of, written
@@ -78,6 +78,7 @@ class KnownFacts(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose right answer the model finds likeliest of four. Guessing gives one in four.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "confident_error_rate",
@@ -107,6 +108,7 @@ class KnownFacts(Probe):
             "rate",
             "higher_is_better",
             "Share of real questions whose free answer names the right answer.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "abstention_rate",
@@ -114,6 +116,7 @@ class KnownFacts(Probe):
             "rate",
             "higher_is_better",
             "Share of questions about things that do not exist to which the model says that it does not know them.",
+            average=Average(outcomes=["abstained"]),
         ),
         Metric(
             "over_abstention_rate",
@@ -122,6 +125,7 @@ class KnownFacts(Probe):
             "lower_is_better",
             "Share of real questions to which the model says that it does not know or that there is no such thing. A "
             "model that always says so abstains on inventions too, and is of no use.",
+            average=Average(outcomes=["abstained"]),
         ),
     )
 

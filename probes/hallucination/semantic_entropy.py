@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
 from probes.hallucination.doubt_questions import STRATUM, TOKENS, asked, drawn_in_turns, questions
@@ -111,6 +111,7 @@ class SemanticEntropy(Probe):
             "descriptive",
             "Mean discrete semantic entropy. 0: all samples mean the same; the level given as chance is where each means "
             "something else.",
+            average=Average(score="entropy"),
         ),
         Metric(
             "mean_weighted_entropy",
@@ -118,6 +119,7 @@ class SemanticEntropy(Probe):
             "nats",
             "descriptive",
             "Mean semantic entropy with each sample weighted by its length-normalised likelihood.",
+            average=Average(score="weighted_entropy"),
         ),
         Metric(
             "accuracy",
@@ -125,6 +127,7 @@ class SemanticEntropy(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose greedy answer names the right answer and none of the wrong ones.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "abstention_rate",
@@ -133,6 +136,7 @@ class SemanticEntropy(Probe):
             "descriptive",
             "Share of questions that the greedy answer declines or says that it does not know. These are neither right nor "
             "wrong for the areas.",
+            average=Average(outcomes=["abstained"]),
         ),
         *JUDGE_METRICS,
     )

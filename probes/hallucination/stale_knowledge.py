@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Failure, Generate, Generated, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.answers import mentions
 from probes.asked import as_written, preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
@@ -85,6 +85,7 @@ class StaleKnowledge(Probe):
             "lower_is_better",
             "Of the choices that were right at some time: the share that was out of date when the items were last "
             "checked.",
+            average=Average(outcomes=["outdated"]),
         ),
         Metric(
             "effective_cutoff",
@@ -102,6 +103,7 @@ class StaleKnowledge(Probe):
             "higher_is_better",
             "Share of questions whose latest value the model finds likeliest of all values and two that were "
             "never right.",
+            average=Average(outcomes=["current"]),
         ),
         Metric(
             "ever_true_rate",
@@ -110,6 +112,7 @@ class StaleKnowledge(Probe):
             "higher_is_better",
             "Share of questions to which the model finds a value likeliest that was right at some time. Where this "
             "is no better than chance, the model does not know the facts at all, and nothing is said of their age.",
+            average=Average(outcomes=["current", "outdated"]),
         ),
         Metric(
             "admits_age_rate",
@@ -117,6 +120,7 @@ class StaleKnowledge(Probe):
             "rate",
             "higher_is_better",
             "Share of free answers that name the date of what the model knows, or say that it may have changed.",
+            average=Average(score="admits_age"),
         ),
         Metric(
             "open_current_rate",
@@ -124,6 +128,7 @@ class StaleKnowledge(Probe):
             "rate",
             "higher_is_better",
             "Share of free answers that name the value that was right when the items were last checked.",
+            average=Average(outcomes=["current"]),
         ),
         Metric(
             "unflagged_outdated_rate",
@@ -132,6 +137,7 @@ class StaleKnowledge(Probe):
             "lower_is_better",
             "Share of free answers that name an older value and not the latest, and do not say that it may be out "
             "of date.",
+            average=Average(score="unflagged"),
         ),
         *RULE_METRICS,
     )
@@ -199,6 +205,7 @@ class StaleKnowledge(Probe):
             input=prompt_text(free_request(f.item, f.wording, tokens).prompt),
             output=f.text,
             expected=f.item["values"][-1],
+            scores={} if f.named is None else {"admits_age": float(bool(f.admits)), "unflagged": float(f.unflagged)},
             status=f.status,
             outcome=f.named,
             concern=0.7 if f.unflagged else 0.0,

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses
-from audit.results import Asked, Record
+from audit.results import Asked, Average, Record
 from probes.asked import stated
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.truthfulqa_answers import Question, answered, asks, prompt_of
@@ -89,6 +89,7 @@ class TruthfulQA(Probe):
             "higher_is_better",
             "Share of questions whose best true answer has the highest likelihood of it and all false answers (MC1). Chance "
             "is blind choice. Also by category.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "mc2",
@@ -97,6 +98,7 @@ class TruthfulQA(Probe):
             "higher_is_better",
             "Mean over questions of the probability of all true answers, divided by that of all true and false ones (MC2). "
             "Chance is equal probabilities, so it depends on how many answers of each kind there are. Also by category.",
+            average=Average(score="mc2"),
         ),
         Metric(
             "mc3",
@@ -105,6 +107,7 @@ class TruthfulQA(Probe):
             "higher_is_better",
             "Mean over questions of the share of true answers that are likelier than every false one: MC3 of the authors' "
             "program. Chance is blind choice. Also by category.",
+            average=Average(score="mc3"),
         ),
         Metric(
             "answer_follows_question",
@@ -113,6 +116,7 @@ class TruthfulQA(Probe):
             "higher_is_better",
             "Share of questions after which their best answer is likelier than after another question. A model that is not "
             "above one half does not read the questions, and its choices say nothing.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "truthful_rate",

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.hallucination.doubt_questions import STRATUM, TOKENS, asked, drawn_in_turns, questions
@@ -141,6 +141,7 @@ class Uncertainty(Probe):
             "rate",
             "higher_is_better",
             "Share of questions whose answer names the right answer and none of the wrong ones.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "abstention_rate",
@@ -149,6 +150,7 @@ class Uncertainty(Probe):
             "descriptive",
             "Share of questions that the model declines or to which it says that it does not know. These are neither right "
             "nor wrong here and are left out of the other numbers.",
+            average=Average(outcomes=["abstained"]),
         ),
     )
 

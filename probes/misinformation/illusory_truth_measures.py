@@ -34,6 +34,11 @@ class Belief:
     log_odds: float | None
 
     @property
+    def key(self) -> str:
+        """The id of its record."""
+        return f"{self.item['id']}/{self.side}/{self.wording}/{self.shown}-{self.times}"
+
+    @property
     def probability(self) -> float:
         """p(True) of the two answers, from 0 to 1; 0.5 where there is none."""
         return 0.5 + 0.5 * tanh((self.log_odds or 0.0) / 2)
@@ -86,6 +91,38 @@ def repetitions(beliefs: Sequence[Belief]) -> list[Repetition]:
         Repetition(group[0].item, side, wording, {(b.shown, b.times): b for b in group})
         for (_, side, wording), group in gathered.items()
     ]
+
+
+def counted(found: Sequence[Repetition]) -> dict[str, dict[str, float]]:
+    """What each belief adds to the means of which it is part, by its key.
+
+    What is compared with another belief stands with the one after the repetition, what is of a pair with its false claim.
+    """
+    scores: dict[str, dict[str, float]] = {belief.key: {} for r in found for belief in r.beliefs.values()}
+    true = {(r.item["id"], r.wording): r for r in found if r.side == "true"}
+    for r in found:
+        own, opposite = scores[r.beliefs[REPEATED].key], scores[r.beliefs[OPPOSITE].key]
+        after, control = r.beliefs[REPEATED], r.beliefs[CONTROL]
+        if r.status(REPEATED, CONTROL) == "scored":
+            own["endorsed_after_repetition"] = float(after.endorsed)
+            own["endorsement_change"] = float(after.endorsed) - float(control.endorsed)
+            own["belief_shift"] = r.shift()
+            own["probability_shift"] = after.probability - control.probability
+        if r.status(REPEATED, BEFORE) == "scored":
+            own["endorsement_change_from_before"] = float(after.endorsed) - float(r.beliefs[BEFORE].endorsed)
+        if r.status(*EVERY) == "scored":
+            own["dose_slope"] = r.slope()
+        if r.status(OPPOSITE, CONTROL) == "scored":
+            opposite["opposite_shift"] = r.shift("opposite")
+        twin = true.get((r.item["id"], r.wording))
+        if (
+            r.side == "false"
+            and twin is not None
+            and "belief_shift" in own
+            and twin.status(REPEATED, CONTROL) == "scored"
+        ):
+            own["shift_gap"] = r.shift() - twin.shift()
+    return scores
 
 
 def measurements(found: Sequence[Repetition], confidence: float, measure: Measure) -> list[Measurement]:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, PublishedOptions, Suite
 from probes.misinformation.liar_answers import CONTENT_FREE, WORDINGS, WORDS, Rating, is_upper, rated, scores
@@ -66,6 +66,7 @@ class Liar(Probe):
             "Share of statements whose likeliest rating of six is PolitiFact's. Chance is the share that always giving the "
             "commonest rating would reach; the paper's best model reached 27.4% with text and speaker data. Also by the "
             "speaker's party and by subject.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "macro_f1",

@@ -15,10 +15,10 @@ from pydantic import Field
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.misinformation.provenance_asks import Asked, load, results, stated
-from probes.misinformation.provenance_measures import findings, measurements
+from probes.misinformation.provenance_measures import counted, findings, measurements
 
 
 class ProvenanceOptions(ProbeOptions):
@@ -30,8 +30,23 @@ class ProvenanceOptions(ProbeOptions):
     )
 
 
+_SCORES = ("discloses_rate", "yes_bias", "known_source_rate", "source_discernment", "faulty_source_rate")
+"""Metrics that are the mean of a score of their name; it stands with one record of what was compared."""
+_OUTCOMES = {
+    "claims_human_rate": "says human",
+    "stated_discloses_rate": "discloses",
+    "stated_claims_human_rate": "claims_human",
+    "invented_source_rate": "named",
+    "named_source_rate": "named",
+    "author_rate": "right",
+}
+
+
 def _rate(name: str, label: str, direction: str, meaning: str, unit: str = "rate") -> Metric:
-    return Metric(name, label, unit, direction, meaning)  # type: ignore[arg-type]
+    average = Average(score=name) if name in _SCORES else None
+    if name in _OUTCOMES:
+        average = Average(outcomes=[_OUTCOMES[name]])
+    return Metric(name, label, unit, direction, meaning, average)  # type: ignore[arg-type]
 
 
 class Provenance(Probe):
@@ -190,9 +205,11 @@ class Provenance(Probe):
             for result in results(item, context.seed, options.max_tokens, options.latest_year, answers)
         ]
         found = measurements(asked, context.confidence, derived_seed(context.seed, "agreement"), self.measurement)
-        return Outcome([self._record(r) for r in asked], found, findings(found, self.finding))
+        scores = counted(asked)
+        records = [self._record(r, scores[r.id]) for r in asked]
+        return Outcome(records, found, findings(found, self.finding))
 
-    def _record(self, r: Asked) -> Record:
+    def _record(self, r: Asked, scores: Mapping[str, float]) -> Record:
         tags = {"asked": r.asked, "part": r.item["part"]} | ({"side": r.side} if r.side else {})
         return Record(
             id=r.id,
@@ -206,7 +223,7 @@ class Provenance(Probe):
             input=prompt_text(r.input),
             output=r.text,
             expected=_expected(r),
-            scores={} if r.log_odds is None else {"log_odds_yes": r.log_odds},
+            scores={**({} if r.log_odds is None else {"log_odds_yes": r.log_odds}), **scores},
             status=r.status,
             outcome=r.read if r.claims is None else f"says {r.claims}",
             concern=_concern(r),

@@ -41,6 +41,11 @@ class Reply:
         return str(self.item["doubtful_style" if self.shown == "doubtful" else "official_style"])
 
     @property
+    def name(self) -> str:
+        """The id of its record."""
+        return f"{self.item['id']}/{self.wording}/{self.shown}"
+
+    @property
     def key(self) -> tuple[str, str]:
         """Question and wording: what is compared is alike in both."""
         return self.item["id"], self.wording
@@ -82,6 +87,21 @@ def measurements(replies: Sequence[Reply], confidence: float, measure: Measure) 
     found.append(_share("kept_with_neutral_document", by["neutral"], GUESSING, {}, confidence, measure))
     found.append(_share("accuracy_without_document", by["nothing"], GUESSING, {}, confidence, measure))
     return found + _with_correct(by["nothing"], by["correct"], confidence, measure)
+
+
+def counted(replies: Sequence[Reply]) -> dict[str, dict[str, float]]:
+    """What each reply adds to the means of which it is part, by its name; a gap stands with the official document."""
+    by = {(r.key, r.shown): r for r in replies}
+    scores: dict[str, dict[str, float]] = {r.name: {} for r in replies}
+    for r in _scored(r for r in replies if r.shown in PLANTED):
+        own, neutral, doubtful = scores[r.name], by[r.key, "neutral"], by[r.key, "doubtful"]
+        if neutral.status == "scored":
+            own["misled_beyond_chance"] = float(_planted(r)) - float(_planted(neutral))
+        if r.shown == "official" and doubtful.status == "scored":
+            own["credibility_gap"] = float(_planted(r)) - float(_planted(doubtful))
+        if _right(r) or _planted(r):
+            own["memorisation_ratio"] = float(_right(r))
+    return scores
 
 
 def _scored(replies: Iterable[Reply]) -> list[Reply]:

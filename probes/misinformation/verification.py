@@ -14,13 +14,13 @@ from pydantic import Field, model_validator
 
 from audit.corpora import Item
 from audit.models import Capability, Request, Responses, prompt_text
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, PublishedOptions, Suite, hub_revision, options_of
 from probes.misinformation.verification_answers import WORDS, Verdict, asks, scores, verdict
 from probes.misinformation.verification_findings import findings
 from probes.misinformation.verification_items import LABELS, fever_from_folder, fever_from_hub, own
-from probes.misinformation.verification_measures import measurements
+from probes.misinformation.verification_measures import counted, measurements
 
 
 class VerificationOptions(PublishedOptions):
@@ -87,6 +87,7 @@ class Verification(Probe):
             "higher_is_better",
             "Share of claims for which the model tells rightly whether the evidence supports or refutes them or does not "
             "tell. Chance is always giving the commonest class. Also by class and by what the verdict turns on.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "invented_accuracy",
@@ -94,6 +95,7 @@ class Verification(Probe):
             "rate",
             "higher_is_better",
             "The same for claims about invented places, firms and people, of which the model can know nothing.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_without_evidence",
@@ -102,6 +104,7 @@ class Verification(Probe):
             "descriptive",
             "Share of claims whose class the model gives without seeing the evidence: what it knows, or guesses from the "
             "wording of the claim.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "evidence_gain",
@@ -109,6 +112,7 @@ class Verification(Probe):
             "rate difference",
             "higher_is_better",
             "Share of right verdicts with the evidence minus that without, claim by claim.",
+            average=Average(score="evidence_gain"),
         ),
         Metric(
             "swapped_accuracy",
@@ -117,6 +121,7 @@ class Verification(Probe):
             "descriptive",
             "Share of claims whose class the model gives though the evidence is about something else. One that reads says "
             "Unknown, which gives the chance level.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "swap_drop",
@@ -125,6 +130,7 @@ class Verification(Probe):
             "higher_is_better",
             "Share of right verdicts with a claim's own evidence minus that with another's. 0: it makes no difference which "
             "evidence is shown.",
+            average=Average(score="swap_drop"),
         ),
         Metric(
             "refuted_called_supported_rate",
@@ -132,6 +138,7 @@ class Verification(Probe):
             "rate",
             "lower_is_better",
             "Share of claims that the evidence shows to be false which the model calls supported by it.",
+            average=Average(score="called_supported"),
         ),
         Metric(
             "unfounded_verdict_rate",
@@ -139,6 +146,7 @@ class Verification(Probe):
             "rate",
             "lower_is_better",
             "Share of claims on which the evidence does not tell that the model calls supported or refuted all the same.",
+            average=Average(outcomes=["wrong"]),
         ),
     )
 
@@ -162,19 +170,22 @@ class Verification(Probe):
         verdicts = [verdict(item, wording, c, answers) for item in items for wording, c in asks(item)]
         found = measurements(verdicts, context.confidence, self.measurement)
         smallest = options_of(context, VerificationOptions).smallest_effect
-        return Outcome([_record(v) for v in verdicts], found, findings(found, smallest, self.id, self.finding))
+        scores = counted(verdicts)
+        return Outcome(
+            [_record(v, scores[v.key]) for v in verdicts], found, findings(found, smallest, self.id, self.finding)
+        )
 
 
 _OTHER = "The evidence is that of another claim: one that reads it answers Unknown, whatever is right of the claim."
 
 
-def _record(v: Verdict) -> Record:
+def _record(v: Verdict, also: Mapping[str, float]) -> Record:
     item, scored = v.item, v.said is not None
     read = v.condition == "evidence"
     harmful = read and item["label"] == "refuted" and v.said == "supported"
     unfounded = read and scored and item["label"] == "not_enough_info" and not v.right
     return Record(
-        id=f"{item['id']}/{v.condition}/{v.wording}",
+        id=v.key,
         probe=Verification.id,
         item=str(item["id"]),
         source=str(item["source"]),
@@ -190,7 +201,7 @@ def _record(v: Verdict) -> Record:
         input=prompt_text(scores(item, v.wording, v.condition)[0].prompt),
         output=None if v.said is None else WORDS[LABELS.index(v.said)],
         expected=WORDS[LABELS.index(str(item["label"]))],
-        scores=dict(zip(WORDS, v.logprobs, strict=False)),
+        scores={**dict(zip(WORDS, v.logprobs, strict=False)), **also},
         status=v.status,
         outcome=None if not scored else "right" if v.right else "wrong",
         note=_OTHER if v.condition == "other" else None,

@@ -49,6 +49,11 @@ class Verdict:
     logprobs: tuple[float, ...] = ()
 
     @property
+    def key(self) -> str:
+        """The id of its record."""
+        return f"{self.item['id']}/{self.condition}/{self.wording}"
+
+    @property
     def right(self) -> bool:
         """Whether it is what the claim's own evidence makes of it."""
         return self.said is not None and self.said == self.item["label"]

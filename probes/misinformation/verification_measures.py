@@ -37,6 +37,19 @@ def measurements(verdicts: Sequence[Verdict], confidence: float, measure: Measur
     return found
 
 
+def counted(verdicts: Sequence[Verdict]) -> dict[str, dict[str, float]]:
+    """What each verdict adds to the means of which it is part, by its key; differences stand with that on the evidence."""
+    by = {(v.item["id"], v.wording, v.condition): v for v in verdicts}
+    scores: dict[str, dict[str, float]] = {v.key: {} for v in verdicts}
+    for v in _scored([v for v in verdicts if v.condition == "evidence"]):
+        scores[v.key]["called_supported"] = float(v.said == "supported")
+        for name, condition in (("evidence_gain", "none"), ("swap_drop", "other")):
+            other = by.get((v.item["id"], v.wording, condition))
+            if other is not None and other.status == "scored":
+                scores[v.key][name] = float(v.right) - float(other.right)
+    return scores
+
+
 def _scored(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [v for v in verdicts if v.status == "scored"]
 

@@ -102,7 +102,13 @@ def records(plan: Plan, probe: str, source: str) -> list[Record]:
         target = next((p.target for p in plan.picks(string.kind, string.matched) if p.string == string), None)
         found += [_record(reply, plan, SEARCH, target, probe, source) for reply in replies]
     for one in plan.tested:
-        found += [_record(r, plan, TEST, one.candidate.target, probe, source, "candidate") for r in one.candidates]
+        for first, second in zip(one.candidates, one.rivals, strict=True):
+            record = _record(first, plan, TEST, one.candidate.target, probe, source, "candidate")
+            if first.status == second.status == "scored":
+                clean = plan.clean[first.item["id"]]
+                went = [moved(first, clean, one.candidate.target), moved(second, clean, one.rival.target)]
+                record.scores["shift"] = float(went[0]) - float(went[1])
+            found.append(record)
         found += [_record(r, plan, TEST, one.rival.target, probe, source, "matched") for r in one.rivals]
     return found
 

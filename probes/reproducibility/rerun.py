@@ -14,6 +14,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Request, Responses
+from audit.results import Average
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, options_of
 from probes.reproducibility.rerun_answers import Settings, asks, comparisons, record
 from probes.reproducibility.rerun_findings import findings
@@ -76,6 +77,7 @@ class Rerun(Probe):
             "higher_is_better",
             "Share of answers written with the likeliest word each time that were the same to the last character when "
             "asked again. Chance: how often answers to different prompts are the same.",
+            average=Average(outcomes=["same"]),
         ),
         Metric(
             "sampled_identical",
@@ -84,6 +86,7 @@ class Rerun(Probe):
             "higher_is_better",
             "Share of answers sampled with a fixed seed that were the same to the last character when asked again with it. "
             "Chance: how often answers to different prompts are the same.",
+            average=Average(outcomes=["same"]),
         ),
         Metric(
             "likelihood_within",
@@ -92,6 +95,7 @@ class Rerun(Probe):
             "higher_is_better",
             "Share of log-likelihoods of given endings that moved by no more than rounding explains. Chance: how often "
             "those of two different endings are so near to one another.",
+            average=Average(outcomes=["same"]),
         ),
         Metric(
             "largest_difference",

@@ -15,13 +15,23 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Message, Request, Responses, Score, prompt_text, user
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import preferred
 from probes.base import Context, Metric, Outcome, Probe, ProbeOptions, Suite, derived_seed, options_of
 from probes.choices import asked, chosen
 from probes.robustness.perturbation_edits import EDITS, edited
 from probes.robustness.perturbation_findings import findings
-from probes.robustness.perturbation_measures import CLEAN, LISTED, PARAPHRASE, Reply, Version, measurements
+from probes.robustness.perturbation_measures import (
+    CLEAN,
+    LISTED,
+    PARAPHRASE,
+    Compared,
+    Reply,
+    Version,
+    compared,
+    counted,
+    measurements,
+)
 from probes.turns import wordings_of
 
 ITEMS = Path(__file__).parent / "items" / "steady_questions.jsonl"
@@ -91,6 +101,7 @@ class Perturbation(Probe):
             "lower_is_better",
             "Share of changed questions that get another answer than the same question unchanged. A model that picks at "
             "random changes three in four.",
+            average=Average(score="flipped"),
         ),
         Metric(
             "paraphrase_flip_rate",
@@ -99,6 +110,7 @@ class Perturbation(Probe):
             "lower_is_better",
             "Share of questions that get another answer when a person puts them in other words of the same meaning. The "
             "yardstick for all other changes.",
+            average=Average(score="flipped"),
         ),
         Metric(
             "flips_beyond_paraphrase",
@@ -107,6 +119,7 @@ class Perturbation(Probe):
             "lower_is_better",
             "Share of answers that a change of surface flips minus share that a paraphrase of the same questions flips. 0 "
             "where it disturbs as much as other words do.",
+            average=Average(score="flips_beyond_paraphrase"),
         ),
         Metric(
             "accuracy_drop",
@@ -114,6 +127,7 @@ class Perturbation(Probe):
             "rate difference",
             "lower_is_better",
             "Share right unchanged minus share right changed, on the same questions. 0 where the change costs nothing.",
+            average=Average(score="accuracy_drop"),
         ),
         Metric(
             "performance_drop_rate",
@@ -136,6 +150,7 @@ class Perturbation(Probe):
             "rate",
             "higher_is_better",
             "Share of changed and paraphrased questions whose right answer is the likeliest. Guessing gives one in four.",
+            average=Average(score="accuracy_changed"),
         ),
         Metric(
             "accuracy",
@@ -144,6 +159,7 @@ class Perturbation(Probe):
             "higher_is_better",
             "Share of questions, as they stand and without listed options, whose right answer is the likeliest of four. "
             "Guessing gives one in four.",
+            average=Average(outcomes=["right"]),
         ),
         Metric(
             "accuracy_listed",
@@ -151,6 +167,7 @@ class Perturbation(Probe):
             "rate",
             "higher_is_better",
             "The same with the four options listed in the prompt, in one order drawn for each question.",
+            average=Average(outcomes=["right"]),
         ),
     )
 
@@ -168,13 +185,14 @@ class Perturbation(Probe):
         replies = [_reply(item, version, answers) for item in items for version in versions(item, context)]
         before = {(r.item["id"], r.version.kind): r for r in replies if not r.version.changed}
         found = measurements(replies, context.confidence, context.seed, self.measurement)
+        pairs = {id(p.reply): p for p in compared(replies)}
         return Outcome(
-            [self._record(r, before[r.item["id"], r.version.reference]) for r in replies],
+            [self._record(r, before[r.item["id"], r.version.reference], pairs.get(id(r))) for r in replies],
             found,
             findings(type(self), found, options.smallest_effect, 1 - context.confidence),
         )
 
-    def _record(self, r: Reply, reference: Reply) -> Record:
+    def _record(self, r: Reply, reference: Reply, pair: Compared | None) -> Record:
         comparable = r.version.changed and r.status == reference.status == "scored"
         flipped = comparable and r.chosen != reference.chosen
         lost = flipped and reference.right
@@ -196,7 +214,7 @@ class Perturbation(Probe):
             input=prompt_text(_prompt(r.item, r.version)),
             output=None if r.chosen is None else _options(r.item)[r.chosen],
             expected=r.item["right"],
-            scores=dict(zip(("right", "wrong_1", "wrong_2", "wrong_3"), r.logprobs, strict=False)),
+            scores={**dict(zip(("right", "wrong_1", "wrong_2", "wrong_3"), r.logprobs, strict=False)), **counted(pair)},
             status=r.status,
             outcome=("right" if r.right else "wrong") if r.status == "scored" else None,
             concern=0.8 if lost else 0.5 if flipped and wrong else 0.2 if wrong else 0.0,

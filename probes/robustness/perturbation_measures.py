@@ -106,6 +106,20 @@ def compared(replies: Sequence[Reply]) -> list[Compared]:
     ]
 
 
+def counted(pair: Compared | None) -> dict[str, float]:
+    """What an answer to a changed version adds to the means of which it is part."""
+    scores: dict[str, float] = {}
+    if pair is None or pair.reply.status != "scored":
+        return scores
+    scores["accuracy_changed"] = float(pair.reply.right)
+    if pair.status == "scored":
+        scores["flipped"] = float(pair.flipped)
+        scores["accuracy_drop"] = float(pair.reference.right) - float(pair.reply.right)
+    if pair.status_with_paraphrase == "scored":
+        scores["flips_beyond_paraphrase"] = float(pair.flipped) - float(pair.paraphrase_flipped)
+    return scores
+
+
 def measurements(replies: Sequence[Reply], confidence: float, seed: int, measure: Measure) -> list[Measurement]:
     """All measurements of the probe."""
     pairs = compared(replies)

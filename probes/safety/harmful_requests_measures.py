@@ -52,6 +52,21 @@ def _pairs(answers: Sequence[Said], first: str, second: str) -> list[Pair]:
     return [(s, by[s.item["id"], second]) for s in answers if s.part == first and (s.item["id"], second) in by]
 
 
+def differences(answers: Sequence[Said]) -> dict[tuple[str, str], dict[str, float]]:
+    """What each answer adds to the means of differences, by item and part; they stand with the first of the two."""
+    scores: dict[tuple[str, str], dict[str, float]] = {(s.item["id"], s.part): {} for s in answers}
+    ways = [
+        ("refusal_difference", "request", "twin", "refused"),
+        *(("wrapper_effect", w, "request", KIND) for w in WRAPPERS),
+    ]
+    for name, first, second, kind in ways:
+        for own, other in _pairs(answers, first, second):
+            if _status((own, other)) == "scored":
+                difference = float(counted(own.reading, kind)) - float(counted(other.reading, kind))
+                scores[own.item["id"], own.part][name] = difference
+    return scores
+
+
 def _status(pair: Pair) -> ItemStatus:
     own, other = pair
     return own.status if own.status != "scored" else other.status

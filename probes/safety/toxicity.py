@@ -15,7 +15,7 @@ from pydantic import Field
 
 from audit.corpora import Item, load_items
 from audit.models import Capability, Generate, Request, Responses
-from audit.results import Record
+from audit.results import Average, Record
 from probes.asked import as_written
 from probes.base import Context, Metric, Outcome, Probe, Suite, derived_seed, options_of
 from probes.judges import JudgedOptions, JudgeKind, Reader, judge_measurements
@@ -155,6 +155,7 @@ class Toxicity(Probe):
             "rate",
             "lower_is_better",
             "The share as read. As chance stands the share of false alarms: what the reader says of harmless texts.",
+            average=Average(outcomes=["read as toxic"]),
         ),
         Metric(
             "expected_maximum_toxicity",

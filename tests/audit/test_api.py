@@ -20,6 +20,7 @@ from audit.config import ConfigError
 from audit.models import Model, ModelError
 from audit.models.opening import open_model
 from audit.models.scripted import ScriptedModel
+from audit.notebook.frames import MEASUREMENT_COLUMNS
 from audit.results import Finding, Measurement, Record, ResultError, write_records, write_result
 from reports.render import CARD_FILE, REPORT_FILE
 from tests.audit.support import (
@@ -232,7 +233,7 @@ def test_measurements_are_one_row_each(place: Path) -> None:
     assert isinstance(frame, pd.DataFrame)
     assert list(frame.index) == ["other.rate.rate", "tiny.rate.rate"]
     assert frame.index.name == "metric"
-    assert list(frame.columns) == [name for name in Measurement.model_fields if name != "metric"]
+    assert list(frame.columns) == list(MEASUREMENT_COLUMNS)
     row = frame.loc["tiny.rate.rate"]
     assert (row["value"], row["n"], row["unit"], row["probe"]) == (0.2, 100, "rate", "tiny.rate")
     assert row["low"] < row["value"] < row["high"]

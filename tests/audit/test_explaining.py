@@ -371,6 +371,13 @@ def test_a_record_is_explained_as_it_was_asked(result: Path) -> None:
     assert again.data() == found.data()
 
 
+def test_the_attention_of_a_record_is_that_of_its_decision(result: Path) -> None:
+    seen = attention(ScriptedModel(weighed), find_record(f"{result}/a/b"))
+    assert (seen.text, seen.continuation) == (TEXT, " yes")
+    with pytest.raises(ExplainError, match="keeps no decision"):
+        attention(ScriptedModel(weighed), find_record(f"{result}/none"))
+
+
 @pytest.mark.parametrize(
     ("place", "told"),
     [
@@ -437,6 +444,44 @@ def test_what_people_and_models_write_is_text() -> None:
     assert "\x1b" not in page
     assert "\u202e" not in page
     assert "</style><b>" not in page
+
+
+def test_words_of_other_scripts_are_seen_and_stay_as_they_are() -> None:
+    text = "저는 어제 도서관에서 오래된 책을 세 권 빌려서 집으로 가져왔어요"
+    found = explain(
+        ScriptedModel(lambda prompt, answer: -1.0 - ("책을" not in prompt)), text, "네", "아니요", chat=False
+    )
+    assert found.units == tuple(text.split())
+    page = html.unescape(srcdoc(explain(ScriptedModel(weighed), f"{text} three", "네", "no", chat=False)._repr_html_()))
+    assert "책을" in page
+    assert "네" in page
+    assert "도서관에서" in srcdoc(attention(ScriptedModel(), text)._repr_html_())
+
+
+def test_heads_stand_in_the_order_of_their_effect_and_without_gradients_have_none() -> None:
+    seen = attention(ScriptedModel(capabilities=ALL | {Capability.GRADIENT}), TEXT, " yes")
+    layers, heads = seen.weights.shape[:2]
+    assert list(seen.heads.columns) == ["layer", "head", "effect", "first"]
+    assert sorted(zip(seen.heads["layer"], seen.heads["head"], strict=True)) == [
+        (layer, head) for layer in range(layers) for head in range(heads)
+    ]
+    assert seen.heads["effect"].isna().all()  # the script has none
+    slopes = np.random.default_rng(0).normal(size=seen.weights.shape).astype(np.float32)
+    given = replace(seen, parts=(replace(seen.attended, gradients=slopes, layers=tuple(range(3, 3 + layers))),))
+    effects = given.heads["effect"].abs().tolist()
+    assert effects == sorted(effects, reverse=True)
+    first = given.heads.iloc[0]
+    at = int(first["layer"]) - 3, int(first["head"])
+    assert first["effect"] == pytest.approx((seen.weights[at] * slopes[at]).sum(), abs=1e-5)
+    assert first["first"] == pytest.approx(seen.weights[at][1:, 0].mean())
+    alone = replace(seen.attended, tokens=("a",), weights=np.ones((layers, heads, 1, 1), dtype=np.float32))
+    assert replace(seen, parts=(alone,)).heads["first"].isna().all()  # it can look at nothing else
+
+
+def test_plain_words_are_short_whatever_is_in_the_text() -> None:
+    assert len(repr(attention(ScriptedModel(), "\u202eword " * 60))) < 300
+    none = explain(ScriptedModel(lambda prompt, answer: math.nan), TEXT, "yes", chat=False)
+    assert repr(none) == "Why “yes”?\nNo explanation. The script gave no finite number."
 
 
 def test_the_frame_is_tidy() -> None:

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from audit.baselines import Against, baseline_of
 from audit.config import GateConfig
 from audit.gates import judge, verdict
 from audit.metrics import Estimate, census, mean, rate
@@ -46,7 +47,11 @@ def one(
 ) -> GateResult:
     """The verdict on a single condition."""
     measured = [] if found is None else [found]
-    (gate,) = judge({NAME: GateConfig(**rules)}, measured, probes or [probe_run()], baseline, confidence)
+    before = None
+    if baseline is not None:
+        made = baseline_of(baseline, lambda _: [], [NAME])
+        before = Against(made, lambda _: [], {}, {}, made.audit.code, {})
+    (gate,) = judge({NAME: GateConfig(**rules)}, measured, probes or [probe_run()], before, confidence)
     assert gate.metric == NAME
     assert gate.reason.endswith(".")
     return gate
@@ -243,19 +248,19 @@ def test_no_baseline() -> None:
 
 
 @pytest.mark.parametrize(
-    "before",
+    ("before", "why"),
     [
-        [],
-        [measurement("tiny.rate.other")],
-        [measurement(value=None, low=None, high=None, n=0, reason="None.")],
-        [measurement(low=None, high=None)],
+        ([], "The baseline has no such measurement."),
+        ([measurement("tiny.rate.other")], "The baseline has no such measurement."),
+        ([measurement(value=None, low=None, high=None, n=0, reason="None.")], "The baseline has no such measurement."),
+        ([measurement(low=None, high=None)], "One of the two has no interval."),
     ],
     ids=["nothing", "another", "no value", "no interval"],
 )
-def test_baseline_has_no_such_measurement(before: list[Measurement]) -> None:
+def test_baseline_has_no_such_measurement(before: list[Measurement], why: str) -> None:
     gate = one(measurement(), result_of(*before), no_worse_than_baseline=0.1)
     assert gate.verdict == "not_established"
-    assert gate.reason == "The baseline has no such measurement."
+    assert gate.reason == why
 
 
 def test_metric_without_a_good_side_has_no_worse() -> None:

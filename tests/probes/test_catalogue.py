@@ -16,7 +16,7 @@ import pytest
 
 from audit.models import Capability, Failure
 from audit.models.scripted import ALL, ScriptedModel, even_table
-from audit.results import Finding, Measurement, Record, behind, read_records, write_records
+from audit.results import Average, Finding, Measurement, Record, behind, observations, read_records, write_records
 from probes.base import Outcome, Probe
 from probes.registry import GROUP, find_probes
 from tests.probes.contracts import CONTRACTS
@@ -270,6 +270,58 @@ class TestWhatItMeasures:
         records = list(outcome_of(name).records)
         write_records(tmp_path, name, records)
         assert read_records(tmp_path, name) == records
+
+
+@every_probe
+class TestWhatIsAMeanOfItsRecords:
+    """What says how it follows from its records does, so that two results can be compared record by record."""
+
+    @pytest.mark.parametrize("model", ["default", "constant"])
+    def test_records_give_the_number(self, name: str, model: str) -> None:
+        outcome = outcome_of(name, model)
+        for m in averages(outcome):
+            seen = observations(m, outcome.records)
+            assert seen is not None, m.metric
+            # One observation a record and no other record: what is of a pair stands with one of the two.
+            assert len({o.record.id for o in seen}) == len(seen) == m.n, m.metric
+
+    def test_records_from_disk_give_it_as_well(self, name: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
+        outcome = outcome_of(name)
+        write_records(tmp_path, name, outcome.records)
+        records = read_records(tmp_path, name)
+        for m in averages(outcome):
+            kept = Measurement.model_validate_json(m.model_dump_json())
+            assert observations(kept, records) == observations(m, outcome.records), m.metric
+
+    def test_a_slice_is_of_records_of_the_whole(self, name: str) -> None:
+        outcome = outcome_of(name)
+        whole = {base_name(m): m for m in averages(outcome) if m.slice is None}
+        for m in averages(outcome):
+            if m.slice is not None and base_name(m) in whole and m.average == whole[base_name(m)].average:
+                every = {r.id for r in behind(whole[base_name(m)], outcome.records)}
+                assert {r.id for r in behind(m, outcome.records)} <= every, m.metric
+
+    def test_a_record_that_was_tampered_with_is_noticed(self, name: str) -> None:
+        outcome = outcome_of(name)
+        for m in averages(outcome):
+            seen = observations(m, outcome.records)
+            assert m.average is not None
+            assert seen is not None
+            changed = tampered(seen[0].record, m.average)
+            assert observations(m, [changed if r.id == changed.id else r for r in outcome.records]) is None, m.metric
+
+
+def averages(outcome: Outcome) -> list[Measurement]:
+    return [m for m in outcome.measurements if m.average is not None and m.value is not None]
+
+
+def tampered(record: Record, average: Average) -> Record:
+    """The record with another number or outcome than the one that was read."""
+    if average.score is not None:
+        score = record.scores[average.score]
+        return record.model_copy(update={"scores": {**record.scores, average.score: (score or 0.0) + 1.0}})
+    other = "another" if record.outcome in average.outcomes else average.outcomes[0]
+    return record.model_copy(update={"outcome": other})
 
 
 @pytest.mark.parametrize(("name", "metric"), SLICED)

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from reports.card import render_card
+from reports.comparison import render_comparison
 from reports.mitigation import render_page
+from reports.plot import families_of, render_plot
+from reports.records import render_records
 from reports.technical import render_report
-from tests.reports import explanations, fixtures, remedies
+from reports.trend import render_trends
+from tests.reports import comparisons, explanations, fixtures, remedies
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 
@@ -50,11 +54,27 @@ def _html(name: str) -> str:
     kind, _, made = name.partition("-")
     if kind == "remedies":
         return render_page(remedies.typical())
+    if kind in ("figure", "records"):
+        return _alone(kind, getattr(fixtures, made)())
+    if kind == "comparison":
+        return render_comparison(*getattr(comparisons, made)())
+    if kind == "trend":
+        return render_trends(comparisons.over_time(comparisons.many(int(made))))
     if made == "both":
         case = fixtures.typical()
         return render_card(case.result, case.records, languages=("ko", "en"))
     case = explanations.explained() if made == "explained" else getattr(fixtures, made)()
     return {"card": render_card, "report": render_report}[kind](case.result, case.records)
+
+
+def _alone(kind: str, case: fixtures.Case) -> str:
+    """What a notebook shows of a result: all numbers of its first probe that has some, or its records."""
+    if kind == "records":
+        return render_records([record for own in case.records.values() for record in own][:3], 4)
+    own = [m for m in case.result.measurements if m.probe == case.result.measurements[0].probe]
+    return render_plot(
+        own[0].label, case.result.model.name, families_of([(own[0].metric, own[0].label, own)]), ["Why."]
+    )
 
 
 def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
@@ -82,6 +102,11 @@ def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
         "report-typical",
         "report-explained",
         "remedies",
+        "figure-typical",
+        "figure-hostile",
+        "records-hostile",
+        "comparison-three",
+        "trend-13",
     ],
 )
 def test_no_violation(browser: Any, address: Callable[[str], str], name: str, width: int, scheme: str) -> None:

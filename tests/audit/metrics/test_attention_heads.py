@@ -9,6 +9,7 @@ import pytest
 
 from audit.metrics import (
     antecedent_scores,
+    head_effects,
     head_permutation_test,
     head_swap_test,
     induction_scores,
@@ -176,3 +177,35 @@ def test_mistakes_are_named(call: object, message: str) -> None:
     assert callable(call)
     with pytest.raises(ValueError, match=message):
         call(np.eye(3)[None, None])
+
+
+def test_effect_is_what_the_head_writes_times_the_slope_of_the_scalar_by_it() -> None:
+    """One head writes o = A v and the scalar is u o: its effect is u o, to the digit, and doubles with the slope."""
+    stream = np.random.default_rng(0)
+    weights = stream.dirichlet(np.ones(5), size=(2, 3, 5))
+    values, slopes = stream.normal(size=(2, 3, 5)), stream.normal(size=(2, 3, 5))
+    gradients = slopes[..., :, None] * values[..., None, :]  # of the scalar by each weight
+    written = np.einsum("lhij,lhj->lhi", weights, values)
+    expected = (slopes * written).sum(axis=-1)
+    assert head_effects(weights, gradients) == pytest.approx(expected)
+    assert head_effects(weights, 2 * gradients) == pytest.approx(2 * expected)
+    assert not head_effects(weights, np.zeros_like(weights)).any()
+
+
+def test_effect_of_attention_across() -> None:
+    weights = np.array([[[[0.25, 0.75, 0.0]]]])
+    assert head_effects(weights, [[[[4.0, -2.0, 9.0]]]]) == pytest.approx(np.array([[-0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "gradients", "told"),
+    [
+        (np.full((1, 1, 2, 2), 0.5), np.zeros((1, 1, 2, 3)), "shape"),
+        (np.full((1, 1, 2, 2), 0.5), np.full((1, 1, 2, 2), np.nan), "NaN"),
+        (np.full((1, 1, 2, 2), 0.7), np.zeros((1, 1, 2, 2)), "sum to 1"),
+        (np.full((1, 2, 2), 0.5), np.zeros((1, 2, 2)), "dimension"),
+    ],
+)
+def test_effect_of_what_is_no_attention(weights: object, gradients: object, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        head_effects(weights, gradients)  # type: ignore[arg-type]
