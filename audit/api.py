@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from audit.config import DEVICE, AuditConfig, ConfigError, Problem, load_config
+from audit.config import CUSTOM, DEVICE, AuditConfig, ConfigError, Problem
 from audit.durations import seconds_of
 from audit.later import later
 from audit.models import Model
@@ -29,13 +29,13 @@ from reports.render import render_html, render_mitigation
 from reports.trend import render_trends
 
 if TYPE_CHECKING:
-    from audit import baselines, engine, opening, planning, ray_executor
+    from audit import baselines, custom, engine, opening, ray_executor
     from audit.execution import Executor
     from audit.models import opening as libraries
 else:
-    engine, opening, planning = later("audit.engine"), later("audit.opening"), later("audit.planning")
+    engine, opening = later("audit.engine"), later("audit.opening")
     ray_executor, libraries = later("audit.ray_executor"), later("audit.models.opening")
-    baselines = later("audit.baselines")
+    baselines, custom = later("audit.baselines"), later("audit.custom")
 
 
 def run(
@@ -65,11 +65,14 @@ def run(
         ResultError: where the baseline cannot be read.
     """
     path = Path(config)
-    found = find_probes()
-    wrong = option_problems(found, probes, suite, limit, seed, device, data, budget)
+    wrong = option_problems(find_probes(), probes, suite, limit, seed, device, data, budget)
     if wrong:
         raise ConfigError("options", [Problem(message) for message in wrong])
-    checked = override(load_config(path, planning.catalogue(found)), probes, suite, seed, device, budget)
+    config_of_file, found = custom.configured(path)
+    wrong = _unknown_custom(found, probes)
+    if wrong:
+        raise ConfigError("options", [Problem(message) for message in wrong])
+    checked = override(config_of_file, probes, suite, seed, device, budget)
     before = baselines.open_baseline(Path(baseline), checked.gates) if baseline is not None else None
     libraries.quiet_libraries()
     told = progress or Silent()
@@ -146,8 +149,9 @@ def option_problems(
     data: str | Path | None,
     budget: str | int | None = None,
 ) -> list[str]:
-    """One sentence for each option that cannot be used."""
-    found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in probes if name not in known]
+    """One sentence for each option that cannot be used; which custom probes there are, only the config says."""
+    unknown = [name for name in probes if name not in known and not name.startswith(f"{CUSTOM}.")]
+    found = [f"Unknown probe {name}; there are {', '.join(known)}." for name in unknown]
     if suite not in (None, "quick", "standard", "full"):
         found.append(f"Unknown suite {suite}; choose quick, standard or full.")
     if data is not None and not Path(data).is_dir():
@@ -164,6 +168,13 @@ def option_problems(
         except ValueError as error:
             found.append(f"The budget cannot be read: {error}.")
     return found
+
+
+def _unknown_custom(known: Collection[str], probes: Sequence[str]) -> list[str]:
+    there = (
+        ", ".join(name for name in known if name.startswith(f"{CUSTOM}.")) or f"none; name its file as probes: {CUSTOM}"
+    )
+    return [f"Unknown probe {name}; the custom probes of this file: {there}." for name in probes if name not in known]
 
 
 def override(

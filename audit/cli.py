@@ -27,11 +27,12 @@ from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
 from audit.commands.mitigate import mitigate_command
+from audit.commands.new_probe import new_probe_command
 from audit.commands.pages import chosen_languages
 from audit.commands.told import annotate, append_job_summary, no_commands, on_github, short, tell
 from audit.commands.trend import trend_command
 from audit.commands.verify import verify_command
-from audit.config import ConfigError, config_schema, load_config, starter
+from audit.config import ConfigError, config_schema, starter
 from audit.declared import declarations, mismatches
 from audit.later import later
 from audit.models import ModelError
@@ -40,9 +41,9 @@ from audit.results import ResultError, result_schema, to_json, write_text
 from probes.registry import ProbeError, find_probes
 
 if TYPE_CHECKING:
-    from audit import planning, sweep
+    from audit import custom, planning, sweep
 else:
-    planning, sweep = later("audit.planning"), later("audit.sweep")
+    custom, planning, sweep = later("audit.custom"), later("audit.planning"), later("audit.sweep")
 
 _WRONG = (ConfigError, ModelError, ProbeError, ResultError)
 
@@ -199,8 +200,10 @@ def validate(file: ConfigFile) -> None:
 
     Example: audit validate model.yaml
     """
-    config = load_config(file, planning.catalogue(find_probes()))
+    config, known = custom.configured(file)
     print(f"{file} is valid.")
+    for sentence in custom.understood(known):
+        print(sentence)
     for sentence in mismatches(declarations(config.card)):
         print(sentence, file=sys.stderr)
 
@@ -269,7 +272,7 @@ def init(
         stop(f"{file} is a folder; name a file.", USAGE)
     if impact:
         there = file.exists() and not force
-        init_impact(file, starter(source), load_config(file, planning.catalogue(find_probes())).card if there else None)
+        init_impact(file, starter(source), custom.configured(file)[0].card if there else None)
         return
     if file.exists() and not force:
         stop(f"{file} exists already; --force overwrites it, --impact adds to its card.", USAGE)
@@ -279,16 +282,21 @@ def init(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(metavar="config|result", help="Which schema.")] = "config",
+    of: Annotated[str, typer.Argument(metavar="config|result|probe", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml or of result.json.
+    """Print the JSON Schema of model.yaml, of a result or of a custom probe.
 
     Example: audit schema > schema.json
     """
-    if of not in ("config", "result"):
-        stop(f"There is no schema of {of}; choose config or result.", USAGE)
-    found = config_schema(planning.catalogue(find_probes())) if of == "config" else result_schema()
-    print(json.dumps(found, indent=1, sort_keys=True))
+    if of not in ("config", "result", "probe"):
+        stop(f"There is no schema of {of}; choose config, result or probe.", USAGE)
+    known = find_probes()
+    kinds = {
+        "config": lambda: config_schema(planning.catalogue(known)),
+        "result": result_schema,
+        "probe": custom.probe_schema,
+    }
+    print(json.dumps(kinds[of](), indent=1, sort_keys=True))
 
 
 app.command("baseline")(baseline_command)
@@ -298,6 +306,7 @@ app.command("describe")(describe_command)
 app.command("doctor")(doctor_command)
 app.command("explain")(explain_command)
 app.command("mitigate")(mitigate_command)
+app.command("new-probe")(new_probe_command)
 app.command("trend")(trend_command)
 app.command("verify")(verify_command)
 

@@ -30,6 +30,13 @@ _GATE = re.compile(r"(?P<name>[^\[\]]+)(\[.+\])?", re.DOTALL)
 _PINNED = re.compile(r"[^@]+@[0-9a-f]{40}")
 _OPTIONAL_BLOCKS = ("card", "judges", "probes", "gates", "run")
 _SEE_PROBES = "(`audit probes` lists them)"
+CUSTOM = "custom"
+"""The key under ``probes`` that names files of custom probes, and how their ids begin."""
+
+_FILES = {
+    "description": "The file of a custom probe, or a list of such files.",
+    "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+}
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -227,7 +234,16 @@ class AuditConfig(Block):
     def _no_options(cls, probes: Any) -> Any:
         if not isinstance(probes, dict):
             return probes
-        return {name: {} if options is None else options for name, options in probes.items()}
+        files = {CUSTOM: {"files": custom_files(probes[CUSTOM])}} if CUSTOM in probes else {}
+        return {name: {} if options is None else options for name, options in probes.items()} | files
+
+
+def custom_files(named: Any) -> list[str]:
+    """The files of custom probes that ``probes: {custom: ...}`` names: one, or a list; none where it is neither."""
+    if isinstance(named, dict) and set(named) == {"files"}:  # as a checked config keeps it
+        named = named["files"]
+    files = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    return files if all(isinstance(file, str) and file for file in files) else []
 
 
 def load_config(path: Path, catalogue: Mapping[str, ProbeEntry]) -> AuditConfig:
@@ -270,7 +286,9 @@ def config_schema(catalogue: Mapping[str, ProbeEntry]) -> dict[str, Any]:
     blocks["probes"] |= {
         "properties": {
             name: {"anyOf": [refs[entry.options, "validation"], {"type": "null"}]} for name, entry in catalogue.items()
-        },
+        }
+        | {CUSTOM: _FILES},
+        "patternProperties": {rf"^{CUSTOM}\.[a-z][a-z0-9_]*$": {"type": ["object", "null"]}},
         "additionalProperties": False,
     }
     gate = blocks["gates"]["additionalProperties"]
@@ -278,7 +296,7 @@ def config_schema(catalogue: Mapping[str, ProbeEntry]) -> dict[str, Any]:
     sliced = "|".join(re.sub(r"[^\w-]", r"\\\g<0>", metric) for metric in metrics)
     blocks["gates"] |= {
         "properties": dict.fromkeys(metrics, gate),
-        "patternProperties": {rf"^({sliced})\[.+\]$": gate} if metrics else {},
+        "patternProperties": {rf"^{CUSTOM}\..+$": gate} | ({rf"^({sliced})\[.+\]$": gate} if metrics else {}),
         "additionalProperties": False,
     }
     for name, field in AuditConfig.model_fields.items():
@@ -305,7 +323,12 @@ def _probe_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -
     chosen = data.get("probes")
     for name, options in chosen.items() if isinstance(chosen, dict) else ():
         place = ("probes", name)
-        if name not in catalogue:
+        if name == CUSTOM:
+            if not custom_files(options):
+                yield Problem(
+                    f"probes.{CUSTOM} must be the file of a custom probe, or a list of such files", location=place
+                )
+        elif name not in catalogue:
             meant = did_you_mean(closest(name, catalogue))
             yield Problem(f"unknown probe {quoted(name)}{meant} {_SEE_PROBES}", location=place)
         # Options that are not a block at all are found with the types of the whole file.
@@ -354,7 +377,9 @@ def chosen_probes(config: AuditConfig, catalogue: Mapping[str, ProbeEntry]) -> l
         return list(catalogue)
     metrics = _metrics(catalogue)
     gated = {metrics[match["name"]] for gate in config.gates if (match := _GATE.fullmatch(gate))}
-    return [probe for probe in catalogue if probe in config.probes or probe in gated]
+    own = f"{CUSTOM}." if CUSTOM in config.probes else None
+    listed = [probe for probe in catalogue if probe in config.probes or (own is not None and probe.startswith(own))]
+    return [probe for probe in catalogue if probe in listed or probe in gated]
 
 
 def _unknown_metric(name: str, catalogue: Mapping[str, ProbeEntry]) -> str:

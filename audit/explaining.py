@@ -15,7 +15,8 @@ from audit.asking import ExplainError as ExplainError
 from audit.asking import Unfinished as Unfinished
 from audit.asking import check_opening, decision_of
 from audit.cache import ResponseCache
-from audit.config import AuditConfig, ConfigError, Problem, load_config
+from audit.config import AuditConfig, ConfigError, Problem
+from audit.custom import configured
 from audit.execution import Answers, attempt
 from audit.explained import AttentionView, Explanation
 from audit.models import (
@@ -37,7 +38,6 @@ from audit.models import (
 from audit.models.opening import quiet_libraries
 from audit.models.place import cache_folder
 from audit.opening import opened, opening_of
-from audit.planning import catalogue
 from audit.progress import Progress, Silent
 from audit.results import AuditResult, Record, read_records, read_result
 from audit.results.folder import RESULT_FILE
@@ -45,7 +45,6 @@ from probes.asked import prompt_of
 from probes.explainability.one_view import view_requests
 from probes.explainability.single import ORDERS, Question, prefers
 from probes.explainability.single import log_likelihoods as likelihoods_of
-from probes.registry import find_probes
 
 METHODS: tuple[Method, ...] = get_args(Method)
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -69,7 +68,7 @@ def open_model(model: str | Path | AuditResult, device: str | None = None) -> Mo
         check_opening(model)
         config = _config(model.manifest.config)
     elif isinstance(model, Path) or named.endswith((".yaml", ".yml")):
-        config = load_config(Path(model), catalogue(find_probes()))
+        config, _ = configured(Path(model))
     else:
         config = _config({"model": {"source": named}})
     if device is not None:

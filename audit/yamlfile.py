@@ -44,6 +44,8 @@ class Problem:
     message: str
     line: int | None = None
     location: Location = ()
+    file: str | None = None
+    """Where it is not in the file that is checked, but in one that this names."""
 
 
 class ConfigError(Exception):
@@ -53,11 +55,14 @@ class ConfigError(Exception):
         super().__init__(path, problems)
         self.path = path
         # Problems of the file as a whole have no line and come first.
-        self.problems = sorted(problems, key=lambda problem: problem.line or 0)
+        self.problems = sorted(problems, key=lambda problem: (problem.file or "", problem.line or 0))
 
     def __str__(self) -> str:
-        name = escaped(str(self.path))
-        return "\n".join(f"{name}:{p.line}: {p.message}" if p.line else f"{name}: {p.message}" for p in self.problems)
+        return "\n".join(map(self._said, self.problems))
+
+    def _said(self, problem: Problem) -> str:
+        name = escaped(problem.file or str(self.path))
+        return f"{name}:{problem.line}: {problem.message}" if problem.line else f"{name}: {problem.message}"
 
 
 class Document:

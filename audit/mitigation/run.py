@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from audit.config import AuditConfig, ConfigError, Problem, load_config
+from audit.config import AuditConfig, ConfigError, Problem
+from audit.custom import configured
 from audit.manifest import now, tool_version
 from audit.mitigation.features import check_columns
 from audit.mitigation.language import Audited, addressed, language_remedies
@@ -15,7 +16,6 @@ from audit.mitigation.settings import Settings
 from audit.mitigation.tables import table_remedies
 from audit.models.source import resolve
 from audit.opening import judge_opener, opened, opening_of
-from audit.planning import catalogue
 from audit.results import AuditResult, Finding, Flagged, Mitigation, Remedy, read_records
 from probes.registry import find_probes
 
@@ -95,7 +95,7 @@ def config_of(result: AuditResult, file: Path | None) -> AuditConfig:
         ConfigError: where the file is wrong, or the manifest's config does not fit this version.
     """
     if file is not None:
-        return load_config(file, catalogue(find_probes()))
+        return configured(file)[0]
     try:
         return AuditConfig.model_validate(result.manifest.config)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import audit
 import audit.api
+import audit.custom
 import audit.opening
 from audit.api import Result, command_line, draw, load, override, run
 from audit.config import ConfigError
@@ -58,6 +59,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(audit.api, "find_probes", lambda: catalogue_of(OTHER, Tiny))
+    monkeypatch.setattr(audit.custom, "find_probes", lambda: catalogue_of(OTHER, Tiny))
     monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     (tmp_path / "model.yaml").write_text(
         "model: {source: script}\n"

@@ -19,6 +19,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 import audit.api
 import audit.cli
+import audit.custom
 import audit.models.source
 import audit.opening
 from audit.models.scripted import ScriptedModel
@@ -52,7 +53,7 @@ def command(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 def planted(monkeypatch: pytest.MonkeyPatch, *probes: type[Probe]) -> None:
     """A scripted model, and these probes instead of the installed ones."""
     monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
-    for module in (audit.api, audit.cli):
+    for module in (audit.api, audit.cli, audit.custom):
         monkeypatch.setattr(module, "find_probes", lambda: catalogue_of(*probes))
 
 
@@ -397,7 +398,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], Sequence[str], str]] = {
         ("init", "model.yaml"),
         "model.yaml exists already; --force overwrites it, --impact adds",
     ),
-    "unknown schema": (plain(), ("schema", "card"), "There is no schema of card; choose config or result."),
+    "unknown schema": (plain(), ("schema", "card"), "There is no schema of card; choose config, result or probe."),
 }
 
 
@@ -470,7 +471,8 @@ def test_broken_probe_of_another_package_is_one_sentence(
     def broken() -> NoReturn:
         raise ProbeError("The probe x (y:Z) cannot be imported: No module named 'y'")
 
-    monkeypatch.setattr(audit.cli, "find_probes", broken)
+    for module in (audit.cli, audit.custom):
+        monkeypatch.setattr(module, "find_probes", broken)
     write(place)
     for arguments in (["run", "model.yaml"], ["validate", "model.yaml"], ["probes"], ["schema"]):
         done = command(*arguments)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import audit.api
 import audit.cli
+import audit.custom
 import audit.opening
 import audit.sweep
 from audit.api import load
@@ -42,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    for module in (audit.api, audit.cli):
+    for module in (audit.api, audit.cli, audit.custom):
         monkeypatch.setattr(module, "find_probes", lambda: catalogue_of(Tiny))
     monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
     for name, content in {"good": GOOD, "missed": MISSED, "open": OPEN, "broken": BROKEN}.items():

@@ -31,6 +31,7 @@ from typer.testing import CliRunner
 
 import audit.api
 import audit.cli
+import audit.custom
 from audit.corpora import Item
 from audit.metrics import rate
 from audit.models import Failure, Model, ModelError, Request, Responses, Score, Scored
@@ -408,6 +409,7 @@ def test_base_and_adapter_are_compared(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAIRWITNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(audit.api, "find_probes", lambda: catalogue_of(Astray))
+    monkeypatch.setattr(audit.custom, "find_probes", lambda: catalogue_of(Astray))
     rest = "card: {name: Ours}\nprobes: {tiny.astray: {}}\ngates: {tiny.astray.rate: {no_worse_than_baseline: 0.1}}\n"
     Path("base.yaml").write_text(f"model: {{source: {llama_folder}}}\n{rest}")
     Path("adapted.yaml").write_text(f"model: {{source: {llama_folder}, adapter: {lora}}}\n{rest}")
