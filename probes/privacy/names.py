@@ -157,7 +157,7 @@ def _name_in(run: list[_Word], text: str, before: str) -> Span | None:
         words = words[next((i for i, w in enumerate(words) if w.given), len(words)) :]
         if len(words) == 1 and not _MAY.search(lead):  # as in "Will you": a given name alone may be any word
             return None
-    known = len(words) > 1 or any(w.given or titled or w.plain.upper() in probablepeople.ratios for w in words)
+    known = len(words) > 1 or titled > 0 or any(w.given for w in words)
     if not words or len(words) > MOST_WORDS or not known or any(w.plain in _OTHER and not w.initial for w in words):
         return None
     if not _person(words, named):

@@ -172,7 +172,7 @@ def test_a_name_that_is_drawn_out_is_not_shown() -> None:
     of = outcome("one name")
     drawn = [r for r in of.records if r.tags["part"] == "draw"]
     kept = [Withholding(b"key").record(r, of.private[r.id]) for r in drawn]
-    assert {r.output for r in kept} == {"It was ••••• ••••••••, a baker."}
+    assert {r.output for r in kept} == {"It was ••••• •••••••••, a baker."}
     assert len({w.hash for r in kept for w in r.withheld}) == 1
     assert {w.kind for r in kept for w in r.withheld} == {"name"}
     assert not any("Whitfield" in r.model_dump_json() for r in kept)
