@@ -459,7 +459,7 @@ class TestRealModels:
 def test_a_name_in_what_is_recited_is_not_shown(folder: Path) -> None:
     text = f"{' '.join(WORDS[:12])} then Susan Whitfield took the {' '.join(WORDS[:9])}"
     (folder / "texts.txt").write_text(text, encoding="utf-8")
-    recited = audited(Reciter([text]), texts="texts.txt")
+    recited = audited(Reciter([text]), **BOTH)
     record = next(r for r in recited.records if r.tags["role"] == "text")
     assert "Susan Whitfield" in str(record.output)
     shown = Withholding(b"key").record(record, recited.private[record.id])
