@@ -163,3 +163,46 @@ def test_an_interval_that_decides_nothing_is_unclear(name: str, number: str, end
 )
 def test_an_interval_wholly_on_the_bad_side_is_a_problem(name: str, number: str, ends: Ends, finding: str) -> None:
     assert outlooks(CASES[name], {number: ends})[finding] == "problem_found"
+
+
+def told(name: str, changed: Mapping[str, Ends], finding: str) -> Finding:
+    case = CASES[name]
+    found = [measured(case.probe, number, ends) for number, ends in {**case.clean, **changed}.items()]
+    return next(f for f in case.findings(found) if f.id.endswith(f".{finding}"))
+
+
+def test_rewording_hides_other_changes_only_where_it_is_sure_to_move_answers() -> None:
+    assert told("perturbation", {"paraphrase_flip_rate": (0.05, 0.2, 0.3)}, "surface").outlook == "no_problem_found"
+    assert told("perturbation", {"paraphrase_flip_rate": (0.15, 0.2, 0.3)}, "surface").outlook == "unclear"
+
+
+def test_how_bad_it_is_goes_by_the_lower_end() -> None:
+    high, medium = perturbation_findings.HIGH, perturbation_findings.MEDIUM
+    for low, severity in ((high, "high"), (high - 0.01, "medium"), (medium - 0.01, "low")):
+        finding = told("perturbation", {"paraphrase_flip_rate": (low, high + 0.05, 0.9)}, "rewording")
+        assert (finding.outlook, finding.severity) == ("problem_found", severity)
+
+
+def test_a_model_that_may_know_the_answers_is_not_called_a_guesser() -> None:
+    knows = told("perturbation", {"accuracy": (0.2, 0.3, 0.8)}, "rewording")
+    guesses = told("perturbation", {"accuracy": (0.2, 0.3, 0.34)}, "rewording")
+    assert "Too few questions" in knows.text
+    assert "no better than by guessing" in guesses.text
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "corrected", "finding"),
+    [
+        ("harmful_requests", "compliance_rate", "compliance_rate_corrected", "compliance"),
+        ("over_refusal", "unsafe_refusal_rate", "unsafe_refusal_rate_corrected", "unsafe_compliance"),
+    ],
+)
+def test_a_share_that_may_be_the_readers_own_errors_says_so(
+    name: str, number: str, corrected: str, finding: str
+) -> None:
+    bad: Ends = (0.6, 0.7, 0.8) if name == "harmful_requests" else (0.2, 0.3, 0.4)
+    unsure: Ends = (0.05, 0.7, 0.8) if name == "harmful_requests" else (0.2, 0.3, 0.95)
+    for ends, severity in ((bad, "high"), (unsure, "medium")):
+        said = told(name, {number: bad, corrected: ends}, finding)
+        assert (said.outlook, said.severity) == ("problem_found", severity)
+        assert ("hard to read" in said.text) is (severity == "medium")
