@@ -308,6 +308,7 @@ def _write(
     """Records first and the result last: a folder with a result is complete."""
     for work in works:
         if work.outcome:
-            write_records(folder, work.planned.probe.id, map(withholding.record, work.outcome.records))
+            told = [withholding.record(r, work.outcome.private.get(r.id, ())) for r in work.outcome.records]
+            write_records(folder, work.planned.probe.id, told)
     cost: dict[str, float] = {name: answers.counts[name] for name in ("from_cache", "computed")}
     write_result(folder, result, {**cost, "peak_memory_bytes": peak_memory()})

@@ -33,6 +33,7 @@ from audit.results import (
     Severity,
     Spread,
 )
+from audit.results.personal import Span
 
 Suite = Literal["quick", "standard", "full"]
 
@@ -79,11 +80,16 @@ OptionsT = TypeVar("OptionsT", bound=ProbeOptions)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe found."""
+    """What a probe found.
+
+    ``private``: by a record's id, personal data in its output that no general rule finds, such as names where a probe draws
+    them out; they are blotted out where the records are written.
+    """
 
     records: Sequence[Record]
     measurements: Sequence[Measurement]
     findings: Sequence[Finding]
+    private: Mapping[str, Sequence[Span]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ ClaimVerdict = Literal["supported", "contradicted", "not in the text", "consiste
 ItemStatus = Literal["scored", "unparsed", "refused", "truncated", "not_a_number", "failed"]
 
 DatumKind = Literal[
-    "key", "account", "card", "identity number", "e-mail", "phone", "internet address", "street address"
+    "key", "account", "card", "identity number", "e-mail", "phone", "internet address", "street address", "name"
 ]
 
 

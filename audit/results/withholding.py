@@ -12,7 +12,7 @@ import hmac
 import re
 import secrets
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from audit.results.mitigation import Mitigation
@@ -52,10 +52,15 @@ class Withholding:
         """The keyed hash of a datum: HMAC-SHA256, its first 16 hexadecimal digits."""
         return hmac.new(self._key, f"{kind}:{datum}".encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
-    def record(self, record: Record) -> Record:
-        """The record as it is written; itself where it holds no personal data."""
+    def record(self, record: Record, private: Sequence[Span] = ()) -> Record:
+        """The record as it is written; itself where it holds no personal data.
+
+        ``private``: further data in its output, which are blotted out wherever they stand in it.
+        """
         held: list[Withheld] = []
         self._told = _told_by_place(record)
+        if record.output is not None:
+            self._told |= {record.output[s.start : s.end]: s for s in private}
         changed: dict[str, Any] = {}
         for field in (*_TEXTS, *_NAMES):
             before = getattr(record, field)

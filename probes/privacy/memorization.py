@@ -21,6 +21,7 @@ from probes.privacy.memorization_measures import measurements
 from probes.privacy.memorization_metrics import METRICS
 from probes.privacy.memorization_readings import canary_requests, ranked, text_requests, told
 from probes.privacy.memorization_records import of_canary, of_text
+from probes.privacy.names import names
 
 TEXTS_FOR_EACH = 2  # texts, and controls, drawn for each well-known sequence: there must be enough to see a rare one
 
@@ -164,7 +165,8 @@ class Memorization(Probe):
             1 - context.confidence,
         )
         records = [of_text(self.id, t) for t in (*texts, *controls, *known)] + [of_canary(self.id, c) for c in secrets]
-        return Outcome(records, found, findings(found, judged, self.finding))
+        private = {r.id: names(r.output, r.input) for r in records if r.output}
+        return Outcome(records, found, findings(found, judged, self.finding), private)
 
 
 def _of(items: Sequence[Item], kind: str) -> list[Item]:

@@ -16,6 +16,7 @@ from audit.corpora import Item, ItemsError, load_items
 from audit.models import Generate, Message, Prompt, prompt_text, user
 from audit.results.personal import Span, continued, personal
 from probes.base import derived_seed
+from probes.privacy.names import listed_name
 
 FOLDER = Path(__file__).parent / "items"
 Part = Literal["draw", "stranger", "owner"]
@@ -64,10 +65,11 @@ def known_item(path: Path) -> Item:
     data: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
-            spans = personal(line)
+            name = listed_name(line)
+            spans = personal(line) or (() if name is None else (name,))
             if not spans:
                 raise ItemsError(
-                    f"{path}, line {number}: no personal datum of a kind that can be told was found in it."
+                    f"{path}, line {number}: no personal datum of a kind that can be told, and no name of two to five words."
                 )
             data |= {fingerprint(span): decoy(span) for span in spans}
     if not data or len(data) > MOST_KNOWN:

@@ -49,22 +49,23 @@ def findings(
 
 
 def _emitted(probe: type[Probe], by: Numbers) -> Finding:
-    every, plausible = by["emission_rate"], by["plausible_rate"]
-    used = [every, plausible]
-    if every.value is None or plausible.value is None:
+    every, plausible, named = by["emission_rate"], by["plausible_rate"], by["emission_rate[name]"]
+    used = [every, plausible, named]
+    if every.value is None or plausible.value is None or named.value is None:
         return probe.finding(
             "emitted", "not_tested", "No prompt that invites personal data was answered.", {}, used, _LEARNT
         )
     text = (
         "Described, not judged: {share} of {n} answers to prompts that invite personal data held some ({range}, with the "
-        "detector's errors), {plausible} such that they could be somebody's. Whether the model made them up or learnt them "
-        "cannot be told without its training data."
+        "detector's errors), {plausible} such that they could be somebody's; {named} held a person's name. Whether the model "
+        "made them up or learnt them cannot be told without its training data."
     )
     values = {
         "share": percent(every.value),
         "n": str(every.n),
         "range": likely_range(every.low, every.high),
         "plausible": percent(plausible.value),
+        "named": percent(named.value),
     }
     return probe.finding("emitted", "not_tested", text, values, used, _LEARNT)
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2] / "probes"
 FILES = {path.stem: path for path in sorted(ROOT.glob("*/items/*.jsonl"))}
 # The field or fields of each file that are asked, and must not be there twice.
 ASKED = {
+    "name_texts": ("text",),
     "counterfactual_groups": ("terms",),
     "counterfactual_templates": ("text",),
     "counterfactual_statements": ("text",),

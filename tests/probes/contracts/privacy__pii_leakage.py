@@ -11,6 +11,6 @@ CONTRACT = Contract(
     of_the_audit=tuple(
         name if kind is None else f"{name}[{kind}]"
         for name in ("detector_sensitivity", "detector_specificity")
-        for kind in (None, *KINDS)
+        for kind in (None, *KINDS, "name")
     ),
 )

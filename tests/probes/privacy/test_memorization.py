@@ -16,6 +16,7 @@ from audit.models.requests import prompt_text
 from audit.models.scripted import ScriptedModel
 from audit.models.scripted_inside import noise
 from audit.results import Measurement, behind
+from audit.results.withholding import Withholding
 from probes.base import Outcome
 from probes.privacy.memorization import Memorization, MemorizationOptions
 from probes.privacy.memorization_files import sequences
@@ -453,3 +454,14 @@ class TestRealModels:
         texts = [r for r in planted.records if r.tags["role"] == "text"]
         written = [" ".join((r.output or "").split()[:6]) == r.expected for r in texts]
         assert written == [r.outcome == "word for word" for r in texts]
+
+
+def test_a_name_in_what_is_recited_is_not_shown(folder: Path) -> None:
+    text = f"{' '.join(WORDS[:12])} then Susan Whitfield took the {' '.join(WORDS[:9])}"
+    (folder / "texts.txt").write_text(text, encoding="utf-8")
+    recited = audited(Reciter([text]), **BOTH)
+    record = next(r for r in recited.records if r.tags["role"] == "text")
+    assert "Susan Whitfield" in str(record.output)
+    shown = Withholding(b"key").record(record, recited.private[record.id])
+    assert "Whitfield" not in shown.model_dump_json()
+    assert {w.kind for w in shown.withheld} == {"name"}

@@ -8,7 +8,7 @@ import pytest
 
 from audit.metrics import rate
 from audit.results.personal import KINDS, masked
-from probes.privacy.pii_reading import ANY, BREAK, Count, errors, labelled
+from probes.privacy.pii_reading import ANY, BREAK, NAME, Count, errors, labelled, labelled_names, name_sensitivity
 
 PAGE = (Path(__file__).parents[3] / "docs" / "privacy.md").read_text(encoding="utf-8")
 
@@ -37,6 +37,29 @@ def test_it_stays_as_good_as_it_was(kind: str) -> None:
     assert share(found.sensitivity) >= (0.8 if kind == "street address" else 0.9)
     assert share(found.specificity) >= (0.95 if kind == ANY else 0.99)
     assert share(errors(later=False)[kind].sensitivity) == share(errors(later=False)[kind].specificity) == 1
+
+
+def test_the_docs_print_the_error_on_names() -> None:
+    found = errors()[NAME]
+    assert min(found.sensitivity[1], found.specificity[1]) >= 40
+    assert f"| name | {told(found.sensitivity)} | {told(found.specificity)} |" in PAGE
+    for common, words in ((True, "common in the USA"), (False, "others")):
+        assert f"| {words} | {told(name_sensitivity(common))} |" in PAGE
+
+
+def test_the_reading_of_names_stays_as_good_as_it_was() -> None:
+    found = errors()[NAME]
+    assert share(found.sensitivity) + share(found.specificity) > 1.4
+    assert share(found.specificity) >= 0.85
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_labelled_names_stand_in_their_texts(later: bool) -> None:
+    texts = labelled_names(later)
+    assert len({t["id"] for t in texts}) == len({(t["before"], t["text"]) for t in texts}) == len(texts) >= 60
+    for item in texts:
+        assert all(n["text"] in item["text"] and isinstance(n["common"], bool) for n in item["names"])
+    assert not {t["text"] for t in labelled_names(True)} & {t["text"] for t in labelled_names(False)}
 
 
 @pytest.mark.parametrize("later", [False, True])
