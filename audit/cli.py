@@ -284,7 +284,7 @@ def init(
 def schema(
     of: Annotated[str, typer.Argument(metavar="config|result|probe", help="Which schema.")] = "config",
 ) -> None:
-    """Print the JSON Schema of model.yaml, of a result or of a custom probe.
+    """Print the JSON Schema of model.yaml, results or custom probes.
 
     Example: audit schema > schema.json
     """

@@ -37,6 +37,7 @@ EXTRAS: dict[str, Extra] = {
         Extra("sklearn", "skops", "scikit-learn models in skops files"),
         Extra("translation", "sentencepiece", "tokenizers that come as SentencePiece files alone"),
         Extra("energy", "codecarbon", "the energy and CO2 of an audit"),
+        Extra("notebook", "ipykernel", "notebooks, such as notebooks/explore.ipynb, in JupyterLab"),
         Extra("docs", "mkdocs", "building this documentation"),
     )
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audit.api import load
+from audit.commands.completing import metric_names, probe_ids
 from audit.commands.ends import USAGE, stop
 from audit.later import later
 from audit.results import baseline_text, read_records, write_text
@@ -21,13 +22,19 @@ else:
 def baseline_command(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A result folder.", show_default=False)],
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write.")] = Path("baseline.json"),
-    probe: Annotated[list[str] | None, typer.Option(help="Only this probe; may be given several times.")] = None,
+    probe: Annotated[
+        list[str] | None, typer.Option(help="Only this probe; can be given again.", autocompletion=probe_ids)
+    ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Only this metric, by its full name; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Only this metric, by its full name; can be given again.", autocompletion=metric_names),
     ] = None,
     slices: Annotated[bool, typer.Option("--slices", help="All slices too, not only those that gates name.")] = False,
 ) -> None:
-    """Write the small file for --baseline. Example: audit baseline audits/old."""
+    """Write the small file for --baseline.
+
+    Example: audit baseline audits/old
+    """
     opened = load(result)
     if output.is_dir():
         stop(f"{output} is a folder; name a file.", USAGE)

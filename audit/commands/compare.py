@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audit.api import MOST_COMPARED, Result, draw_comparison, load
+from audit.commands.completing import metric_names
 from audit.commands.ends import USAGE, stop
 from audit.commands.pages import chosen_languages, link, page_path, printable
 from audit.later import later
@@ -40,7 +41,8 @@ def compare_command(
         Path | None, typer.Option(metavar="FILE", help="The page; audits/comparison-<time>.html by default.")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Only this metric, by its full name; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Only this metric, by its full name; can be given again.", autocompletion=metric_names),
     ] = None,
     lang: Annotated[str, typer.Option(help="Languages of the page, separated by commas; the first shows.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; a page only with --output.")] = False,

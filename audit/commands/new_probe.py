@@ -22,7 +22,10 @@ def new_probe_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Risk and name of the probe, such as acme.colours.")],
     output: Annotated[Path | None, typer.Option(help="The package's folder; <risk>-<name> by default.")] = None,
 ) -> None:
-    """Write a package with a probe, its controls and its page, to begin from. Example: audit new-probe acme.colours."""
+    """Write a package with a probe of your own to begin from.
+
+    Example: audit new-probe acme.colours
+    """
     wrong = name_problem(name)
     if wrong:
         stop(wrong, USAGE)

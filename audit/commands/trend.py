@@ -12,6 +12,7 @@ from rich.text import Text
 
 from audit.api import draw_trends
 from audit.commands.compare import cell, unknown_metrics
+from audit.commands.completing import metric_names
 from audit.commands.ends import USAGE, stop
 from audit.commands.pages import chosen_languages, page_path, printable
 from audit.later import later
@@ -38,7 +39,8 @@ def trend_command(
         Path | None, typer.Option(metavar="FILE", help="The page; audits/trend-<time>.html by default.")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="Also this metric, by its full name; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Also this metric, by its full name; can be given again.", autocompletion=metric_names),
     ] = None,
     lang: Annotated[str, typer.Option(help="Languages of the page, separated by commas; the first shows.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; a page only with --output.")] = False,

@@ -24,7 +24,7 @@ from tests.probes.harness import context_of
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED: dict[str, list[str]] = PROJECT["optional-dependencies"]
-NO_PART_OF_AN_AUDIT = {"all", "dev", "docs"}
+NO_PART_OF_AN_AUDIT = {"all", "dev", "docs", "notebook"}
 
 
 @pytest.fixture
@@ -122,6 +122,16 @@ def test_absent_meter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Energy().measure(items, context_of(Energy), {})
     assert all('pip install "fairwitness[energy]"' in finding.text for finding in found.findings)
     assert {finding.outlook for finding in found.findings} == {"not_tested"}
+
+
+@pytest.mark.parametrize("extra", ["docs", "notebook"])
+def test_absent_tools_are_told_by_doctor(extra: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No audit needs them."""
+    monkeypatch.setitem(sys.modules, EXTRAS[extra].module, None)
+    done = command("doctor")
+    assert done.status == 0
+    told = " ".join(done.out.split())
+    assert f'{extra} pip install "fairwitness[{extra}]": {EXTRAS[extra].adds}' in told
 
 
 def test_every_extra_has_a_case() -> None:
