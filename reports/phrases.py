@@ -79,6 +79,12 @@ REASONS = (
     mark("The two are measured in different units or directions."),
     mark("One of the two has no value."),
     mark("One of the two has no interval."),
+    mark("The probe was not part of this audit."),
+    mark("The audit has no number of this name."),
+    mark("The first has no number."),
+    mark("There is no number."),
+    mark("There is no interval."),
+    mark("The measurement has no interval."),
 )
 
 
