@@ -83,7 +83,8 @@ def test_compare_prints_the_table_and_where_the_page_is(place: Path, command: Co
     assert done.out.splitlines()[-1] == f"Page: audits/{page.name}"
     html = page.read_text("utf-8")
     assert '<a href="./../results/old/card.html"><bdi>results/old</bdi></a>' in html
-    assert html.count("card.html") == 1
+    assert '<a href="./../results/old/card.html#risk-' in html
+    assert html.count("card.html") == 2
 
 
 def test_compare_writes_where_it_is_told_and_in_which_language(place: Path, command: Command) -> None:
@@ -151,7 +152,7 @@ def test_compare_of_what_one_lacks(place: Path, command: Command) -> None:
     assert lines[3:9] == [
         "p.a",
         "  A  0.500",
-        "  B  -      The probe was not part of this audit.",
+        "  B  -      The audit has no number of this name.",
         "",
         "p.b",
         "  A  -  None.",
@@ -223,8 +224,7 @@ def test_trend_of_one_audit_and_of_a_metric_without_a_gate(place: Path, command:
     write_result(place / "only" / "a", audit_of(gates=[]), {})
     done = command("trend", "only", "--metric", METRIC)
     assert done.status == 0
-    (row,) = (line for line in done.out.splitlines() if line.startswith(METRIC))
-    assert row.split()[-2:] == ["-", "-"]
+    assert done.out.splitlines()[1:4] == [f"  {METRIC}", "    latest  0.500 (0.450 to 0.550)", ""]
 
 
 def without_gates(place: Path) -> None:
