@@ -606,9 +606,9 @@ def test_compare_marks_what_differs(place: Path, command: Command) -> None:
         command("run", "model.yaml", "--output", folder, "--quiet")
     done = command("compare", "old", "new", "same")
     assert (done.status, done.err) == (0, "")
-    assert done.out.count("0.900 (0.826 to 0.945) *") == 1
+    assert done.out.count("0.900 (0.826 to 0.945)  *") == 1
     assert done.out.count("0.100 (0.055 to 0.174)") == 2
-    assert "* differs from the first (95%, corrected for the number of comparisons, 2)" in done.out
+    assert "* differs from A (95%, corrected for the number of comparisons, 2)" in done.out
     (row,) = json.loads(command("compare", "old", "new", "same", "--json").out)
     assert row["metric"] == "tiny.rate.rate"
     assert row["differs_from_first"] == [True, False]
