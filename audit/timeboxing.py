@@ -236,7 +236,10 @@ def _draws(works: Sequence[Work], follow: bool = False) -> list[_Draw]:
                 seen.update(adds[-1])
             flagged = planned.probe.taken_over(planned.context.options) if follow else 0
             found.append(_Draw(work, limits, adds, _enough(planned), len(adds[0]) * flagged))
-        except (Exception, SystemExit):  # a probe is somebody's code: it draws all, and its error is told when it is asked
+        except (
+            Exception,
+            SystemExit,
+        ):  # a probe is somebody's code: it draws all, and its error is told when it is asked
             continue
     return found
 
