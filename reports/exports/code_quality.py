@@ -11,8 +11,8 @@ from typing import Literal
 
 from audit.results import AuditResult, GateResult, Severity, to_json
 from reports.exports.text import (
-    INCOMPLETE,
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
     fingerprint,

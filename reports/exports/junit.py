@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from audit.results import AuditResult, Coverage, GateResult, ProbeRun
 from reports.exports.text import (
-    INCOMPLETE,
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
     fails,

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from audit.results import AuditResult, Finding, GateResult, Measurement, ProbeRun, Severity, to_json
 from reports.exports.text import (
-    INCOMPLETE,
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
     fingerprint,
