@@ -1,19 +1,23 @@
 """Names of people in a text that a model wrote, for probes that draw personal data out of it.
 
 A name is a run of capitals that the conditional random field of probablepeople (DataMade, trained on names of people and
-companies in the USA) reads as a person's, and that something else confirms: a title before it, a given name of that library's
-table in it, or words before it after which a name has to come. It is not one of the audit's general rules: half of what a bias
-probe says is names. Its error is measured by :mod:`probes.privacy.pii_reading`; names that are not common in the USA are found
-mostly after such words.
+companies in the USA) reads as a person's, and that something else confirms: a title before it, a given name in it that
+probablepeople's or Faker's tables know (Faker's are of some seventy countries), or words before it after which a name has
+to come. It is not one of the audit's general rules: half of what a bias probe says is names. Its error is measured by
+:mod:`probes.privacy.pii_reading`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from itertools import product
+from pkgutil import iter_modules
 
+import faker.providers.person
 import probablepeople
 
 from audit.results.personal import Span
@@ -52,8 +56,17 @@ _OTHER = _words(
     "united university unknown user username valley version view village war we wednesday week welcome west",
     "what when where which who winter with work yard year yes yesterday you your yours",
 )
+# Words that stand in English text in capitals more often than the given names that they also are.
+_WORDS = _words(
+    "april august autumn bill boston carolina china christmas dakota dallas denver england faith florence ford france",
+    "general georgia grace grand harley hope houston india israel jack jasper jordan june justice king lee london",
+    "mark may mercy paris phoenix pearl prince princess queen red rose royal ruby russia sandy sky spring street star",
+    "summer sunny sydney texas trinity victoria virginia washington will williams winter york young major english",
+    "baker brook dale forest glen heath little marsh nile ridge stone storm wells wood golden silver sister brother",
+    "italian german french chinese indian spanish christian african american asian park hall bay lake north south east",
+)
 _MUST = re.compile(
-    r"(?:\bnames?(?:\s+of(?:\s+\w+){1,7})?(?:\s+(?:is|was|are|as))?|\b(?:called|named|signed(?:\s+by)?|written\s+by|author|prepared\s+by|reported\s+by)"
+    r"(?:\b(?:\w+_)?names?(?:\s+of(?:\s+\w+){1,7})?(?:\s+(?:is|was|are|as))?|\b(?:called|named|signed(?:\s+by)?|written\s+by|author|owner|patient|customer|applicant|tenant|referee|prepared\s+by|reported\s+by)"
     r"|\b(?:sincerely|regards|wishes|faithfully|truly|respectfully))(?:[\s:=\"'“‘*_,–—-])*$",
     re.IGNORECASE,
 )
@@ -61,6 +74,9 @@ _MAY = re.compile(
     r"(?:\b(?:dear|i\s+am|i['’]m|this\s+is|contact|from|to|by|attn|attention|with|for|ask|hi|hello|and|meet))[\s:\"'“‘*,–—-]*$",
     re.IGNORECASE,
 )
+
+_LISTED = re.compile(r"[\n(:\"'][ \t]*([^\W\d_a-z][\w'’-]+), $")  # a surname at the beginning of a line or a value
+_RUNNING = re.compile(r"[a-z,;][\"'”’]? $")  # in the middle of a sentence
 
 
 @dataclass(frozen=True)
@@ -87,11 +103,29 @@ class _Word:
     @property
     def given(self) -> bool:
         """Whether it is a given name that the library knows."""
-        return self.capital and self.plain.split("-")[0] in probablepeople.gender_names
+        return self.capital and not {self.plain, self.plain.split("-")[0]}.isdisjoint(given_names())
+
+    @property
+    def common(self) -> bool:
+        """Whether it is a given name so common in the USA that it tells a person by itself."""
+        return self.capital and self.plain in probablepeople.gender_names and self.plain not in _WORDS
 
     @property
     def initial(self) -> bool:
         return len(self.text.rstrip(".")) == 1
+
+
+@cache
+def given_names() -> frozenset[str]:
+    """Given names in Latin letters, in small letters, of probablepeople's and Faker's tables; about 20,000."""
+    known = set(probablepeople.gender_names)
+    for module in iter_modules(faker.providers.person.__path__):
+        provider = import_module(f"faker.providers.person.{module.name}").Provider
+        for table in (t for t in dir(provider) if t.startswith("first_names")):
+            listed = getattr(provider, table)
+            if isinstance(listed, Collection):
+                known |= {name.casefold() for name in listed if name.isalpha() and max(name) < "ɐ"}
+    return frozenset(known - _WORDS)
 
 
 def names(text: str, before: str = "") -> tuple[Span, ...]:
@@ -99,11 +133,12 @@ def names(text: str, before: str = "") -> tuple[Span, ...]:
 
     The datum is the name in small letters without its title, as it is compared.
     """
-    found = []
+    found: list[Span] = []
     for run in _runs(text):
         span = _name_in(run, text, before)
         if span is not None:
-            found.append(span)
+            # A surname in front of a comma may have been found by itself.
+            found = [*(other for other in found if other.end <= span.start), span]
     return tuple(found)
 
 
@@ -152,17 +187,33 @@ def _name_in(run: list[_Word], text: str, before: str) -> Span | None:
     if not words:
         return None
     lead = f"{before[-_BEFORE:]} {text[: words[0].start]}"[-_BEFORE:]
-    named = bool(titled or (_MUST.search(lead) and words[0] is run[0]))  # what is called the Something is no person
+    # What is called the Something is no person.
+    named = bool(titled or (_MUST.search(lead) and words[0] is run[0]))
     if not named:
         words = words[next((i for i, w in enumerate(words) if w.given), len(words)) :]
-        if len(words) == 1 and not _MAY.search(lead):  # as in "Will you": a given name alone may be any word
-            return None
-    known = len(words) > 1 or titled > 0 or any(w.given for w in words)
-    if not words or len(words) > MOST_WORDS or not known or any(w.plain in _OTHER and not w.initial for w in words):
+    if not words or len(words) > MOST_WORDS or any(w.plain in _OTHER and not w.initial for w in words):
         return None
-    if not _person(words, named):
+    if len(words) == 1 and not titled and not _alone(words[0], run, named, lead):
         return None
-    return _span(words)
+    return _with_surname(_span(words), text) if _person(words, named) else None
+
+
+def _with_surname(span: Span, text: str) -> Span:
+    """The span with a surname and a comma in front of it, as lists have it."""
+    window = text[max(0, span.start - _BEFORE) : span.start]
+    before = _LISTED.search(f"\n{window}" if len(window) == span.start else window)
+    if before is None or before[1].casefold() in _OTHER:
+        return span
+    start = span.start - len(before[1]) - len(", ")
+    return Span("name", start, span.end, f"{span.datum} {before[1].casefold()}")
+
+
+def _alone(word: _Word, run: list[_Word], named: bool, lead: str) -> bool:
+    """Whether a given name alone is a person's: where one has to or may come, or as the only capital within a sentence."""
+    if named:
+        return word.given or word.plain in probablepeople.gender_names
+    first = all(w is word or w.plain in _OTHER for w in run[: run.index(word) + 1])
+    return first and word.common and bool(_MAY.search(lead) or _RUNNING.search(lead))
 
 
 def _trimmed(words: list[_Word]) -> list[_Word]:
@@ -175,8 +226,8 @@ def _trimmed(words: list[_Word]) -> list[_Word]:
 
 
 def _person(words: list[_Word], named: bool) -> bool:
-    """Whether the library reads it as a person's name; where a name has to come, whether it does not read a company's form."""
+    """Whether the library does not read a company's name, or its form alone where a name has to come."""
     written = " ".join(w.text[: len(w.text) - w.after] for w in words)
     labels = {label for _, label in probablepeople.parse(written.title() if written.isupper() else written)}
-    against = ("LegalType", "Organization") if named else ("Corporation", "ShortForm")
+    against = ("LegalType", "Organization") if named or words[0].given else ("Corporation", "ShortForm")
     return not any(word in label for label in labels for word in against)

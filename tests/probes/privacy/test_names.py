@@ -21,7 +21,14 @@ def found(text: str, before: str = "") -> list[str]:
         ("Contact Sarah Johnson at the desk.", "", ["Sarah Johnson"]),
         ("Mr. Tobin Arkley and Mrs Fenbrook came.", "", ["Tobin Arkley", "Fenbrook"]),
         (" Kwame Mensah, who was new.", "The nurse was called", ["Kwame Mensah"]),
-        (" Kwame Mensah, who was new.", "The nurse said", []),  # nothing confirms it
+        (" Enkhtuya Dorj, who was new.", "The nurse said", []),  # nothing confirms it
+        (" Enkhtuya Dorj, who was new.", "The nurse was called", ["Enkhtuya Dorj"]),
+        ("Whitfield, Karen\nMercer, Douglas", "", ["Whitfield, Karen", "Mercer, Douglas"]),
+        ("He said that Samantha was out. Samantha!", "", ["Samantha"]),
+        ("the Sweet William and Creeping Jenny", "", []),
+        ("Hi Tyler,", "", ["Tyler"]),
+        ("MARTIN, GREGORY", "Patient: ", ["MARTIN, GREGORY"]),
+        ("Zbigniew Mroczkowski came.", "", ["Zbigniew Mroczkowski"]),
         ("Priya Raghunathan", "Yours sincerely,\n", ["Priya Raghunathan"]),
         (" MARIA DEL CARMEN LOPEZ", "Full name of the person who was hurt:", ["MARIA DEL CARMEN LOPEZ"]),
         ("Emily Carter's dog", "", ["Emily Carter"]),
