@@ -258,6 +258,28 @@ def test_the_interval_covers_the_true_change_as_often_as_it_says(kind: str) -> N
     assert 0.92 <= held / 400 <= 0.98
 
 
+@pytest.mark.parametrize("gap", [False, True])
+def test_one_cluster_with_most_records_decides_and_the_interval_allows_for_it(gap: bool) -> None:
+    rng, held = np.random.default_rng(22), 0
+    labels = np.repeat(range(21), [100, *[2] * 20])
+    for _ in range(200):
+        bunched, other = (np.repeat(rng.normal(0, 0.5, 21), [100, *[2] * 20]) for _ in range(2))
+        then, noise = rng.normal(size=140), rng.normal(0, 0.5, (2, 140))
+        now, before = made(then + 0.3 + bunched + noise[0], labels), made(then, labels)
+        if gap:
+            now += made(then + 0.1 + other + noise[1], labels + 21, less=True)
+            before += made(then, labels + 21, less=True)
+        low, high = ends(compared(now, before, unit="nats", average=GAP if gap else RATE))
+        held += low <= (0.2 if gap else 0.3) <= high
+    assert held / 200 >= 0.92
+
+
+def test_a_change_of_nothing_has_no_minus() -> None:
+    side = made([1, 0, 1, 0])
+    for direction in ("higher_is_better", "zero_is_better"):
+        assert math.copysign(1, compared(side, side).worse(direction).value or 0.0) == 1
+
+
 @pytest.mark.parametrize("truth", [(0.0, 0.0), (0.3, 0.0), (0.3, 0.3), (-0.2, 0.2), (0.1, -0.3)])
 def test_the_interval_of_the_distance_from_zero_covers_it(truth: tuple[float, float]) -> None:
     rng, held = np.random.default_rng(21), 0
