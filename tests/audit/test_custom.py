@@ -280,7 +280,7 @@ class TestConfig:
         assert {"custom.goods", "custom.other"} < set(known_probes(kept))
         assert "custom" not in override(config, ["bias.wording"], None, None, None).probes
         other.unlink()
-        with pytest.raises(ConfigError, match="other.yaml"):
+        with pytest.raises(ConfigError, match=r"other\.yaml"):
             known_probes(kept)
 
     def test_the_command_says_what_was_understood(

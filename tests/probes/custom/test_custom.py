@@ -292,3 +292,40 @@ def test_what_is_not_stated_is_said_on_the_card(tmp_path: Path) -> None:
 def test_an_unknown_column_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='no column "wat"; did you mean "what"'):
         probe(tmp_path, REGEX, prompts={"p": "{wat}"})
+
+
+def test_what_follows_a_place_repeats_all_of_it(tmp_path: Path) -> None:
+    """`{right}?` would else make the last sign of the item optional, and "5" alone a right answer."""
+    rows = [{"what": "good1", "right": "50"}]
+    said = {"^(?:about )?{right}{2}$": "5050", "^{right}+ days$": "5050 days", "^a{right}?b$": "ab"}
+    for pattern, answer in said.items():
+        kind = probe(tmp_path, {"regex": {"right": pattern}}, items=rows, prompts={"p": "{what}"})
+        records = [run_probe(kind, ScriptedModel(write=lambda prompt, a=a: a)).records[0] for a in (answer, "500 days")]
+        assert [r.outcome for r in records] == ["match", "no match"], pattern
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["yes", "no"], "two or more of yes and of no; there are 1 and 1"),
+        (["yes", "yes", "no"], "there are 2 and 1"),
+        (["yes", "yes", "no", "maybe"], "the label must be yes or no, not 'maybe'"),
+    ],
+)
+def test_too_few_labelled_cases_are_told_before_the_model_is_opened(
+    tmp_path: Path, labels: list[str], said: str
+) -> None:
+    rows = [{**case, "label": label} for case, label in zip(LABELS, labels, strict=False)]
+    with pytest.raises(ConfigError, match=said):
+        probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"rows": rows}}})
+
+
+def test_labels_that_go_with_the_thing_still_measure_the_judge(tmp_path: Path) -> None:
+    """All cases about one thing are yes and all about another no: apart by thing, a half would lack a label."""
+    rows = [{**GOODS[0], "text": "It is 10 days.", "label": "yes"}] * 2
+    rows += [{**GOODS[1], "text": "It is 91 days.", "label": "no"}] * 2
+    found = run_probe(probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"rows": rows}}}), KEY)
+    assert number(found, "judge_accuracy").value == 1.0
+    # But four cases about two things say next to nothing of the judge: no number of the model rests on them.
+    assert "no better than chance" in str(number(found, "yes_rate").reason)
+    assert outlooks(found) == {"custom.goods.result": "not_tested"}
