@@ -119,8 +119,8 @@ def _custom(document: Document) -> tuple[dict[str, type[Probe]], list[Problem]]:
     made: dict[str, type[Probe]] = {}
     problems: list[Problem] = []
     whole: Location = ("probes", CUSTOM)
-    listed = isinstance(named, list) and bool(named)
-    files = named if listed else custom_files(named)
+    listed = isinstance(named, list)
+    files: list[Any] = named if isinstance(named, list) and named else custom_files(named)
     if isinstance(chosen, dict) and CUSTOM in chosen and not files:
         told = f"probes.{CUSTOM} must be the file of a custom probe, or a list of such files"
         problems.append(Problem(told, document.line(whole), whole))
