@@ -178,7 +178,7 @@ def _item(definition: Definition, row: Mapping[str, Any], number: int) -> Item:
     for _, name in definition.places():
         if definition.score.choice is not None and name == definition.score.choice.options:
             continue
-        text = _text(name, row.get(name))
+        text = cell_text(name, row.get(name))
         if text is None and name in needed:
             raise ItemsError(f"the column {name!r} is empty")
         if text is not None:
@@ -208,7 +208,7 @@ def _needed(definition: Definition) -> set[str]:
     return found | {name for name in own if name}
 
 
-def _text(name: str, value: Any) -> str | None:
+def cell_text(name: str, value: Any) -> str | None:
     """A cell as text; None where it is empty."""
     if isinstance(value, list | dict | tuple | bytes):
         raise ItemsError(f"the column {name!r} holds no single value")
@@ -226,7 +226,7 @@ def _options(choice: Choice, row: Mapping[str, Any], fields: Mapping[str, str]) 
     if isinstance(choice.options, str):
         value = row.get(choice.options)
         cells = value.split(SEPARATOR) if isinstance(value, str) else value if isinstance(value, list) else [value]
-        texts = [_text(choice.options, cell) for cell in cells]
+        texts = [cell_text(choice.options, cell) for cell in cells]
     else:
         # An option whose column is empty is one option fewer.
         texts = [
