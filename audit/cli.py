@@ -22,7 +22,7 @@ from audit.commands.cache import cache_command
 from audit.commands.compare import compare_command
 from audit.commands.completing import devices, probe_ids, suites
 from audit.commands.describe import describe_command
-from audit.commands.doctor import doctor_command
+from audit.commands.doctor import doctor_command, tell_version
 from audit.commands.ends import INCOMPLETE, USAGE, stop
 from audit.commands.explain import explain_command
 from audit.commands.impact import init_impact
@@ -71,6 +71,15 @@ def main() -> None:
         # Python's own status for an uncaught error is 1, which would tell a CI job that a gate was not met.
         traceback.print_exc()
         stop("The audit could not be completed: this is an error in the program, shown above.", INCOMPLETE)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """What holds for no command; its help is the one of ``app``."""
 
 
 @app.command("run")

@@ -108,6 +108,10 @@ def find(name: str, probes: Catalogue) -> Found:
         return Found(among[0], None, ())  # a probe alone cannot be: its metrics begin as it does
     if among:
         return Found(None, None, tuple(among))
+    if plain.startswith("custom."):
+        raise LookupError(
+            f"{quoted(name)} is of a probe declared in YAML, which is not read here: see docs/custom-probes.md."
+        )
     near = difflib.get_close_matches(plain, (*metrics, *probes), MOST_SUGGESTIONS)
     near = near or difflib.get_close_matches(plain, {m.rpartition(".")[2] for m in metrics}, MOST_SUGGESTIONS)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; `audit probes` lists what there is."

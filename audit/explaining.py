@@ -91,9 +91,10 @@ def _config(content: dict[str, object]) -> AuditConfig:
 def explain(
     model: str | Path | Model,
     prompt: Prompt,
-    answer: str,
+    answer: str | None = None,
     instead: str | None = None,
     *,
+    target: str | None = None,
     method: Method = "leave_one_out",
     unit: Unit = "word",
     chat: bool | None = None,
@@ -109,6 +110,7 @@ def explain(
         prompt: text, or a conversation.
         answer: what is explained, whether or not the model prefers it; of a classifier one of its classes.
         instead: what it is compared with.
+        target: another name for ``answer``; one of the two is given.
         method: how the scores are found.
         unit: what of the prompt gets a score each.
         chat: whether a text is a question to a chat model, or raw text that the answer continues. By default it is a
@@ -127,10 +129,14 @@ def explain(
         CacheError: where the cache cannot be used.
     """
     told = progress or Silent()
-    check_question(prompt, answer, instead)
+    named = [text for text in (answer, target) if text is not None]
+    if len(named) != 1:
+        raise ExplainError("Say once which answer is to be explained: as answer, or as target.")
+    (explained,) = named
+    check_question(prompt, explained, instead)
     check_method(method, unit, orders)
     ready = _ready(model, device, method, told)
-    given, (first, *rest) = posed(ready, prompt, [answer] if instead is None else [answer, instead], chat)
+    given, (first, *rest) = posed(ready, prompt, [explained] if instead is None else [explained, instead], chat)
     classes = of_classes(ready)
     question = Question(given, first, rest[0] if rest else None, method, unit, seed, orders, classes)
     return _explained(ready, question, told)

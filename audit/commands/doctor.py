@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from audit.checkup import Checkup, checkup
+from audit.checkup import Checkup, checkup, version_of
 from audit.commands.ends import INCOMPLETE
 from audit.results import to_json
 
@@ -35,6 +35,13 @@ def doctor_command(
     raise typer.Exit(0 if found.can_audit else INCOMPLETE)
 
 
+def tell_version(asked: bool) -> None:
+    """Print which version this is, and end."""
+    if asked:
+        print("fairwitness", version_of("fairwitness") or "is not installed")
+        raise typer.Exit
+
+
 def _tell(found: Checkup) -> None:
     console = Console(highlight=False)
     rows = [
@@ -53,7 +60,7 @@ def _tell(found: Checkup) -> None:
         ("Cache", f"{found.cache} ({kept}, {free})"),
         ("Demo model", "installed" if found.demo_model else "absent"),
     ]
-    _table(console, rows)
+    _lines(console, rows)
     console.print("\nExtras", style="bold")
     _table(
         console,
@@ -63,14 +70,21 @@ def _tell(found: Checkup) -> None:
         ],
     )
     console.print("\nEnvironment", style="bold")
-    _table(console, [(name, value) for name, value in found.environment.items() if value is not None])
+    _lines(console, [(name, value) for name, value in found.environment.items() if value is not None])
     unset = ", ".join(name for name, value in found.environment.items() if value is None)
     if unset:
-        console.print(Text(f"Not set: {unset}"))
+        console.print(Text(f"Not set: {unset}"), soft_wrap=True)
     print()
     for wrong in found.wrong:
         print(f"{'Wrong' if wrong.fatal else 'Note'}: {wrong.text}")
     print("Audits can run here." if found.can_audit else "No audit can run here until what is wrong is put right.")
+
+
+def _lines(console: Console, rows: list[tuple[str, str]]) -> None:
+    """Paths and versions, which are copied: a line stays one line, which only the terminal may wrap."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        console.print(Text(f"{name:<{width}}  {text}"), soft_wrap=True)
 
 
 def _table(console: Console, rows: list[tuple[str, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -56,28 +56,41 @@ _FINDING_COLUMNS: dict[str, str] = {
 }
 
 
-def place_of(measurement: Measurement) -> tuple[str | None, str | None]:
+Axes = frozenset[tuple[str, str]]
+
+
+def axes_of(measurements: Iterable[Measurement]) -> Axes:
+    """What the slices ``axis: group`` of each probe name as axes, each with its probe."""
+    slices = ((m.probe, (m.slice or "").partition(": ")) for m in measurements)
+    return frozenset((probe, before) for probe, (before, mark, _) in slices if mark)
+
+
+def place_of(measurement: Measurement, axes: Axes = frozenset()) -> tuple[str | None, str | None]:
     """What a measurement is sliced by, and for which part of it: by the records behind it, else by its slice's words.
 
-    None and None for a whole; a slice ``axis: group`` names both, and any other a group without an axis.
+    None and None for a whole; a slice ``axis: group`` names both. Any other is a whole axis where it is one of ``axes``,
+    which ``axes_of`` finds, as the gap of ``sex`` beside the rates of ``sex: women``; else a group without an axis.
     """
     axis, group = measurement.evidence.get("axis"), measurement.evidence.get("group")
     if measurement.slice is None or axis is not None or group is not None:
         return (None, None) if measurement.slice is None else (axis, group)
     before, mark, after = measurement.slice.partition(": ")
-    return (before, after) if mark else (None, before)
+    if mark:
+        return before, after
+    return (before, None) if (measurement.probe, before) in axes else (None, before)
 
 
-def measurement_frame(measurements: Sequence[Measurement]) -> pd.DataFrame:
-    """One row a measurement, ``metric`` as index."""
-    rows = [_measured(m) for m in measurements]
+def measurement_frame(measurements: Sequence[Measurement], axes: Axes | None = None) -> pd.DataFrame:
+    """One row a measurement, ``metric`` as index; ``axes``: those of the whole result, where these are a part of it."""
+    known = axes_of(measurements) if axes is None else axes
+    rows = [_measured(m, known) for m in measurements]
     frame = _table(rows, {"metric": TEXT, **MEASUREMENT_COLUMNS}, TEXT).set_index("metric")
     frame.index = frame.index.astype(object)  # looked up by plain text
     return frame
 
 
-def _measured(m: Measurement) -> dict[str, Any]:
-    axis, group = place_of(m)
+def _measured(m: Measurement, axes: Axes) -> dict[str, Any]:
+    axis, group = place_of(m, axes)
     row = m.model_dump(mode="json", exclude={"spread", "coverage", "evidence", "average"})
     row |= m.coverage.model_dump()
     if m.spread is not None:

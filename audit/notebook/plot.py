@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from audit.notebook.frames import measurement_frame, place_of
+from audit.notebook.frames import Axes, axes_of, measurement_frame, place_of
 from audit.results import AuditResult, Measurement, write_text
 from reports.frame import framed
 from reports.plot import families_of, height_of, render_plot
@@ -24,18 +24,19 @@ class Plot:
     """Values with their intervals, n and chance level; on a line of its own in a notebook it shows itself.
 
     ``groups``: for each figure its name, its label (none for a whole probe) and its measurements, which share one scale.
-    ``reasons``: why nothing was measured.
+    ``reasons``: why nothing was measured. ``axes``: those of the whole result.
     """
 
     title: str
     about: str
     groups: tuple[Group, ...]
     reasons: tuple[str, ...] = ()
+    axes: Axes = frozenset()
 
     @property
     def data(self) -> pd.DataFrame:
         """What is drawn, in its order, with the columns of ``result.measurements``."""
-        return measurement_frame([m for _, _, group in self.groups for m in group])
+        return measurement_frame([m for _, _, group in self.groups for m in group], self.axes)
 
     def save(self, path: str | Path) -> Path:
         """Write a page of its own that needs no other file and no script."""
@@ -85,11 +86,14 @@ def plotted(result: AuditResult, name: str, by: str | None = None, axis: str | N
     if not found:
         return Plot(title, about, (), (probe.reason or f"{probe.id} gave no number.",))
     whole_probe = name == probe.id
-    shown = _sliced(name, found, by, axis) if by or axis else [m for m in found if m.slice is None or not whole_probe]
+    axes = axes_of(result.measurements)
+    shown = (
+        _sliced(name, found, by, axis, axes) if by or axis else [m for m in found if m.slice is None or not whole_probe]
+    )
     groups = tuple(_groups(shown or found, by_unit=whole_probe and not by and not axis))
     lacking = [m for m in shown if m.value is None]
     reasons = dict.fromkeys(m.reason or "" for m in lacking) if len(lacking) == len(shown) else {}
-    return Plot(title, about, groups, tuple(reasons))
+    return Plot(title, about, groups, tuple(reasons), axes)
 
 
 def _named(result: AuditResult, name: str) -> list[Measurement]:
@@ -110,23 +114,25 @@ def _near(name: str, result: AuditResult) -> str:
     return f"; similar names: {', '.join(near[:NEAR])}" if near else "; result.measurements lists what was"
 
 
-def _sliced(name: str, found: Sequence[Measurement], by: str | None, axis: str | None) -> list[Measurement]:
+def _sliced(
+    name: str, found: Sequence[Measurement], by: str | None, axis: str | None, known: Axes
+) -> list[Measurement]:
     """The parts that are asked for, each metric's after its whole."""
-    parts = [m for m in found if m.slice is not None and (axis is None or place_of(m)[0] == axis)]
-    chosen = [m for m in parts if by is None or by in _ways(m)]
+    parts = [m for m in found if m.slice is not None and (axis is None or place_of(m, known)[0] == axis)]
+    chosen = [m for m in parts if by is None or by in _ways(m, known)]
     if not chosen:
-        axes = dict.fromkeys(place_of(m)[0] for m in found if m.slice is not None)
+        axes = dict.fromkeys(place_of(m, known)[0] for m in found if m.slice is not None)
         if axis is not None and not parts:
             raise KeyError(f"{name} has no axis {axis}{_told(a for a in axes if a)}")
-        ways = dict.fromkeys(way for m in parts for way in sorted(_ways(m)))
+        ways = dict.fromkeys(way for m in parts for way in sorted(_ways(m, known)))
         raise KeyError(f"{name} is not sliced by {by}{_told(ways)}")
     bases = {m.metric.split("[")[0] for m in chosen}
     return [m for m in found if m in chosen or (axis is None and m.metric in bases)]
 
 
-def _ways(m: Measurement) -> set[str]:
+def _ways(m: Measurement, axes: Axes) -> set[str]:
     """By which columns a part may be asked for; a part of an axis is no whole axis."""
-    axis, group = place_of(m)
+    axis, group = place_of(m, axes)
     further = {key for key in m.evidence if key not in ("axis", "group")}
     return further | ({"group"} if group is not None else {"axis"} if axis is not None else set())
 

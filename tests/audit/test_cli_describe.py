@@ -138,3 +138,9 @@ def test_no_value_lies_outside_of_what_its_unit_allows() -> None:
             for number in (m.value, m.low, m.high):
                 assert number is None or unit.low <= number <= unit.high, m.metric
     assert {"rate", "rate difference"} <= checked
+
+
+def test_a_custom_probe_is_told_by_its_file_and_nothing_unlike_it_is_proposed() -> None:
+    with pytest.raises(LookupError, match="declared in YAML") as told:
+        find("custom.sums.accuracy[easy]", find_probes())
+    assert "did you mean" not in str(told.value)

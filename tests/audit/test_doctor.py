@@ -47,6 +47,16 @@ def test_a_machine_that_can_audit(command: Command, place: Path) -> None:
     assert not (place / "cache").exists(), "looking leaves nothing behind"
 
 
+def test_a_path_is_on_one_line_to_be_copied(command: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = place / "folder with spaces [red]" / ("x" * 120)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FAIRWITNESS_CACHE", str(long))
+    out = command().out
+    assert f"Cache        {long} (" in out
+    assert str(long)[:200] in out.split("Environment")[1]
+    assert "FAIRWITNESS_HASH_KEY, OPENAI_API_KEY, HF_TOKEN" in out
+
+
 def test_json_holds_the_same(command: Command) -> None:
     told = json.loads(command("--json").out)
     assert told["can_audit"] is True

@@ -519,6 +519,17 @@ def test_a_small_effect_and_answers_that_nobody_gets_are_warned_of() -> None:
     assert any("hardly give either answer" in w for w in found.warnings)
 
 
+def test_the_answer_may_be_named_target_and_is_said_once() -> None:
+    named = explain(ScriptedModel(weighed), TEXT, target="yes", instead="no", chat=False)
+    assert named.scores == explain(ScriptedModel(weighed), TEXT, "yes", "no", chat=False).scores
+    for answers in ({}, {"answer": "yes", "target": "no"}, {"answer": "", "target": ""}):
+        with pytest.raises(ExplainError, match="Say once which answer"):
+            explain(ScriptedModel(weighed), TEXT, **answers)
+    for empty in ({"answer": ""}, {"target": " "}):
+        with pytest.raises(ExplainError, match="The answer is empty"):
+            explain(ScriptedModel(weighed), TEXT, **empty)
+
+
 def test_a_number_for_an_answer_is_refused_in_words() -> None:
     with pytest.raises(ExplainError, match="must be texts"):
         explain(ScriptedModel(weighed), TEXT, 4)  # type: ignore[arg-type]

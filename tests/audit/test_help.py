@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ def screen(*arguments: str, columns: int = COLUMNS) -> list[str]:
     assert done.exit_code == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.output)  # where a CI system asks for colours
     return [line.rstrip() for line in plain.strip().splitlines()]
+
+
+def test_the_version_is_told_alone() -> None:
+    done = CliRunner().invoke(app, ["--version"], prog_name="audit")
+    assert (done.exit_code, done.output) == (0, f"fairwitness {version('fairwitness')}\n")
 
 
 def test_the_tree_is_found() -> None:

@@ -10,6 +10,7 @@ import pytest
 from audit.notebook.frames import (
     MEASUREMENT_COLUMNS,
     RECORD_COLUMNS,
+    axes_of,
     finding_frame,
     measurement_frame,
     place_of,
@@ -43,6 +44,18 @@ def sliced(part: str, **evidence: str) -> Measurement:
 )
 def test_the_group_is_that_of_the_records_or_of_the_words(found: Measurement, place: tuple[str, str]) -> None:
     assert place_of(found) == place
+
+
+def test_a_part_with_parts_of_its_own_is_an_axis_within_its_probe() -> None:
+    """As the gap of sex beside the rates of its groups: else a table by axis would leave the gap out."""
+    rates, gap = sliced("sex: women"), measurement("tiny.rate.gap[sex]", slice="sex")
+    other = measurement("other.probe.gap[sex]", probe="other.probe", slice="sex")
+    assert axes_of([measurement(), rates, gap, other, sliced("a:b")]) == {("tiny.rate", "sex")}
+    frame = measurement_frame([rates, gap, other])
+    assert frame[frame["axis"] == "sex"].index.tolist() == ["tiny.rate.rate[sex: women]", "tiny.rate.gap[sex]"]
+    assert frame["group"].fillna("none").tolist() == ["women", "none", "sex"]
+    assert measurement_frame([gap], frozenset())["group"].tolist() == ["sex"]
+    assert measurement_frame([gap], axes_of([rates]))["axis"].tolist() == ["sex"]
 
 
 def test_types_do_not_depend_on_what_is_in_the_table() -> None:

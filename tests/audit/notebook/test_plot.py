@@ -66,6 +66,15 @@ def test_what_is_shown(result: AuditResult, asked: tuple[str, ...], shown: list[
     assert list(plot.data.index) == [f"tiny.rate.{name}" for name in shown]
 
 
+def test_a_whole_axis_is_one_also_where_only_other_metrics_have_its_parts() -> None:
+    """As gaps, which have no parts, beside rates, which have; what is drawn is told as in the table of the result."""
+    rates = [measurement("tiny.rate.rate[sex: women]", slice="sex: women")]
+    result = result_of(*rates, measurement("tiny.rate.gap[sex]", slice="sex"), probes=[probe_run(title="Tiny")])
+    plot = plotted(result, "tiny.rate.gap", axis="sex")
+    assert plot.data[["axis", "group"]].fillna("").values.tolist() == [["sex", ""]]
+    assert names(plotted(result, "tiny.rate.gap", by="axis")) == ["gap[sex]"]
+
+
 def test_what_has_another_unit_is_another_figure(result: AuditResult) -> None:
     assert [len(group) for _, _, group in plotted(result, "tiny.rate").groups] == [1, 1]
     assert plotted(result, "tiny.rate").title == "Tiny"
