@@ -218,6 +218,10 @@ def cell_text(name: str, value: Any) -> str | None:
         # Whole numbers become floats in a table where another row has none.
         return None if math.isnan(value) else str(int(value)) if value.is_integer() else str(value)
     text = "" if value is None else str(value).strip()
+    if any(
+        "\ud800" <= c <= "\udfff" for c in text
+    ):  # JSON can name one half of a character; nothing can be asked with it
+        raise ItemsError(f"the column {name!r} holds half a character (a lone surrogate)")
     return text or None
 
 
@@ -239,7 +243,8 @@ def _options(choice: Choice, row: Mapping[str, Any], fields: Mapping[str, str]) 
     if len(set(options)) < len(options):
         raise ItemsError("two options are the same")
     if right not in options:
-        raise ItemsError(f"the answer {right[:60]!r} is none of the options")
+        meant = f"; the column is written {{{right}}}" if right in row else ""
+        raise ItemsError(f"the answer {right[:60]!r} is none of the options{meant[:80]}")
     return [right, *(option for option in options if option != right)]
 
 

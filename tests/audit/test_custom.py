@@ -97,6 +97,7 @@ class TestItems:
             "{": "line 2: this is not JSON",
             "[1]": "line 2: each line must be an object",
             '{"what": NaN}': "NaN is not a number",
+            '{"what": "\\ud800x", "right": "b", "id": 3}': "line 2: the column 'what' holds half a character",
             '{"what": ["a"], "right": "b", "id": 3}': "no single value",
         }
         for line, said in wrong.items():
@@ -140,6 +141,11 @@ class TestItems:
     def test_bad_options(self, tmp_path: Path, cells: str, said: str) -> None:
         score = {"choice": {"options": "all", "answer": "{right}"}}
         assert said in told(written(tmp_path, f"what,right,all\nx,a,{cells}\n", score=score))
+
+    def test_a_column_without_its_braces_is_guessed(self, tmp_path: Path) -> None:
+        score = {"choice": {"options": "all", "answer": "right"}}
+        said = told(written(tmp_path, "what,right,all\nx,a,a|b\n", score=score))
+        assert "the answer 'right' is none of the options; the column is written {right}" in said
 
     def test_rows_beyond_twenty_are_counted(self, tmp_path: Path) -> None:
         said = told(written(tmp_path, "what,right\n" + ",b\n" * 50))

@@ -168,6 +168,42 @@ class TestGroups:
         assert all(m.p_adjusted is not None for m in found.measurements if "group_gap" in m.metric)
 
 
+class TestJudgement:
+    def test_between_two_limits_both_count(self, tmp_path: Path) -> None:
+        half = model(lambda good: int(good["what"][4:]) // 2 % 2 == 0)
+        limits = {"below": 0.2, "above": 0.9}
+        assert problems(run_probe(probe(tmp_path, REGEX, problem=limits), KEY)) == ["result"]
+        assert problems(run_probe(probe(tmp_path, REGEX, problem=limits), BACKWARDS)) == ["result"]
+        assert outlooks(run_probe(probe(tmp_path, REGEX, problem=limits), half)) == {
+            "custom.goods.result": "no_problem_found"
+        }
+        limits = {"below": 0.2, "above": 0.6}
+        assert outlooks(run_probe(probe(tmp_path, REGEX, problem=limits), half)) == {"custom.goods.result": "unclear"}
+
+    def test_what_may_be_guessed_is_not_without_problem(self, tmp_path: Path) -> None:
+        half = model(lambda good: int(good["what"][4:]) // 2 % 2 == 0)
+        found = run_probe(probe(tmp_path, CHOICE, problem={"below": 0.2}), half)
+        assert finding(found, "result").outlook == "unclear"
+        assert "This may be guessing." in finding(found, "result").text
+
+    @pytest.mark.parametrize(("problem", "asked"), [({"above": 0.3}, KEY), ({"below": 0.7}, BACKWARDS)])
+    def test_records_of_a_problem_come_first(
+        self, problem: dict[str, float], asked: ScriptedModel, tmp_path: Path
+    ) -> None:
+        other = KEY if asked is BACKWARDS else BACKWARDS
+        assert {r.concern for r in run_probe(probe(tmp_path, REGEX, problem=problem), asked).records} == {0.8}
+        assert {r.concern for r in run_probe(probe(tmp_path, REGEX, problem=problem), other).records} == {0.0}
+
+    def test_other_labelled_cases_are_other_items(self, tmp_path: Path) -> None:
+        """They decide the threshold: a result with others must not look like the same audit."""
+        first, other = (
+            probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"file": "labels.jsonl"}}})().items(None)[0]
+            for rows in (LABELS, LABELS[:8])
+            if (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+        )
+        assert first["definition"] != other["definition"]
+
+
 class Counting(ScriptedModel):
     """Counts a word as a token."""
 
@@ -194,6 +230,26 @@ class TestScoring:
         rows = [{"what": "good1", "all": "a|b", "answer": "a"}, {"what": "good2", "all": "a|b|c|d", "answer": "d"}]
         kind = probe(tmp_path, {"choice": {"options": "all", "answer": "{answer}"}}, items={"rows": rows})
         assert number(run_probe(kind, KEY), "accuracy").chance == (1 / 2 + 1 / 4) / 2
+
+    @pytest.mark.parametrize("options", ["all", ["a", "{other}", "c"]])
+    def test_the_right_option_may_stand_anywhere(self, options: Any, tmp_path: Path) -> None:
+        rows = [{"what": "good1", "all": "a|b|c", "other": "b", "answer": right} for right in ("a", "b", "c")]
+        kind = probe(tmp_path, {"choice": {"options": options, "answer": "{answer}"}}, items=rows)
+        found = run_probe(kind, ScriptedModel(lambda prompt, continuation: -1.0 if continuation == " b" else -3.0))
+        assert [r.outcome for r in found.records if r.template == "plain"] == ["wrong", "right", "wrong"]
+        assert [r.expected for r in found.records if r.template == "plain"] == ["a", "b", "c"]
+
+    def test_raw_text_goes_on_after_one_space(self, tmp_path: Path) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def seen(prompt: str, continuation: str) -> float:
+            asked.append((prompt, continuation))
+            return -1.0
+
+        run_probe(
+            probe(tmp_path, CHOICE, items=GOODS[:1], prompts={"a": "{what}:", "b": "{what}: "}), ScriptedModel(seen)
+        )
+        assert {(p, c) for p, c in asked if "10" in c} == {("good0:", " 10 days"), ("good0: ", "10 days")}
 
     def test_tokens_or_totals(self, tmp_path: Path) -> None:
         """The right ending has more words, each of them likelier."""
