@@ -50,7 +50,7 @@ def test_its_own_tests_hold(written: Path) -> None:
 
 @pytest.mark.slow
 def test_its_types_are_strict(written: Path) -> None:
-    done = called(written, "-m", "mypy", "--strict", "--follow-imports=silent", "acme_colours_probe")
+    done = called(written, "-m", "mypy", "--strict", "--follow-imports=silent", "acme_shop_colours_probe")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
