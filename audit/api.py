@@ -188,7 +188,10 @@ def override(
     """The config with the command's options in place of the file's; checked again as a whole."""
     content = config.model_dump()
     if probes:
+        files = content["probes"].get(CUSTOM)
         content["probes"] = {probe: content["probes"].get(probe, {}) for probe in probes}
+        if files is not None and any(probe.startswith(f"{CUSTOM}.") for probe in probes):
+            content["probes"][CUSTOM] = {**files, "all": False}  # who reads the manifest must find them again
         # Gates on probes that were not asked for would bring those probes back.
         content["gates"] = {g: v for g, v in content["gates"].items() if any(g.startswith(f"{p}.") for p in probes)}
     content["suite"] = suite or content["suite"]

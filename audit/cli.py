@@ -125,6 +125,8 @@ def run_command(
             )
     except KeyboardInterrupt:  # typer would end it with 130, before main() sees it
         stop("Stopped. What was finished is kept; `audit run FILE --resume` goes on.", INCOMPLETE)
+    except SystemExit as end:  # whatever status the code of a model or of a package asked for, this audit has none
+        stop(f"The audit could not be completed: code that it ran ended the program ({end.code}).", INCOMPLETE)
     append_job_summary(result)
     try:
         with no_commands(file, out):

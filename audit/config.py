@@ -234,16 +234,22 @@ class AuditConfig(Block):
     def _no_options(cls, probes: Any) -> Any:
         if not isinstance(probes, dict):
             return probes
-        files = {CUSTOM: {"files": custom_files(probes[CUSTOM])}} if CUSTOM in probes else {}
-        return {name: {} if options is None else options for name, options in probes.items()} | files
+        named, found = (
+            probes.get(CUSTOM),
+            {name: {} if options is None else options for name, options in probes.items()},
+        )
+        return found | ({CUSTOM: {"files": custom_files(named)}} if CUSTOM in probes and not _as_checked(named) else {})
 
 
 def custom_files(named: Any) -> list[str]:
     """The files of custom probes that ``probes: {custom: ...}`` names: one, or a list; none where it is neither."""
-    if isinstance(named, dict) and set(named) == {"files"}:  # as a checked config keeps it
-        named = named["files"]
-    files = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    return files if all(isinstance(file, str) and file for file in files) else []
+    files = named["files"] if _as_checked(named) else [named] if isinstance(named, str) else named
+    return files if isinstance(files, list) and all(isinstance(file, str) and file for file in files) else []
+
+
+def _as_checked(named: Any) -> bool:
+    """Whether a checked config keeps the files so, such as a manifest's; ``all: false``: only the probes listed beside run."""
+    return isinstance(named, dict) and isinstance(named.get("files"), list) and set(named) <= {"files", "all"}
 
 
 def load_config(path: Path, catalogue: Mapping[str, ProbeEntry]) -> AuditConfig:
@@ -324,11 +330,8 @@ def _probe_problems(data: dict[str, Any], catalogue: Mapping[str, ProbeEntry]) -
     for name, options in chosen.items() if isinstance(chosen, dict) else ():
         place = ("probes", name)
         if name == CUSTOM:
-            if not custom_files(options):
-                yield Problem(
-                    f"probes.{CUSTOM} must be the file of a custom probe, or a list of such files", location=place
-                )
-        elif name not in catalogue:
+            continue  # its files are read, and what is wrong told, where they become probes
+        if name not in catalogue:
             meant = did_you_mean(closest(name, catalogue))
             yield Problem(f"unknown probe {quoted(name)}{meant} {_SEE_PROBES}", location=place)
         # Options that are not a block at all are found with the types of the whole file.
@@ -377,7 +380,7 @@ def chosen_probes(config: AuditConfig, catalogue: Mapping[str, ProbeEntry]) -> l
         return list(catalogue)
     metrics = _metrics(catalogue)
     gated = {metrics[match["name"]] for gate in config.gates if (match := _GATE.fullmatch(gate))}
-    own = f"{CUSTOM}." if CUSTOM in config.probes else None
+    own = f"{CUSTOM}." if config.probes.get(CUSTOM, {"all": False}).get("all", True) else None
     listed = [probe for probe in catalogue if probe in config.probes or (own is not None and probe.startswith(own))]
     return [probe for probe in catalogue if probe in listed or probe in gated]
 

@@ -48,6 +48,16 @@ def configured(path: Path) -> tuple[AuditConfig, dict[str, type[Probe]]]:
     return config, known
 
 
+def known_probes(config: AuditConfig) -> dict[str, type[Probe]]:
+    """All probes that a checked config can run, such as that of a manifest: those installed, and those of its own files.
+
+    Raises:
+        ConfigError: where one of these files is not there any more, or is wrong.
+    """
+    own = [read_definition(Path(file).expanduser()) for file in custom_files(config.probes.get(CUSTOM))]
+    return {**find_probes(), **{kind.id: kind for kind in own}}
+
+
 def read_definition(path: Path) -> type[Probe]:
     """The probe of one file.
 
@@ -108,8 +118,18 @@ def _custom(document: Document) -> tuple[dict[str, type[Probe]], list[Problem]]:
     named = chosen.get(CUSTOM) if isinstance(chosen, dict) else None
     made: dict[str, type[Probe]] = {}
     problems: list[Problem] = []
-    for number, file in enumerate(custom_files(named)):
-        place: Location = ("probes", CUSTOM, number) if isinstance(named, list) else ("probes", CUSTOM)
+    whole: Location = ("probes", CUSTOM)
+    listed = isinstance(named, list)
+    files: list[Any] = named if isinstance(named, list) and named else custom_files(named)
+    if isinstance(chosen, dict) and CUSTOM in chosen and not files:
+        told = f"probes.{CUSTOM} must be the file of a custom probe, or a list of such files"
+        problems.append(Problem(told, document.line(whole), whole))
+    for number, file in enumerate(files):
+        place: Location = (*whole, number) if listed else whole
+        if not (isinstance(file, str) and file):
+            told = f"probes.{CUSTOM}.{number} must be the file of a custom probe"
+            problems.append(Problem(told, document.line(place), place))
+            continue
         try:
             kind = read_definition(Path(file).expanduser())
         except ConfigError as error:

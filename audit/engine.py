@@ -187,7 +187,7 @@ def _measure(work: Work, answers: Answers) -> None:
             findings = with_examples(found.findings, found.measurements, found.records)
             told_why = [_with_cause(m, failures) for m in found.measurements]
             work.outcome = replace(found, measurements=told_why, findings=findings)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit(0) in a probe would pass the audit
             work.problem = ("failed", told(error))
     work.seconds += time.perf_counter() - start
     work.seconds += sum(answers.seconds.get(request, 0.0) for request in work.stated)

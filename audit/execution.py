@@ -115,12 +115,14 @@ class Answers:
         apart = isinstance(model, AnswersApart)
         if not apart and len(stored) < len(pool) and isinstance(pool[0], Again | Time):
             stored = {}  # askings that are set against one another are of one run, all kept or all anew
-        apart = apart or self.sparing
+        # Where all is stored no batch has to be formed, which would take reading all texts as tokens.
+        apart = apart or self.sparing or len(stored) == len(pool)
         if apart:
-            self.responses.update(stored)
+            self.responses.update({request: stored[request] for request in pool if request in stored})
             self.counts["from_cache"] += len(stored)
             progress.advance(len(stored))
-        for batch in _batches(model, [r for r in pool if r not in stored] if apart else pool):
+        asked = [r for r in pool if r not in stored] if apart else pool
+        for batch in _batches(model, asked) if asked else ():
             if all(request in stored for request in batch):
                 self.responses.update({request: stored[request] for request in batch})
                 self.counts["from_cache"] += len(batch)

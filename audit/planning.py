@@ -114,7 +114,7 @@ def options_for(entry: ProbeEntry, config: AuditConfig, probe: str) -> ProbeOpti
     return options.read_by(name, judge.kind, judge.source)
 
 
-def told(error: Exception) -> str:
+def told(error: Exception | SystemExit) -> str:
     """An error of a probe in one line."""
     if isinstance(error, ValidationError):  # its text begins with a count
         first = error.errors()[0]
@@ -174,8 +174,8 @@ def _planned(
         return Planned(probe, context, (), 0, ("failed" if named else "not_applicable", str(error)))
     except ItemsError as error:
         return Planned(probe, context, (), 0, ("failed", str(error)))
-    except Exception as error:
-        # A probe is somebody's code; its failure is reported and must not take the audit down.
+    except (Exception, SystemExit) as error:
+        # A probe is somebody's code; its failure is reported, and it can neither take the audit down nor end it as passed.
         return Planned(probe, context, (), 0, ("failed", told(error)))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.execution import Computed, compute
-from audit.manifest import package_versions, tool_version
+from audit.manifest import code_identity, package_versions, tool_version
 from audit.models import AnswersApart, Model, ModelError, Request, SaysWhyNot, decode, encode
 from audit.models.opening import open_model, quiet_libraries
 from audit.models.options import Options
@@ -55,8 +55,8 @@ class Surroundings:
 
 
 def software() -> dict[str, str]:
-    """Versions of what can change a number."""
-    return {"fairwitness": tool_version(), **package_versions()}
+    """Versions of what can change a number; two checkouts of one version are told apart by their code."""
+    return {"fairwitness": tool_version(), "the code of fairwitness": code_identity()[:12], **package_versions()}
 
 
 class Replica:

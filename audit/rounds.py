@@ -65,8 +65,8 @@ class Pool:
             strange = next((r for r in stated if not isinstance(r, Request)), stated)
             if strange is not stated:
                 raise TypeError(f"it stated a {type(strange).__name__}, which is no request")
-        except Exception as error:
-            # A probe is somebody's code; its failure is reported and must not take the audit down.
+        except (Exception, SystemExit) as error:
+            # A probe is somebody's code; its failure is reported, and it can neither take the audit down nor end it.
             work.problem = ("failed", told(error))
             return ()
         finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from audit.manifest import now
 from audit.results import MANIFEST_FILE, MITIGATION_FILE, RECORDS_FOLDER, RESULT_FILE, to_json, write_text
 
 STATE_FILE = "run.json"
+_OF_REMEDIES = (MITIGATION_FILE, "mitigation.html")  # they go on from a result, and stay where it is measured again
 # What may lie in a result folder besides the records.
 FILES = (
     RESULT_FILE,
@@ -24,8 +26,7 @@ FILES = (
     "gpai-annex.md",
     "test-report.md",
     "eval_results.yaml",
-    MITIGATION_FILE,
-    "mitigation.html",
+    *_OF_REMEDIES,
 )
 
 
@@ -39,13 +40,12 @@ def open_folder(output: Path | None, resume: bool, name: str, id_: str) -> tuple
             unfinished = state.get("complete") is False or not (candidate / RESULT_FILE).exists()
             # A finished one in a named folder is measured again from its answers: asking a server twice costs twice.
             if state.get("audit_id") == id_ and (unfinished or output):
-                return candidate, str(state.get("created", created))
+                began = str(state.get("created", created))
+                _begin(candidate, id_, began, keep=_OF_REMEDIES)
+                return candidate, began
     folder = output or _new_folder(name, created)
     folder.mkdir(parents=True, exist_ok=True)
-    # What an earlier audit left would be read as this one's if this one is killed.
-    if (folder / STATE_FILE).exists():
-        _clear(folder)
-    note_state(folder, id_, created, False)
+    _begin(folder, id_, created)
     return folder, created
 
 
@@ -54,10 +54,13 @@ def note_state(folder: Path, id_: str, created: str, complete: bool) -> None:
     write_text(folder / STATE_FILE, to_json({"audit_id": id_, "created": created, "complete": complete}))
 
 
-def _clear(folder: Path) -> None:
-    """Remove the files of an earlier audit, and no others."""
-    for path in (*(folder / name for name in FILES), *(folder / RECORDS_FOLDER).glob("*.parquet")):
-        path.unlink(missing_ok=True)
+def _begin(folder: Path, id_: str, created: str, keep: Collection[str] = ()) -> None:
+    """Remove the files of an earlier audit, and no others: they would be read as this one's if this one is killed."""
+    if (folder / STATE_FILE).exists():
+        old = [folder / name for name in FILES if name not in keep]
+        for path in (*old, *(folder / RECORDS_FOLDER).glob("*.parquet")):
+            path.unlink(missing_ok=True)
+    note_state(folder, id_, created, False)
 
 
 def _new_folder(name: str, created: str) -> Path:

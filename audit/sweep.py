@@ -105,7 +105,7 @@ def audit_one(job: Job, progress: Progress, executor: Literal["local"] | None = 
         )
     except _USERS_MISTAKES as error:
         return not_run(job, WRONG, str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return not_run(job, INCOMPLETE, f"The audit could not be completed: {type(error).__name__}: {error}")
     verdict = result.verdict
     return Row(job.file, result.data.model.name, verdict.status, verdict.exit_status, job.folder, verdict.text)

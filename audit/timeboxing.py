@@ -159,7 +159,7 @@ class Timebox:
     def _costs_nothing(self, planned: Planned, size: int) -> bool:
         try:
             return all(self._known(request) for request in _first(planned, size))
-        except Exception:  # a probe is somebody's code: what it cannot state is not known to be free
+        except (Exception, SystemExit):  # a probe is somebody's code: what it cannot state is not known to be free
             return False
 
     def _ask(self, draws: Sequence[_Draw], every: Sequence[_Draw]) -> None:
@@ -236,7 +236,10 @@ def _draws(works: Sequence[Work], follow: bool = False) -> list[_Draw]:
                 seen.update(adds[-1])
             flagged = planned.probe.taken_over(planned.context.options) if follow else 0
             found.append(_Draw(work, limits, adds, _enough(planned), len(adds[0]) * flagged))
-        except Exception:  # a probe is somebody's code: it draws all, and its error is told when it is asked in earnest
+        except (
+            Exception,
+            SystemExit,
+        ):  # a probe is somebody's code: it draws all, and its error is told when it is asked
             continue
     return found
 

@@ -20,19 +20,32 @@ done <<ARGUMENTS
 ${AUDIT_ARGUMENTS:-}
 ARGUMENTS
 
+started=$AUDIT_VENV/started # what was written before it is of another run
+: >"$started"
 status=0
 "$AUDIT_VENV/bin/audit" "$@" "--output=$output" -- "${AUDIT_CONFIG:-model.yaml}" || status=$?
 
+verdict=none
+told='
+import json, os, sys
+result, started, status = sys.argv[1:]
+with open(result, encoding="utf-8") as file:
+    verdict = json.load(file)["verdict"]
+if os.path.getmtime(result) < os.path.getmtime(started) or verdict["exit_status"] != int(status):
+    sys.exit(f"{result} is not of this run")
+print(verdict["status"])
+'
+case $status in
+  0 | 1 | 4) verdict=$("$AUDIT_VENV/bin/python" -c "$told" "$output/result.json" "$started" "$status") || verdict=none ;;
+  3) verdict=incomplete ;;
+esac
+# An argument such as --help, or code that ended the program, leaves no result: that is no pass.
+if [ "$status" = 0 ] && [ "$verdict" = none ]; then
+  echo "There is no result of this run in $output, so that nothing was passed." >&2
+  status=3
+fi
+
 if [ -n "${GITHUB_OUTPUT:-}" ]; then
-  verdict=none
-  case $status in
-    # Only these say that the folder's result is of this run.
-    0 | 1 | 4)
-      told='import json, sys; print(json.load(open(sys.argv[1], encoding="utf-8"))["verdict"]["status"])'
-      verdict=$("$AUDIT_VENV/bin/python" -c "$told" "$output/result.json") || verdict=none
-      ;;
-    3) verdict=incomplete ;;
-  esac
   printf 'exit-status=%s\nverdict=%s\n' "$status" "$verdict" >>"$GITHUB_OUTPUT"
 fi
 exit "$status"

@@ -175,6 +175,11 @@ def config_facts(probes: Iterable[type[Probe]]) -> list[str]:
         [f"[`{probe.id}`](probes/{probe.id}.md)", ", ".join(f"`{name}`" for name in probe.options.model_fields)]
         for probe in probes
     ]
+    own = "[A probe of your own](custom-probes.md)"
+    options += [
+        ["`custom`", f"{own}: its file, or a list of such files. All of their probes run."],
+        ["`custom.<name>`", "`limit`, and of a probe whose answers a judge reads those of judges"],
+    ]
     return [
         *("## `model`", "", fields["model"] + " Required.", "", *key_table(ModelConfig)),
         *(

@@ -30,8 +30,9 @@ def find_probes() -> dict[str, type[base.Probe]]:
     for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, e.value)):
         try:
             probe = entry.load()
-        except Exception as error:
-            # A package that is broken in any way must be named, not bring every audit down with its traceback.
+        except (Exception, SystemExit) as error:
+            # A package that is broken in any way must be named, not bring every audit down with its traceback or end it
+            # as passed.
             raise ProbeError(f"The probe {entry.name} ({entry.value}) cannot be imported: {error}") from None
         if not (isinstance(probe, type) and issubclass(probe, base.Probe)):
             raise ProbeError(f"The entry point {entry.name} ({entry.value}) is not a probe class.")

@@ -64,6 +64,14 @@ class Row:
         return [(side, told.difference.reason or "") for side, told in self.against if side.letter in measured]
 
 
+@dataclass
+class Tally:
+    """How many numbers got which word; ``lacking`` are those of them that one of the two audits has not."""
+
+    words: Counter[DifferenceWord]
+    lacking: int = 0
+
+
 @dataclass(frozen=True)
 class Block:
     """The rows of one risk: those that a reader should see first, the others, and those of which nothing can be compared."""
@@ -74,17 +82,20 @@ class Block:
     apart: list[Row]
 
     @property
-    def counts(self) -> list[tuple[Side, Counter[DifferenceWord]]]:
+    def counts(self) -> list[tuple[Side, Tally]]:
         """For each later result how many of the numbers got which word."""
         return counts([*self.first, *self.others, *self.apart])
 
 
-def counts(rows: Sequence[Row]) -> list[tuple[Side, Counter[DifferenceWord]]]:
+def counts(rows: Sequence[Row]) -> list[tuple[Side, Tally]]:
     """For each later result how many of these rows got which word."""
-    found: dict[str, tuple[Side, Counter[DifferenceWord]]] = {}
+    found: dict[str, tuple[Side, Tally]] = {}
     for row in rows:
-        for side, told in row.against:
-            found.setdefault(side.letter, (side, Counter()))[1][told.difference.word] += 1
+        first_lacks = row.numbers[0][2] is not None
+        for (side, told), (_, _, missing) in zip(row.against, row.numbers[1:], strict=True):
+            _, tally = found.setdefault(side.letter, (side, Tally(Counter())))
+            tally.words[told.difference.word] += 1
+            tally.lacking += first_lacks or missing is not None
     return list(found.values())
 
 
@@ -178,7 +189,8 @@ def _urgency(row: Row) -> int:
 
 def _row(key: str, row: Compared, sides: Sequence[Side]) -> Row:
     numbers = [(side, m, reason) for side, m, reason in zip(sides, row.found, row.missing, strict=True)]
-    marks = [m.model_copy(update={"slice": _label(side)}) for side, m, _ in numbers if m is not None]
+    named = len({side.result.model.name for side in sides}) > 1  # one name in every line says nothing
+    marks = [m.model_copy(update={"slice": _label(side, named)}) for side, m, _ in numbers if m is not None]
     told = [
         (side, against(row, m, row.found[0], difference))
         for side, m, difference in zip(sides, row.found, row.differences, strict=True)
@@ -188,5 +200,5 @@ def _row(key: str, row: Compared, sides: Sequence[Side]) -> Row:
     return Row(key, row, numbers, dot_whisker(key, row.label, marks) if comparable else None, told)
 
 
-def _label(side: Side) -> str:
-    return f"{side.letter} · {shorten(side.result.model.name, LONGEST_NAME)}"
+def _label(side: Side, named: bool) -> str:
+    return f"{side.letter} · {shorten(side.result.model.name, LONGEST_NAME)}" if named else side.letter

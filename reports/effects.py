@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from audit.results.mitigation import Effect
-from reports.amounts import factor, kind
+from reports.amounts import factor, kind, percent
 from reports.text import number
 
 
@@ -22,6 +22,10 @@ class EffectWords:
         if kind(effect.unit) == "odds":
             return self._("{x} times the odds").format(x=factor(value))
         return self._("{x} points").format(x=_points(value)) if _share(effect) else _plain(effect, value)
+
+    def level(self, effect: Effect, value: float | None) -> str:
+        """A value by itself: ``24 %`` for a rate, otherwise as in :meth:`value`."""
+        return percent(value) if value is not None and kind(effect.unit) == "rate" else self.value(effect, value)
 
     def both(self, effect: Effect) -> str:
         """``24 points before, 3 points after``."""

@@ -13,7 +13,7 @@ from audit.results.schema import (
     Measurement,
 )
 from audit.results.verdicts import GateResult, Verdict
-from reports.amounts import Amounts
+from reports.amounts import Amounts, kind
 from reports.charts import Mark
 from reports.languages import SOURCE, mark
 from reports.text import count, number, sentences
@@ -79,6 +79,12 @@ REASONS = (
     mark("The two are measured in different units or directions."),
     mark("One of the two has no value."),
     mark("One of the two has no interval."),
+    mark("The probe was not part of this audit."),
+    mark("The audit has no number of this name."),
+    mark("The first has no number."),
+    mark("There is no number."),
+    mark("There is no interval."),
+    mark("The measurement has no interval."),
 )
 
 
@@ -154,6 +160,9 @@ class Phrases(Amounts):
         if gate.rule == "coverage_at_least":
             return self._("at least {share} % could be scored").format(share=f"{100 * gate.threshold:.4g}")
         mark = self.mark(m, gate.threshold) if m is not None else number(gate.threshold)
+        if m is not None and gate.rule == "no_worse_than_baseline" and kind(m.unit) == "rate":
+            # A loss is a difference of two rates: "5 %" could be read as 5 % of the earlier rate.
+            mark = self._("{n} percentage points").format(n=f"{100 * gate.threshold:.4g}")
         return {
             "at_most": self._("at most {mark}"),
             "at_least": self._("at least {mark}"),

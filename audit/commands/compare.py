@@ -6,33 +6,41 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from audit.api import MOST_COMPARED, Result, draw_comparison, load
 from audit.commands.completing import metric_names
 from audit.commands.ends import USAGE, stop
 from audit.commands.pages import chosen_languages, link, page_path, printable
 from audit.later import later
-from audit.results import Compared, Comparison, Difference, Measurement, Record, read_records, to_json
+from audit.results import (
+    Compared,
+    Comparison,
+    Difference,
+    DifferenceWord,
+    Measurement,
+    Record,
+    read_records,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from audit import comparison
 else:
     comparison = later("audit.comparison")
 
-MARKS = {
-    "better": " * better",
-    "worse": " * worse",
-    "higher": " * higher",
-    "lower": " * lower",
-    "no_difference_shown": "",
-    "cannot_be_compared": "",
+WORDS: dict[DifferenceWord, str] = {
+    "better": "better",
+    "worse": "worse",
+    "higher": "higher",
+    "lower": "lower",
+    "no_difference_shown": "no difference shown",
+    "cannot_be_compared": "cannot be compared",
 }
+NOT_BOTH = "not measured by both"  # why most cannot be compared: a probe that only one of the audits ran
 
 
 def compare_command(
@@ -70,7 +78,7 @@ def compare_command(
     if as_json:
         print(to_json([_data(row) for row in made.rows]), end="")
         return
-    _show(results, opened, made)
+    _show(results, opened, made, metric or [])
     print(f"Page: {page}")
 
 
@@ -118,26 +126,64 @@ def differs(difference: Difference) -> bool | None:
     return difference.word != "no_difference_shown"
 
 
-def _show(results: Sequence[Path], opened: Sequence[Result], made: Comparison) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Metric", overflow="fold")
-    for path, result in zip(results, opened, strict=True):
-        table.add_column(Text(f"{printable(result.data.model.name)}\n{printable(path.name)}"), justify="right")
-    for row in made.rows:
-        marks = (MARKS[d.word] if d else "" for d in row.differences)
-        table.add_row(
-            Text(printable(row.metric)), *(Text(cell(m) + mark) for m, mark in zip(row.found, marks, strict=True))
-        )
-    Console().print(table)
+def _show(results: Sequence[Path], opened: Sequence[Result], made: Comparison, named: Sequence[str]) -> None:
+    """What differs, what has a gate and what was asked for, one metric after the other; the page holds the rest."""
+    letters = ascii_uppercase[: len(opened)]  # as on the page
+    for mark, path, result in zip(letters, results, opened, strict=True):
+        print(f"{mark}  {printable(f'{path}: {result.data.model.name}, {result.data.manifest.created}')}")
+    wanted = {gate.metric for result in opened for gate in result.data.gates} | set(named)
+    shown = [row for row in made.rows if row.metric in wanted or any(d and differs(d) for d in row.differences)]
+    for row in shown:
+        print(f"\n{printable(row.metric)}")
+        cells = [cell(m) for m in row.found]
+        for mark, value, missing, difference in zip(letters, cells, row.missing, row.differences, strict=True):
+            notes = [missing] if missing else [] if difference is None else [_set_against(difference)]
+            print(f"  {mark}  {value.ljust(max(map(len, cells)))}  {printable('; '.join(notes))}".rstrip())
+    print()
+    for place, mark in enumerate(letters[1:], start=1):
+        print(f"{mark} against {letters[0]}: {_counts(made.rows, place)}")
+    if len(shown) < len(made.rows):
+        rest = len(made.rows) - len(shown)
+        print(f"Not listed: {rest} without a gate that are not shown to differ; the page and --json hold them.")
     percent = f"{100 * made.confidence:g}%"
-    print(f"* differs from the first ({percent}, corrected for the number of comparisons, {made.tests})")
+    print(f"* differs from {letters[0]} ({percent}, corrected for the number of comparisons, {made.tests})")
     compared = [d for row in made.rows for d in row.differences if d is not None and d.value is not None]
-    paired = sum(d.paired for d in compared)
-    part = sum(d.paired and bool(d.only_here or d.only_there or d.changed) for d in compared)
-    print(
-        f"{paired} of {len(compared)} differences are of the same records, {part} of these of a shared part; the others are "
-        "as of independent samples."
-    )
+    if compared:
+        part = sum(_of_a_part(d) for d in compared)
+        whole = sum(d.paired for d in compared) - part
+        print(
+            f"Compared record by record: {whole} on the same records, {part} on those that both share; "
+            f"as independent samples: {len(compared) - whole - part}"
+        )
+
+
+def _counts(rows: Sequence[Compared], place: int) -> str:
+    """How many metrics got which word for one of the later results."""
+    words: Counter[str] = Counter()
+    for row in rows:
+        difference = row.differences[place]
+        if difference is not None:
+            lacking = bool(row.missing[0] or row.missing[place])
+            words[NOT_BOTH if lacking else WORDS[difference.word]] += 1
+    return ", ".join(f"{words[word]} {word}" for word in (*WORDS.values(), NOT_BOTH) if words[word]) or "no metric"
+
+
+def _set_against(difference: Difference) -> str:
+    return f"{'* ' if differs(difference) else ''}{told(difference)}"
+
+
+def told(difference: Difference) -> str:
+    """A difference in words for a terminal, with its interval, or the reason why there is none."""
+    word = WORDS[difference.word]
+    if difference.value is None or difference.low is None or difference.high is None:
+        return f"{word}: {difference.reason}" if difference.reason else word
+    basis = f" on {difference.shared} shared records" if _of_a_part(difference) else ""
+    return f"{word}: {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}){basis}"
+
+
+def _of_a_part(difference: Difference) -> bool:
+    """Whether the two were paired on a part of their records only."""
+    return difference.paired and bool(difference.only_here or difference.only_there or difference.changed)
 
 
 def cell(m: Measurement | None) -> str:

@@ -15,6 +15,7 @@ from audit.results import write_text
 from probes.registry import find_probes
 
 TEMPLATES = Path(__file__).parents[1] / "templates" / "probe"
+LONGEST = 80  # its files carry it
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 
 
@@ -41,6 +42,8 @@ def new_probe_command(
 
 def name_problem(name: str) -> str | None:
     """Why a probe cannot have that name, in one sentence; None where it can."""
+    if len(name) > LONGEST:
+        return f"{name[:40]}... is too long for a name of a probe; at most {LONGEST} characters."
     if not _NAME.fullmatch(name):
         return f"{name[:80]!r} is no name of a probe; it is <risk>.<name> in small letters, digits and _, such as acme.colours."
     reserved = next((part for part in name.split(".") if keyword.iskeyword(part)), None)
@@ -54,14 +57,15 @@ def name_problem(name: str) -> str | None:
 def package(name: str) -> dict[str, str]:
     """The files of the package by their paths, as text; ``name`` must have passed ``name_problem``."""
     risk, _, module = name.partition(".")
-    package_name = f"{risk}_probes"
+    package_name = f"{risk}_{module}_probe"  # its own: two packages with one name would hide each other
     words = {
         "id": name,
         "risk": risk,
         "module": module,
         "package": package_name,
         "distribution": name.replace(".", "-").replace("_", "-") + "-probe",
-        "kind": "".join(part.capitalize() for part in module.split("_")),
+        # No name that the module imports ends so: a probe acme.finding is no Finding.
+        "kind": "".join(part.capitalize() for part in module.split("_")) + "Probe",
     }
     # Marks of its own, as the files hold braces; they are no pages, so that nothing is to be escaped.
     environment = Environment(

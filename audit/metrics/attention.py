@@ -164,7 +164,7 @@ def as_attention(attention: npt.ArrayLike, causal: bool) -> FloatArray:
     if weights.shape[-2] != weights.shape[-1]:
         raise ValueError(f"attention must be [layers, heads, tokens, tokens], not {list(weights.shape)}")
     weights = as_weights("attention", weights)
-    if causal and np.triu(weights, k=1).any():
+    if causal and weights[..., ~np.tri(*weights.shape[-2:], dtype=np.bool_)].any():
         raise ValueError("attention has weight on later positions; pass causal=False for a model that sees them")
     return weights
 

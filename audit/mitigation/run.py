@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from audit.config import AuditConfig, ConfigError, Problem
-from audit.custom import configured
+from audit.config import CUSTOM, AuditConfig, ConfigError, Problem
+from audit.custom import configured, known_probes
 from audit.manifest import now, tool_version
 from audit.mitigation.features import check_columns
 from audit.mitigation.language import Audited, addressed, language_remedies
@@ -17,6 +18,7 @@ from audit.mitigation.tables import table_remedies
 from audit.models.source import resolve
 from audit.opening import judge_opener, opened, opening_of
 from audit.results import AuditResult, Finding, Flagged, Mitigation, Remedy, read_records
+from probes.base import Probe
 from probes.registry import find_probes
 
 RISK = "bias"
@@ -59,12 +61,15 @@ def problems(result: AuditResult) -> list[Finding]:
 def remedies(config: AuditConfig, result: AuditResult, folder: Path, settings: Settings) -> list[Remedy]:
     """All kinds of remedies; each kind gives none where it has nothing to do with such a model."""
     of_tables = table_remedies(config, result, folder, settings)
-    if not addressed(result, find_probes(), settings.everything):
+    # The files of custom probes are read only where they are needed: they may be gone.
+    own = any(finding.probe.startswith(f"{CUSTOM}.") for finding in result.findings if finding.risk == RISK)
+    probes = known_probes(config) if own else find_probes()
+    if not addressed(result, probes, settings.everything):
         return of_tables  # weights are not looked for, or fetched, for nothing
-    return [*of_tables, *language_remedies(_audited(config, result, folder), settings)]
+    return [*of_tables, *language_remedies(_audited(config, result, folder, probes), settings)]
 
 
-def _audited(config: AuditConfig, result: AuditResult, folder: Path) -> Audited:
+def _audited(config: AuditConfig, result: AuditResult, folder: Path, probes: Mapping[str, type[Probe]]) -> Audited:
     """What remedies for language models are given; weights are looked for only where a short LoRA run could use them."""
     model = config.model
     why = (
@@ -79,7 +84,7 @@ def _audited(config: AuditConfig, result: AuditResult, folder: Path) -> Audited:
         config=config,
         result=result,
         records={probe.id: read_records(folder, probe.id) for probe in result.probes},
-        probes=find_probes(),
+        probes=probes,
         open=lambda adapter: opened(opening_of(config), adapter),
         weights=None if why else resolve(model.source, model.revision, model.trust_remote_code),
         why_no_weights=why,

@@ -46,6 +46,7 @@ class Withholding:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._found: dict[str, tuple[Span, ...]] = {}
+        self._in_names: dict[str, tuple[Span, ...]] = {}  # the same names come in every record
         self._told: dict[str, Span] = {}  # what only the place in the present record tells
 
     def hash(self, kind: str, datum: str) -> str:
@@ -111,7 +112,9 @@ class Withholding:
             self._found[text] = personal(text)
         found = self._found[text]
         if name:
-            found = merged(found, list(_in_parts(text)))
+            if text not in self._in_names:
+                self._in_names[text] = tuple(_in_parts(text))
+            found = merged(found, self._in_names[text])
         return merged(found, list(_again(text, self._told))) if self._told else found
 
     def _seen(self, text: str, place: Place, held: list[Withheld], name: bool) -> str:

@@ -12,7 +12,8 @@ import regex
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 # In a pattern {2} and {2,3} repeat, and \p{L}, \P{L} and \N{DASH} name characters: none of these is a place.
-_IN_PATTERN = re.compile(r"(\\[pPN]\{[^{}]*\}|\\.)|\{([^\W\d][^{}]*)\}", re.DOTALL)
+# What follows a place and repeats it, as in {column}?, must repeat all of it.
+_IN_PATTERN = re.compile(r"(\\[pPN]\{[^{}]*\}|\\.)|\{([^\W\d][^{}]*)\}(?=([*+?]|\{\d))?", re.DOTALL)
 
 
 def fields_of(template: str) -> list[str]:
@@ -55,6 +56,9 @@ def filled_pattern(pattern: str, fields: Mapping[str, str]) -> str:
     """The pattern with an item's values in its places, each character of which stands for itself."""
 
     def part(match: re.Match[str]) -> str:
-        return match[0] if match[2] is None else str(regex.escape(fields.get(match[2].strip(), "")))
+        if match[2] is None:
+            return match[0]
+        text = str(regex.escape(fields.get(match[2].strip(), "")))
+        return f"(?:{text})" if match[3] else text
 
     return _IN_PATTERN.sub(part, pattern)

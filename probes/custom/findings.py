@@ -106,8 +106,10 @@ def _gap(definition: Definition, main: Measurement, gaps: Sequence[Measurement],
         "high": f"{100 * ends[1]:.0f}",
         "hit": hit_of(definition),
     }
-    way = "more" if sign > 0 else "less"
-    said = f"by {{column}}, {{hit}} {way} often for {{group}} than for others, by {{gap}} points (likely {{low}} to {{high}})."
+    way = "more often for {group} than for others, by" if sign > 0 else "less often for {group} than for others, by"
+    if not worst.value:
+        way = "as often for {group} as for others:"
+    said = f"by {{column}}, {{hit}} {way} {{gap}} points (likely {{low}} to {{high}})."
     if limit is None:
         return probe.finding("group_gap", "not_tested", f"Described, not judged: {said}", values, [worst, main], advice)
     values["limit"] = f"{100 * limit:.0f}"

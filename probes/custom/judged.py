@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +13,11 @@ from probes.asked import as_written
 from probes.custom.definition import Definition, Judged, Labels
 from probes.custom.fill import fields_of, filled
 from probes.custom.readings import Reading, answer_text, written
-from probes.custom.source import Table
+from probes.custom.source import Table, cell_text
 from probes.judges import RIGHT_ANSWER, Case, JudgedOptions, JudgeKind, Quality, Reader
 from probes.judges.quality import quality_of
 
+FEWEST_LABELLED = 2  # of each label: one to choose the threshold, one to measure with it
 EVEN = 0.5  # a probability from which on a judge that was measured on nothing says yes
 YES, NO = "Yes", "No"
 _LABELS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -81,7 +83,10 @@ def labelled_cases(way: Judged, labels: Labels, table: Table) -> list[Labelled]:
             raise ItemsError(f"{table.name}: there is no column {name!r} for the labelled cases.")
     found = []
     for place, row in table.rows:
-        cells = {name: str(row.get(name) if row.get(name) is not None else "").strip() for name in needed}
+        try:
+            cells = {name: cell_text(name, row.get(name)) or "" for name in needed}
+        except ItemsError as error:
+            raise ItemsError(f"{table.name}, {place}: {error}.") from None
         label = _LABELS.get(cells[labels.label].lower())
         empty = next((name for name in needed if not cells[name]), None)
         if empty is not None:
@@ -89,8 +94,10 @@ def labelled_cases(way: Judged, labels: Labels, table: Table) -> list[Labelled]:
         if label is None:
             raise ItemsError(f"{table.name}, {place}: the label must be yes or no, not {cells[labels.label][:60]!r}.")
         found.append(Labelled(cells[labels.text], cells, label))
-    if len({case.label for case in found}) < 2:
-        raise ItemsError(f"{table.name}: the labelled cases need both yes and no.")
+    counts = Counter(case.label for case in found)
+    if min(counts[True], counts[False]) < FEWEST_LABELLED:
+        told = f"the labelled cases need two or more of yes and of no; there are {counts[True]} and {counts[False]}"
+        raise ItemsError(f"{table.name}: {told}.")
     return found
 
 
@@ -135,13 +142,13 @@ def known(
     """
     if cases:
         seen = []
-        abouts = [filled(way.says or "", case.fields) for case in cases]
+        abouts = [filled(way.says or way.asks or "", case.fields) for case in cases]
+        apart = len(set(abouts)) > 1  # cases about one thing are not independent
+        halves = _halves(cases, abouts)
         for place, case in enumerate(cases):
             read = reads(way, options, case.text, case.fields, answers)
-            # Cases about one thing are not independent, and must not be in both halves.
-            apart = len(set(abouts)) > 1
-            half = list(dict.fromkeys(abouts)).index(abouts[place]) % 2 == 1 if apart else _half(cases, place)
-            seen.append((read.score, read.status, case.label, half, abouts[place] if apart else str(place)))
+            about = abouts[place] if apart else str(place)
+            seen.append((read.score, read.status, case.label, halves[place], about))
         quality = quality_of(seen, confidence, seed)
         return Known(quality.threshold, quality)
     if way.says is None:
@@ -149,9 +156,16 @@ def known(
     return Known(RIGHT_ANSWER.quality(Reader.of(options), answers, confidence, seed).threshold, None)
 
 
-def _half(cases: Sequence[Labelled], place: int) -> bool:
-    """Every second case of a label, so that both halves hold both."""
-    return sum(case.label is cases[place].label for case in cases[:place]) % 2 == 1
+def _halves(cases: Sequence[Labelled], abouts: Sequence[str]) -> list[bool]:
+    """In which half each case is: cases about one thing together, unless a half would then lack a label.
+
+    Then, and where all are about one thing, every second case of a label, so that both halves hold both.
+    """
+    things = {about: number for number, about in enumerate(dict.fromkeys(abouts))}
+    found = [things[about] % 2 == 1 for about in abouts]
+    if len({(half, case.label) for half, case in zip(found, cases, strict=True)}) == 4:
+        return found
+    return [sum(c.label is case.label for c in cases[:place]) % 2 == 1 for place, case in enumerate(cases)]
 
 
 def label_requests(way: Judged, options: JudgedOptions, cases: Sequence[Labelled]) -> list[Request]:

@@ -178,7 +178,7 @@ def _item(definition: Definition, row: Mapping[str, Any], number: int) -> Item:
     for _, name in definition.places():
         if definition.score.choice is not None and name == definition.score.choice.options:
             continue
-        text = _text(name, row.get(name))
+        text = cell_text(name, row.get(name))
         if text is None and name in needed:
             raise ItemsError(f"the column {name!r} is empty")
         if text is not None:
@@ -208,7 +208,7 @@ def _needed(definition: Definition) -> set[str]:
     return found | {name for name in own if name}
 
 
-def _text(name: str, value: Any) -> str | None:
+def cell_text(name: str, value: Any) -> str | None:
     """A cell as text; None where it is empty."""
     if isinstance(value, list | dict | tuple | bytes):
         raise ItemsError(f"the column {name!r} holds no single value")
@@ -218,6 +218,10 @@ def _text(name: str, value: Any) -> str | None:
         # Whole numbers become floats in a table where another row has none.
         return None if math.isnan(value) else str(int(value)) if value.is_integer() else str(value)
     text = "" if value is None else str(value).strip()
+    if any(
+        "\ud800" <= c <= "\udfff" for c in text
+    ):  # JSON can name one half of a character; nothing can be asked with it
+        raise ItemsError(f"the column {name!r} holds half a character (a lone surrogate)")
     return text or None
 
 
@@ -226,7 +230,7 @@ def _options(choice: Choice, row: Mapping[str, Any], fields: Mapping[str, str]) 
     if isinstance(choice.options, str):
         value = row.get(choice.options)
         cells = value.split(SEPARATOR) if isinstance(value, str) else value if isinstance(value, list) else [value]
-        texts = [_text(choice.options, cell) for cell in cells]
+        texts = [cell_text(choice.options, cell) for cell in cells]
     else:
         # An option whose column is empty is one option fewer.
         texts = [
@@ -239,7 +243,8 @@ def _options(choice: Choice, row: Mapping[str, Any], fields: Mapping[str, str]) 
     if len(set(options)) < len(options):
         raise ItemsError("two options are the same")
     if right not in options:
-        raise ItemsError(f"the answer {right[:60]!r} is none of the options")
+        meant = f"; the column is written {{{right}}}" if right in row else ""
+        raise ItemsError(f"the answer {right[:60]!r} is none of the options{meant[:80]}")
     return [right, *(option for option in options if option != right)]
 
 

@@ -133,11 +133,12 @@ def names(text: str, before: str = "") -> tuple[Span, ...]:
 
     The datum is the name in small letters without its title, as it is compared.
     """
-    found = []
+    found: list[Span] = []
     for run in _runs(text):
         span = _name_in(run, text, before)
         if span is not None:
-            found.append(span)
+            # A surname in front of a comma may have been found by itself.
+            found = [*(other for other in found if other.end <= span.start), span]
     return tuple(found)
 
 

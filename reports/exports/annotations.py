@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from audit.results import AuditResult, GateResult
-from reports.exports.text import GATE_WORDS, condition, count, measured, observations, one_line, settles
+from reports.exports.text import (
+    GATE_WORDS,
+    condition,
+    count,
+    fails,
+    measured,
+    observations,
+    one_line,
+    settles,
+    stopped_outside,
+)
 
 Kind = Literal["error", "warning", "notice"]
 Place = tuple[str, ...]
 MOST = 10
-_INCONCLUSIVE_FAILS = 4
 _TEXT_LIMIT = 1000
 
 
@@ -60,16 +69,15 @@ def _gates(result: AuditResult) -> list[Annotation]:
 
 
 def _gate(result: AuditResult, gate: GateResult) -> Annotation:
-    fails = gate.verdict == "not_met" or result.verdict.exit_status == _INCONCLUSIVE_FAILS
     n = count(observations(result, gate.metric))
     text = f"{gate.metric} must be {condition(gate)}; measured {measured(gate)}, n {n}. {gate.reason} {settles(gate)}"
     title = f"Gate {GATE_WORDS[gate.verdict]}"
-    return Annotation("error" if fails else "warning", title, text, ("gates", gate.metric, gate.rule))
+    return Annotation("error" if fails(result, gate) else "warning", title, text, ("gates", gate.metric, gate.rule))
 
 
 def _probes(result: AuditResult) -> list[Annotation]:
     failed = [probe for probe in result.probes if probe.status == "failed"]
-    if result.verdict.status == "incomplete" and not failed:
+    if stopped_outside(result):
         return [Annotation("error", "Audit incomplete", result.verdict.text)]
     return [Annotation("error", "Probe failed", f"{p.id}: {p.reason}", ("probes", p.id)) for p in failed]
 

@@ -12,6 +12,7 @@ from typing import Literal
 from audit.results import AuditResult, GateResult, Severity, to_json
 from reports.exports.text import (
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
     fingerprint,
@@ -20,6 +21,7 @@ from reports.exports.text import (
     one_line,
     sentence,
     settles,
+    stopped_outside,
 )
 
 _Grade = Literal["blocker", "critical", "major", "minor", "info"]
@@ -53,6 +55,8 @@ def _entries(result: AuditResult) -> Iterator[tuple[str, _Grade, str, list[str]]
     for probe in result.probes:
         if probe.status == "failed":
             yield probe.id, "critical", f"The probe {probe.id} failed: {probe.reason}", ["probe", probe.id]
+    if stopped_outside(result):
+        yield INCOMPLETE, "critical", result.verdict.text, ["audit", INCOMPLETE]
     for finding in result.findings:
         if finding.outlook == "problem_found":
             identity = ["finding", finding.probe, finding.id]

@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from audit.results import AuditResult, Coverage, GateResult, ProbeRun
 from reports.exports.text import (
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
+    fails,
     measured,
     observations,
     one_line,
     probe_of,
     settles,
+    stopped_outside,
     visible,
     whole,
 )
-
-_INCONCLUSIVE_FAILS = 4
 
 
 def render_junit(result: AuditResult) -> str:
@@ -31,7 +32,7 @@ def render_junit(result: AuditResult) -> str:
     root = ET.Element("testsuites")
     gates = [_gate_case(result, gate) for gate in result.gates]
     probes = [_probe_case(probe) for probe in result.probes]
-    if result.verdict.status == "incomplete" and not any(probe.status == "failed" for probe in result.probes):
+    if stopped_outside(result):
         probes.append(_incomplete_case(result))
     _add_suite(root, 0, "audit gates", gates, result)
     _add_suite(root, 1, "audit probes", probes, result)
@@ -72,7 +73,6 @@ def _gate_case(result: AuditResult, gate: GateResult) -> ET.Element:
     case = _case(f"{gate.metric} {condition(gate)}", f"gates.{probe.id if probe else 'unknown'}", 0.0)
     if gate.verdict == "met":
         return case
-    fails = gate.verdict == "not_met" or result.verdict.exit_status == _INCONCLUSIVE_FAILS
     details = [
         gate.reason,
         f"Measured: {measured(gate)}, n {count(observations(result, gate.metric))}",
@@ -80,7 +80,9 @@ def _gate_case(result: AuditResult, gate: GateResult) -> ET.Element:
         *([f"Coverage: {gate.coverage.text}"] if gate.coverage else []),
         f"Verdict: {GATE_WORDS[gate.verdict]}. {settles(gate)}".rstrip(),
     ]
-    return _outcome(case, "failure" if fails else "skipped", f"gate.{gate.verdict}", gate.reason, "\n".join(details))
+    return _outcome(
+        case, "failure" if fails(result, gate) else "skipped", f"gate.{gate.verdict}", gate.reason, "\n".join(details)
+    )
 
 
 def _probe_case(probe: ProbeRun) -> ET.Element:
@@ -95,7 +97,7 @@ def _probe_case(probe: ProbeRun) -> ET.Element:
 def _incomplete_case(result: AuditResult) -> ET.Element:
     """Without it, an audit that stopped for a reason outside its probes would read as all green."""
     case = _case("audit complete", "probes.audit", 0.0)
-    return _outcome(case, "error", "audit.incomplete", result.verdict.text, result.verdict.text)
+    return _outcome(case, "error", INCOMPLETE, result.verdict.text, result.verdict.text)
 
 
 def _case(name: str, classname: str, seconds: float) -> ET.Element:

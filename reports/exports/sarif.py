@@ -12,6 +12,7 @@ from urllib.parse import quote
 from audit.results import AuditResult, Finding, GateResult, Measurement, ProbeRun, Severity, to_json
 from reports.exports.text import (
     GATE_WORDS,
+    INCOMPLETE,
     condition,
     count,
     fingerprint,
@@ -21,6 +22,7 @@ from reports.exports.text import (
     probe_of,
     sentence,
     settles,
+    stopped_outside,
     visible,
 )
 
@@ -51,6 +53,8 @@ def render_sarif(result: AuditResult, config_file: str = "model.yaml") -> str:
     for probe in result.probes:
         if probe.status == "failed":
             add(_probe_rule(probe.id, probe), _failure_entry(result, probe))
+    if stopped_outside(result):
+        add(_rule(INCOMPLETE, "The audit is incomplete", None), _incomplete_entry(result))
     for finding in result.findings:
         if finding.outlook == "problem_found":
             owner = next((probe for probe in result.probes if probe.id == finding.probe), None)
@@ -130,6 +134,12 @@ def _failure_entry(result: AuditResult, probe: ProbeRun) -> dict[str, Any]:
     text = f"The probe failed, so nothing is known about what it asks: {probe.purpose} {probe.reason}"
     values = {"value": None, "low": None, "high": None, "n": 0}
     return _entry(result, "error", text, ["probe", probe.id], values)
+
+
+def _incomplete_entry(result: AuditResult) -> dict[str, Any]:
+    """Without it, code scanning would take an audit that tested nothing for one that found nothing."""
+    values = {"value": None, "low": None, "high": None, "n": 0}
+    return _entry(result, "error", result.verdict.text, ["audit", INCOMPLETE], values)
 
 
 def _finding_entry(result: AuditResult, finding: Finding) -> dict[str, Any]:

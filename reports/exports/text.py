@@ -24,6 +24,7 @@ _HIDDEN = re.compile(
 GATE_WORDS: dict[GateVerdict, str] = {"met": "met", "not_met": "not met", "not_established": "not established"}
 SEVERITY_ORDER: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2, "none": 3}
 NO_NUMBER = "not measured"
+INCOMPLETE = "audit.incomplete"  # the name of the alert
 
 
 def visible(text: str) -> str:
@@ -97,6 +98,21 @@ def observations(result: AuditResult, metric: str) -> int | None:
 def count(observed: int | None) -> str:
     """A number of observations in words."""
     return "unknown" if observed is None else str(observed)
+
+
+def fails(result: AuditResult, gate: GateResult) -> bool:
+    """Whether a gate fails the audit: not met, or not established where the config counts that as a failure.
+
+    The config says so and not the exit status, which is that of the gravest gate or of a probe that failed.
+    """
+    run = result.manifest.config.get("run")
+    strict = result.verdict.exit_status == 4 or (isinstance(run, dict) and run.get("on_inconclusive") == "fail")
+    return gate.verdict == "not_met" or (gate.verdict == "not_established" and strict)
+
+
+def stopped_outside(result: AuditResult) -> bool:
+    """Whether the audit is incomplete though no probe failed: nothing else would say that it is not as it should be."""
+    return result.verdict.status == "incomplete" and all(probe.status != "failed" for probe in result.probes)
 
 
 def settles(gate: GateResult) -> str:

@@ -231,7 +231,7 @@ ALLOWED: dict[str, set[str]] = {
 LAZY = {("audit", "_found")}
 METRICS_MAY_IMPORT = {
     "__future__", "collections", "dataclasses", "functools", "inspect", "itertools", "math", "typing", "warnings",
-    "numpy", "scipy", "sklearn", "statsmodels",
+    "numpy", "scipy", "sklearn", "statsmodels", "threadpoolctl",
 }  # fmt: skip
 # Nobody but these opens a model, a data set or a network.
 HEAVY = {

@@ -529,6 +529,22 @@ def test_stop_from_the_keyboard(place: Path, command: Command, monkeypatch: pyte
     assert "--resume" in done.err
 
 
+@pytest.mark.parametrize("code", [None, 0, 1, "bye"])
+def test_code_that_ends_the_program_is_no_pass(
+    code: Any, place: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of a model; what a probe does is told as its failure."""
+
+    def leaves(*_: object, **__: object) -> NoReturn:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(audit.cli, "run", leaves)
+    write(place)
+    done = command("run", "model.yaml")
+    assert done.status == 3
+    assert done.told == [f"The audit could not be completed: code that it ran ended the program ({code})."]
+
+
 def test_closed_pipe_is_not_a_gate_that_was_not_met(
     place: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -606,9 +622,9 @@ def test_compare_marks_what_differs(place: Path, command: Command) -> None:
         command("run", "model.yaml", "--output", folder, "--quiet")
     done = command("compare", "old", "new", "same")
     assert (done.status, done.err) == (0, "")
-    assert done.out.count("0.900 (0.826 to 0.945) *") == 1
+    assert done.out.count("0.900 (0.826 to 0.945)  *") == 1
     assert done.out.count("0.100 (0.055 to 0.174)") == 2
-    assert "* differs from the first (95%, corrected for the number of comparisons, 2)" in done.out
+    assert "* differs from A (95%, corrected for the number of comparisons, 2)" in done.out
     (row,) = json.loads(command("compare", "old", "new", "same", "--json").out)
     assert row["metric"] == "tiny.rate.rate"
     assert row["differs_from_first"] == [True, False]

@@ -60,14 +60,31 @@ def test_compare_prints_the_table_and_where_the_page_is(place: Path, command: Co
     three(place)
     done = command("compare", *FOLDERS)
     assert (done.status, done.err) == (0, "")
-    assert done.out.count("0.900 (0.850 to 0.950) * worse") == 1
-    assert done.out.count("*") == 2
-    assert "* differs from the first (95%, corrected for the number of comparisons, 2)" in done.out
+    assert done.out.splitlines()[:8] == [
+        "A  results/old: scripted, 2026-01-01T00:00:00Z",
+        "B  results/same: scripted, 2026-01-02T00:00:00Z",
+        "C  results/new: scripted, 2026-01-03T00:00:00Z",
+        "",
+        METRIC,
+        "  A  0.500 (0.450 to 0.550)",
+        "  B  0.500 (0.450 to 0.550)  no difference shown: +0.000 (-0.071 to +0.071)",
+        "  C  0.900 (0.850 to 0.950)  * worse: +0.400 (+0.329 to +0.471)",
+    ]
+    assert (
+        "B against A: 1 no difference shown\nC against A: 1 worse\n* differs from A (95%, corrected for the "
+        in done.out
+    )
+    assert (
+        "Compared record by record: 0 on the same records, 0 on those that both share; as independent samples: 2"
+        in done.out
+    )
+    assert "Not listed" not in done.out
     (page,) = (place / "audits").iterdir()
     assert done.out.splitlines()[-1] == f"Page: audits/{page.name}"
     html = page.read_text("utf-8")
     assert '<a href="./../results/old/card.html"><bdi>results/old</bdi></a>' in html
-    assert html.count("card.html") == 1
+    assert '<a href="./../results/old/card.html#risk-' in html
+    assert html.count("card.html") == 2
 
 
 def test_compare_writes_where_it_is_told_and_in_which_language(place: Path, command: Command) -> None:
@@ -110,7 +127,9 @@ def test_changed_items_are_told_and_only_the_shared_ones_compared(place: Path, c
         ]
         write_records(place / "r" / name, "tiny.rate", answers)
     done = command("compare", "r/old", "r/new", "--output", "p.html")
-    assert "1 of 1 differences are of the same records, 1 of these of a shared part" in done.out
+    assert "no difference shown: +0.000 (" in done.out
+    assert " on 185 shared records\n" in done.out
+    assert "0 on the same records, 1 on those that both share; as independent samples: 0" in done.out
     page = (place / "p.html").read_text("utf-8")
     assert "Compared on the 185 tries that both share, of 200 in the first and 200 in this one." in page
     told = command("trend", "r")
@@ -129,9 +148,37 @@ def test_compare_of_what_one_lacks(place: Path, command: Command) -> None:
     nothing = measurement("p.b", value=None, low=None, high=None, n=0, reason="None.")
     write_result(place / "a", result_of(measurement("p.a", low=None, high=None), nothing), {})
     write_result(place / "b", result_of(nothing), {})
-    rows = [line.split() for line in command("compare", "a", "b").out.splitlines()]
-    assert ["p.a", "0.500", "-"] in rows
-    assert ["p.b", "-", "-"] in rows
+    lines = command("compare", "a", "b", "--metric", "p.a", "--metric", "p.b").out.splitlines()
+    assert lines[3:9] == [
+        "p.a",
+        "  A  0.500",
+        "  B  -      The audit has no number of this name.",
+        "",
+        "p.b",
+        "  A  -  None.",
+    ]
+    assert "B against A: 2 not measured by both" in lines
+
+
+def test_compare_lists_what_differs_or_has_a_gate_and_counts_the_rest(place: Path, command: Command) -> None:
+    for folder, moved in (("a", 0.2), ("b", 0.8)):
+        held = [measurement(f"tiny.rate.{i:03}", low=0.4, high=0.6) for i in range(100)]
+        held += [measurement(METRIC, low=0.4, high=0.6)]
+        held += [measurement("tiny.rate.moved", value=moved, low=moved - 0.01, high=moved + 0.01)]
+        result = result_of(*held, gates=[GATE])
+        stamp = {"audit_id": folder * 64, "created": "2026-01-01T00:00:00Z"}
+        write_result(
+            place / folder, result.model_copy(update={"manifest": result.manifest.model_copy(update=stamp)}), {}
+        )
+    done = command("compare", "a", "b")
+    assert [line for line in done.out.splitlines() if line.startswith("tiny.")] == [METRIC, "tiny.rate.moved"]
+    assert "B against A: 1 worse, 101 no difference shown" in done.out
+    assert "Not listed: 100 without a gate that are not shown to differ; the page and --json hold them." in done.out
+    assert max(map(len, done.out.splitlines()[:-2])) <= 100
+    assert len(json.loads(command("compare", "a", "b", "--json").out)) == 102
+    named = command("compare", "a", "b", "--metric", "tiny.rate.007")
+    assert "\ntiny.rate.007\n" in named.out
+    assert "Not listed" not in named.out
 
 
 @pytest.mark.parametrize("name", [r"x\[/b]", "[red]x[/red]", "\x1b[31mx", "한국어", "a" * 500])
@@ -151,10 +198,10 @@ def test_trend_prints_the_latest_and_its_change(place: Path, command: Command) -
     done = command("trend", "results")
     assert (done.status, done.err) == (0, "")
     assert "scripted: 3 audits, 2026-01-01T00:00:00Z to 2026-01-03T00:00:00Z" in done.out
-    (row,) = (line for line in done.out.splitlines() if line.startswith(METRIC))
-    assert "0.900 (0.850 to 0.950)" in row
-    assert "at most 0.7: met" in row
-    assert "↑ worse: +0.400 (+0.329 to +0.471)" in row
+    assert (
+        f"  {METRIC}\n    latest  0.900 (0.850 to 0.950)\n    gate    at most 0.7: met\n"
+        "    change  ↑ worse: +0.400 (+0.329 to +0.471)\n"
+    ) in done.out
     assert "Left out: broken: " in done.out
     (page,) = (place / "audits").iterdir()
     assert done.out.splitlines()[-1] == f"Page: audits/{page.name}"
@@ -177,8 +224,7 @@ def test_trend_of_one_audit_and_of_a_metric_without_a_gate(place: Path, command:
     write_result(place / "only" / "a", audit_of(gates=[]), {})
     done = command("trend", "only", "--metric", METRIC)
     assert done.status == 0
-    (row,) = (line for line in done.out.splitlines() if line.startswith(METRIC))
-    assert row.split()[-2:] == ["-", "-"]
+    assert done.out.splitlines()[1:4] == [f"  {METRIC}", "    latest  0.500 (0.450 to 0.550)", ""]
 
 
 def without_gates(place: Path) -> None:

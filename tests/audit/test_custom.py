@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from audit.api import override
-from audit.config import chosen_probes, config_schema
-from audit.custom import configured, probe_schema, read_definition, understood
+from audit.config import AuditConfig, chosen_probes, config_schema
+from audit.custom import configured, known_probes, probe_schema, read_definition, understood
 from audit.planning import catalogue
 from audit.yamlfile import ConfigError
 from probes.registry import find_probes
@@ -97,6 +97,7 @@ class TestItems:
             "{": "line 2: this is not JSON",
             "[1]": "line 2: each line must be an object",
             '{"what": NaN}': "NaN is not a number",
+            '{"what": "\\ud800x", "right": "b", "id": 3}': "line 2: the column 'what' holds half a character",
             '{"what": ["a"], "right": "b", "id": 3}': "no single value",
         }
         for line, said in wrong.items():
@@ -140,6 +141,11 @@ class TestItems:
     def test_bad_options(self, tmp_path: Path, cells: str, said: str) -> None:
         score = {"choice": {"options": "all", "answer": "{right}"}}
         assert said in told(written(tmp_path, f"what,right,all\nx,a,{cells}\n", score=score))
+
+    def test_a_column_without_its_braces_is_guessed(self, tmp_path: Path) -> None:
+        score = {"choice": {"options": "all", "answer": "right"}}
+        said = told(written(tmp_path, "what,right,all\nx,a,a|b\n", score=score))
+        assert "the answer 'right' is none of the options; the column is written {right}" in said
 
     def test_rows_beyond_twenty_are_counted(self, tmp_path: Path) -> None:
         said = told(written(tmp_path, "what,right\n" + ",b\n" * 50))
@@ -232,11 +238,20 @@ class TestConfig:
             configured(model_yaml(tmp_path, {"custom": [str(file)]}, gates=gates))
         assert len(error.value.problems) == 1
 
-    @pytest.mark.parametrize("named", [5, [], None, [1], {"a": 1}])
+    @pytest.mark.parametrize("named", [5, [], None, {"a": 1}, {"files": [1]}, ""])
     def test_what_names_no_file(self, tmp_path: Path, named: Any) -> None:
         with pytest.raises(ConfigError, match=r"probes\.custom must be the file of a custom probe") as error:
             configured(model_yaml(tmp_path, {"custom": named}))
         assert len(error.value.problems) == 1
+
+    def test_an_entry_that_is_no_file_is_named_and_the_others_are_read(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as error:
+            configured(model_yaml(tmp_path, {"custom": [str(tmp_path), 3, str(written(tmp_path, titel="x"))]}))
+        said = str(error.value)
+        assert len(error.value.problems) == 3
+        assert "probes.custom.1 must be the file of a custom probe" in said
+        assert "is a folder" in said
+        assert 'unknown key "titel"' in said
 
     def test_two_files_with_one_name(self, tmp_path: Path) -> None:
         file = str(written(tmp_path))
@@ -258,6 +273,21 @@ class TestConfig:
         assert chosen_probes(alone, catalogue(known)) == ["custom.goods"]
         assert alone.probes["custom.goods"] == {"limit": 2}
         assert override(config, [], None, 3, None).probes == config.probes  # a checked config can be checked again
+
+    def test_a_manifest_names_the_files_of_the_probes_that_ran(self, tmp_path: Path) -> None:
+        """Also where one of two was chosen: who reads it must find that probe, and run no other."""
+        other = tmp_path / "other.yaml"
+        other.write_text(written(tmp_path).read_text("utf-8").replace("name: goods", "name: other"), "utf-8")
+        files = [str(tmp_path / "goods.yaml"), str(other)]
+        config, known = configured(model_yaml(tmp_path, {"custom": files}))
+        alone = override(config, ["custom.goods"], None, None, None)
+        kept = AuditConfig.model_validate(json.loads(alone.model_dump_json()))
+        assert chosen_probes(kept, catalogue(known)) == ["custom.goods"]
+        assert {"custom.goods", "custom.other"} < set(known_probes(kept))
+        assert "custom" not in override(config, ["bias.wording"], None, None, None).probes
+        other.unlink()
+        with pytest.raises(ConfigError, match=r"other\.yaml"):
+            known_probes(kept)
 
     def test_the_command_says_what_was_understood(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

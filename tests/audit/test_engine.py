@@ -241,6 +241,20 @@ def test_failing_probe_stops_nobody_else(place: str, tmp_path: Path) -> None:
     assert not (tmp_path / "result" / "records" / "bad.probe.parquet").exists()
 
 
+@pytest.mark.parametrize("place", ["__init__", "items", "requests", "measure"])
+@pytest.mark.parametrize("budget", [None, "10m"])
+def test_a_probe_that_ends_the_program_has_failed(place: str, budget: str | None, tmp_path: Path) -> None:
+    """``sys.exit(0)`` is no ``Exception``, and its status is that of a pass."""
+
+    def leaves(*_: object) -> Any:
+        raise SystemExit(0)
+
+    result = run(tmp_path, [tiny("bad.probe", **{place: leaves}), Tiny], run={"budget": budget} if budget else {})
+    assert statuses(result) == {"bad.probe": "failed", "tiny.rate": "done"}
+    assert reasons(result)["bad.probe"] == "SystemExit: 0"
+    assert (result.verdict.status, result.verdict.exit_status) == ("incomplete", 3)
+
+
 def test_gate_that_is_not_met_decides_before_a_failed_probe(tmp_path: Path) -> None:
     result = run(
         tmp_path,

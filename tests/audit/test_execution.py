@@ -61,6 +61,21 @@ def test_full_cache_asks_nothing_and_costs_nothing(cache: ResponseCache) -> None
     assert after.counts == {"unique": 50, "from_cache": 50}
 
 
+def test_full_cache_forms_no_batches(cache: ResponseCache) -> None:
+    class Unread(CountingModel):
+        """Cannot group, as if reading the texts as tokens were what fails."""
+
+        def batches(self, requests: Sequence[Request]) -> list[list[Request]]:
+            raise AssertionError("it was asked to group what is known")
+
+    before = fill(ScriptedModel(), cache, POOL)
+    model = Unread()
+    backwards = fill(model, cache, POOL[::-1])
+    assert backwards.responses == before.responses
+    assert list(backwards.responses) == POOL[::-1]  # in the order of the pool, not in that of the file
+    assert model.asked.total() == 0
+
+
 def test_batch_with_a_hole_is_computed_whole_and_others_not_at_all(cache: ResponseCache) -> None:
     model = CountingModel()
     batches = model.batches(POOL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -49,7 +50,7 @@ def test_its_own_tests_hold(written: Path) -> None:
 
 @pytest.mark.slow
 def test_its_types_are_strict(written: Path) -> None:
-    done = called(written, "-m", "mypy", "--strict", "--follow-imports=silent", "acme_probes")
+    done = called(written, "-m", "mypy", "--strict", "--follow-imports=silent", "acme_colours_probe")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -73,6 +74,7 @@ def test_nothing_is_overwritten(
         ("Acme.returns", "is no name of a probe"),
         ("acme.returns.more", "is no name of a probe"),
         ("../x.y", "is no name of a probe"),
+        ("acme." + "x" * 300, "is too long"),
         ("acme.class", "word of Python's own"),
         ("custom.returns", "those of YAML files"),
         ("bias.crows_pairs", "There is a probe bias.crows_pairs already"),
@@ -82,10 +84,20 @@ def test_a_name_that_cannot_be(name: str, said: str) -> None:
     assert said in str(name_problem(name))
 
 
+def test_two_probes_of_one_risk_can_be_installed_together_and_no_name_hides_an_import() -> None:
+    """A package that both brought would be one's alone, and a class called Finding would not be a finding."""
+    made = [package(name) for name in ("acme.colours", "acme.finding")]
+    modules = [{path for path in files if path.endswith("__init__.py")} for files in made]
+    assert not modules[0] & modules[1]
+    module = ast.parse(made[1]["acme_finding_probe/finding.py"])
+    imported = {a.name for n in ast.walk(module) if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert not imported & {n.name for n in module.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+
+
 def test_the_page_shows_what_is_written() -> None:
     page = (ROOT / "docs" / "extending.md").read_text("utf-8")
     shown = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', page, re.DOTALL))
     made = package("acme.colours")
-    assert {"pyproject.toml", "acme_probes/colours.py", "tests/test_colours.py"} <= set(shown)
+    assert {"pyproject.toml", "acme_colours_probe/colours.py", "tests/test_colours.py"} <= set(shown)
     for path in set(shown) & set(made):
         assert shown[path] == made[path], path

@@ -429,6 +429,7 @@ def test_real_cluster_gives_the_bytes_of_a_local_run_though_a_worker_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # workers run this code, from whatever folder
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.chdir(tmp_path)
     made: list[RayExecutor] = []

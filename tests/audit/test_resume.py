@@ -143,6 +143,20 @@ def go(model: ScriptedModel, resume: bool, output: str | None = None, limit: int
     return folder
 
 
+def test_a_finished_audit_that_is_killed_when_resumed_is_no_finished_one() -> None:
+    """Its report for a CI system would say of this run that all is well."""
+    folder = go(with_known_weights(CountingModel()), resume=False, output="out")
+    for name in ("junit.xml", "code-quality.json", "summary.md", "mitigation.json"):
+        (folder / name).write_text("of the run before")
+    (Path("cache.sqlite")).unlink()
+    with pytest.raises(Killed):
+        go(with_known_weights(Dying(0)), resume=True, output="out")
+    left = {path.name for path in folder.iterdir() if path.is_file()}
+    assert left == {"run.json", "mitigation.json"}
+    assert not list(folder.rglob("*.parquet"))
+    assert json.loads((folder / "run.json").read_text())["complete"] is False
+
+
 def die(batches: int, known: bool = False, **options: Any) -> Path:
     """Start a run that is killed, and give its folder; ``known``: of a model whose weights are known."""
     before = set(Path("audits").glob("*"))

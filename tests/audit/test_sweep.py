@@ -262,6 +262,8 @@ def test_machine_without_the_folder_or_with_other_software_says_so(place: Path) 
     assert "does not see out/good" in away(job, surroundings, versions)["text"]
     Path("out/good").mkdir(parents=True)
     assert "other versions of torch" in away(job, surroundings, {**versions, "torch": "0.1"})["text"]
+    other = {**versions, "the code of fairwitness": "0" * 12}  # another checkout of the same version
+    assert "other versions of the code of fairwitness" in away(job, surroundings, other)["text"]
     assert away(job, surroundings, versions)["exit_status"] == 0
 
 
@@ -286,6 +288,7 @@ def test_two_models_and_a_broken_file_here_and_over_a_real_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # workers run this code, from whatever folder
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with single_thread(), within(240):

@@ -11,6 +11,7 @@ import yaml
 
 import audit.api
 import audit.cli
+import audit.custom
 import audit.opening
 from audit.commands.told import LEFT_OUT, MOST_OF_A_PAGE, in_repository, shortened
 from audit.models import ModelError
@@ -59,7 +60,7 @@ def github(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planted(monkeypatch: pytest.MonkeyPatch, *probes: type[Probe]) -> None:
     monkeypatch.setattr(audit.opening, "open_model", lambda *_: ScriptedModel())
-    for module in (audit.api, audit.cli):
+    for module in (audit.api, audit.cli, audit.custom):
         monkeypatch.setattr(module, "find_probes", lambda: catalogue_of(*probes))
 
 

@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def told(status: int, verdict: str) -> dict[str, str]:
-    return {"STATUS": str(status), "RESULT": json.dumps({"verdict": {"status": verdict}})}
+    return {"STATUS": str(status), "RESULT": json.dumps({"verdict": {"status": verdict, "exit_status": status}})}
 
 
 def run(checkout: Path, stubbed: dict[str, str] | None = None, **inputs: str) -> Job:
@@ -98,6 +98,24 @@ def test_an_old_result_is_not_taken_for_this_ones(checkout: Path) -> None:
     (checkout / "audit-result").mkdir()
     (checkout / "audit-result" / "result.json").write_text('{"verdict": {"status": "met"}}')
     assert run(checkout, {"STATUS": "2"}).outputs == {"exit-status": "2", "verdict": "none"}
+
+
+@pytest.mark.parametrize("old", [None, 0, 1])
+def test_a_program_that_ends_without_a_result_is_no_pass(old: int | None, checkout: Path) -> None:
+    """As with the argument --help, and where the code of a package ends the program; ``old``: the result before."""
+    if old is not None:
+        (checkout / "audit-result").mkdir()
+        result = checkout / "audit-result" / "result.json"
+        result.write_text(json.dumps({"verdict": {"status": "met", "exit_status": old}}))
+        os.utime(result, (1, 1))
+    job = run(checkout, {"STATUS": "0"})
+    assert (job.status, job.outputs) == (3, {"exit-status": "3", "verdict": "none"})
+    assert "nothing was passed" in job.told
+
+
+def test_a_result_that_says_otherwise_is_no_pass(checkout: Path) -> None:
+    said = json.dumps({"verdict": {"status": "not_met", "exit_status": 1}})
+    assert run(checkout, {"STATUS": "0", "RESULT": said}).status == 3
 
 
 def test_a_result_that_cannot_be_read_changes_no_status(checkout: Path) -> None:

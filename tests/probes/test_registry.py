@@ -101,6 +101,7 @@ def told(match: str) -> str:
         ("demo_b_missing:Tiny", TINY),
         ("demo_b_module:NoSuchThing", TINY),
         ("demo_b_module:Tiny", "raise RuntimeError('out of order')"),
+        ("demo_b_module:Tiny", "raise SystemExit(0)"),
         ("demo_b_module:Tiny", "def ("),
         ("demo_b_module:Tiny", "import a_library_that_nobody_has"),
     ],

@@ -23,6 +23,7 @@ from tests.reports.test_exports import (
     not_established,
     not_met,
     nothing_tested,
+    strict,
     with_text,
 )
 from tests.reports.workflow_commands import Read, parsed
@@ -65,6 +66,12 @@ def test_what_is_not_established_warns_or_fails(exit_status: int, kind: str) -> 
     first = read(not_established(exit_status))[0]
     assert (first.name, first.properties["title"]) == (kind, "Gate not established")
     assert first.data.endswith("About 900 more items would settle it.")
+
+
+@pytest.mark.parametrize("other", [not_met, failed_probe])
+def test_what_is_not_established_fails_whatever_else_does(other: Callable[[], AuditResult]) -> None:
+    found = [a for a in read(strict(other())) if a.properties["title"] == "Gate not established"]
+    assert {a.name for a in found} == {"error"}
 
 
 def test_a_probe_that_failed_is_an_error() -> None:

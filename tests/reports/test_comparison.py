@@ -152,6 +152,38 @@ def test_what_the_comparison_rests_on_is_said() -> None:
     assert "Compared as two separate samples: Nothing is shared." in apart
 
 
+def test_what_is_of_a_shared_part_says_so_before_the_difference_and_with_its_own_shares() -> None:
+    told = {"word": "no_difference_shown", "value": 0.25, "low": -0.1, "high": 0.6, "here": 0.5, "there": 0.25}
+    held = shown(Difference(**told, paired=True, shared=12, only_here=69, only_there=69, changed=0))
+    basis = "Compared on the 12 tries that both share, of 81 in the first and 81 in this one."
+    assert f"{basis} On these: 25 % in the first, 50 % in this one. We saw 25 points more" in held
+    assert held.count("Compared") == 1
+
+
+def test_a_row_leads_to_its_numbers() -> None:
+    results, names, comparison = comparisons.three()
+    html = render_comparison(results, names, comparison, cards=["./a.html", None, "./c.html"])
+    places = re.findall(r'href="#(n-c-[0-9]+)"', html)
+    assert places
+    assert all(html.count(f'id="{place}"') == 1 for place in places)
+    assert '<a href="./a.html#risk-bias"><span class="letter">A</span></a>' in html
+    assert '<li><span class="letter">B</span>' in html
+
+
+def test_what_only_one_of_them_measured_is_counted_by_itself() -> None:
+    results, names, comparison = comparisons.three()
+    lacking = sum(bool(row.missing[0] or row.missing[2]) for row in comparison.rows)
+    assert lacking
+    told = plain(render_comparison(results, names, comparison)).split("C against A :")[1]
+    assert f"of these not measured by both: {lacking}" in told
+
+
+def test_audits_of_one_model_are_told_apart_by_letters_in_the_drawings() -> None:
+    html = article(render_comparison(*comparisons.same()), f"{BIAS}.preference")
+    assert "A · " not in html
+    assert "A · " in article(render_comparison(*comparisons.three()), f"{BIAS}.preference")
+
+
 def test_a_difference_that_counts_alone_but_not_among_many_says_so() -> None:
     alone = Difference(word="no_difference_shown", value=0.05, low=0.01, high=0.09, p_adjusted=0.3)
     assert "Alone this would count as a difference" in shown(alone)

@@ -43,7 +43,7 @@ from reports.exports import (
     write_exports,
 )
 from reports.exports.markdown import code, inline, table
-from reports.exports.text import number, one_line, visible
+from reports.exports.text import number, one_line, stopped_outside, visible
 
 HOSTILE = (
     "</testcase>]]><script>alert(1)</script>\x00\x0b\x1b\ufffe | pipe | `tick` {{ 7*7 }} {0} \u202egnp.exe "
@@ -199,6 +199,19 @@ def not_covered() -> AuditResult:
     return make_result(probes=probes, measurements=[make_measurement(coverage=half)], gates=gates, verdict=verdict)
 
 
+def none_applies() -> AuditResult:
+    verdict = Verdict(status="incomplete", exit_status=3, text="Nothing was tested.")
+    probes = [make_probe(status="not_applicable", reason="No weights.")]
+    return make_result(probes=probes, measurements=[], findings=[], gates=[], verdict=verdict)
+
+
+def strict(result: AuditResult) -> AuditResult:
+    """As under ``on_inconclusive: fail``, with a gate that is not established, whatever the exit status."""
+    manifest = result.manifest.model_copy(update={"config": {"run": {"on_inconclusive": "fail"}}})
+    gates = [*not_established().gates, *result.gates]
+    return result.model_copy(update={"manifest": manifest, "gates": gates})
+
+
 def nothing_tested() -> AuditResult:
     verdict = Verdict(status="no_gates", exit_status=0, text="No gates were set.")
     return make_result(probes=[], measurements=[], findings=[], gates=[], verdict=verdict)
@@ -256,6 +269,9 @@ CASES = {
     "failed_probe": failed_probe(),
     "not_covered": not_covered(),
     "nothing_tested": nothing_tested(),
+    "none_applies": none_applies(),
+    "strict_and_not_met": strict(not_met()),
+    "strict_and_failed": strict(failed_probe()),
     "hostile": with_text(HOSTILE),
 }
 every_case = pytest.mark.parametrize("result", CASES.values(), ids=CASES.keys())
@@ -328,7 +344,8 @@ def rendered(markdown: str) -> str:
 @every_case
 def test_junit_is_valid(result: AuditResult) -> None:
     root = check_junit(render_junit(result))
-    assert [len(suite.findall("testcase")) for suite in root] == [len(result.gates), len(result.probes)]
+    expected = [len(result.gates), len(result.probes) + stopped_outside(result)]
+    assert [len(suite.findall("testcase")) for suite in root] == expected
 
 
 @every_case
@@ -353,6 +370,8 @@ def test_same_result_same_bytes(result: AuditResult) -> None:
         ("not_established", "skipped"),
         ("not_established_fails", "failure"),
         ("failed_probe", "skipped"),
+        ("strict_and_not_met", "failure"),
+        ("strict_and_failed", "failure"),
         ("not_covered", "failure"),
     ],
 )
@@ -486,6 +505,13 @@ def test_code_quality_grades() -> None:
     assert {e["location"]["path"] for e in entries} == {"audits/model.yaml"}
     assert [e["severity"] for e in check_code_quality(render_code_quality(failed_probe()))] == ["minor", "critical"]
     assert check_code_quality(render_code_quality(nothing_tested())) == []
+
+
+def test_an_audit_that_tested_nothing_is_an_alert_and_no_empty_page() -> None:
+    (entry,) = check_code_quality(render_code_quality(none_applies()))
+    assert (entry["severity"], entry["description"]) == ("critical", "Nothing was tested.")
+    (alert,) = check_sarif(render_sarif(none_applies()))["results"]
+    assert (alert["level"], alert["message"]["text"]) == ("error", "Nothing was tested.")
 
 
 def test_summary_shows_verdict_numbers_and_losses() -> None:

@@ -166,6 +166,15 @@ def test_pass_marks_in_the_terms_of_their_numbers() -> None:
     assert PHRASES.rule(gate) == "at most 0.200"
 
 
+def test_a_loss_against_an_earlier_audit_is_in_percentage_points_and_not_in_percent() -> None:
+    gate = GateResult(
+        metric="a.b.c", rule="no_worse_than_baseline", threshold=0.05, verdict="met", confidence=0.95, reason="So."
+    )
+    told = PHRASES.rule(gate, rate("a.b.c", 1, 9, "L"))
+    assert told == "no more than 5 percentage points worse than the earlier audit"
+    assert PHRASES.rule(gate) == "no more than 0.050 worse than the earlier audit"
+
+
 def test_a_missing_value_gives_its_reason_and_never_a_zero() -> None:
     m = Measurement(
         metric="a.b.c", probe="a.b", label="L", value=None, n=0, unit="rate", direction="lower_is_better", chance=0.5,

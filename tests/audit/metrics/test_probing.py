@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from audit.metrics import control_task, dealt, held_out, probe_layers, read_linearly, wins_from
 
@@ -99,6 +100,23 @@ def test_the_control_task_tells_a_group_from_what_is_learnt_by_heart() -> None:
 def test_the_seed_decides_all() -> None:
     one, two = (probe_layers([noise()], GROUP, TEXT.tolist(), NUMBER.tolist(), seed).right for seed in (3, 3))
     assert (one == two).all()
+
+
+def test_small_matrices_are_computed_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blas() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen, train, fit = [], TEXT < 4, LogisticRegression.fit
+
+    def watched(model: LogisticRegression, *given: np.ndarray) -> LogisticRegression:
+        seen.append(blas())
+        return fit(model, *given)
+
+    monkeypatch.setattr(LogisticRegression, "fit", watched)
+    with threadpool_limits(2, user_api="blas"):
+        read_linearly(noise(), GROUP, [(train, ~train)])
+        assert blas() == {2}
+    assert seen == [{1}]
 
 
 def test_one_class_alone_and_too_little() -> None:

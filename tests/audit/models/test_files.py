@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFWriter
+from gguf import GGUFEndian, GGUFReader, GGUFWriter
 from safetensors.torch import save_file
 
 from audit.models import Failure, Inspected, decode, encode
@@ -24,7 +24,7 @@ from audit.models.files.inspection import inspect_files
 from audit.models.files.kinds import kind_of
 from audit.models.files.pickles import read_pickles
 from audit.models.files.templates import LONGEST_RUN, LONGEST_TEXT, read_template
-from audit.models.files.tensors import read_gguf, read_safetensors
+from audit.models.files.tensors import Header, read_gguf, read_safetensors
 from tests.audit.models.tiny import TEMPLATE
 
 RAN: list[str] = []
@@ -47,6 +47,20 @@ class Runs:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("true",)
+
+
+def with_lists(path: Path, order: GGUFEndian) -> Path:
+    writer = GGUFWriter(path, "llama", endianess=order)
+    writer.add_token_list(["", "ü", *(f"word{i}" for i in range(20))])
+    writer.add_token_scores([0.5] * 22)
+    writer.add_array("nothing", [0])
+    writer.add_string("last", "the end")
+    writer.add_tensor("token_embd.weight", np.ones((4, 8), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -348,6 +362,30 @@ class TestWeights:
         report = Report()
         read_gguf(path, report)
         assert any("100 bytes after" in fault.told for fault in report.faults)
+
+    @pytest.mark.parametrize("order", [GGUFEndian.LITTLE, GGUFEndian.BIG])
+    def test_lists_of_a_gguf_are_passed_over_and_what_follows_is_read(self, tmp_path: Path, order: GGUFEndian) -> None:
+        path = with_lists(tmp_path / "m.gguf", order)
+        ours, theirs = Header(path), GGUFReader(path)
+        assert list(ours.fields) == list(theirs.fields)
+        assert ours.get_field("last").contents() == "the end"
+        assert ours.data_offset == theirs.data_offset
+        assert [(t.name, t.data_offset, t.n_bytes) for t in ours.tensors] == [
+            (t.name, t.data_offset, t.n_bytes) for t in theirs.tensors
+        ]
+        assert len(ours.fields["tokenizer.ggml.tokens"].parts) < 10 < len(theirs.fields["tokenizer.ggml.tokens"].parts)
+
+    @pytest.mark.parametrize("count", [10_000, 2**62])
+    @pytest.mark.parametrize("name", [b"tokenizer.ggml.tokens", b"tokenizer.ggml.scores"])
+    def test_a_list_longer_than_the_file(self, tmp_path: Path, name: bytes, count: int) -> None:
+        path = with_lists(tmp_path / "m.gguf", GGUFEndian.LITTLE)
+        content = path.read_bytes()
+        place = content.index(name) + len(name) + 8  # after the types of the value and of its parts
+        path.write_bytes(content[:place] + struct.pack("<Q", count) + content[place + 8 :])
+        report = Report()
+        read_gguf(path, report)
+        assert [fault.check for fault in report.faults] == ["unread"]
+        assert "beyond the end of the file" in report.faults[0].told
 
 
 class TestTheList:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
-from audit.custom import read_definition
+from audit import published
+from audit.corpora import ItemsError
+from audit.custom import read_definition, understood
 from audit.models import Failure, Score, Scored
 from audit.models.scripted import ScriptedModel
 from audit.results import observations
 from audit.yamlfile import ConfigError
-from probes.base import Outcome, Probe
+from probes.base import Outcome, Probe, ProbeOptions
+from tests.probes.bias.taught import taught
 from tests.probes.harness import FailingModel, dumped, finding, interval, number, outlooks, problems, run_probe
 
 GOODS = [
@@ -163,6 +168,42 @@ class TestGroups:
         assert all(m.p_adjusted is not None for m in found.measurements if "group_gap" in m.metric)
 
 
+class TestJudgement:
+    def test_between_two_limits_both_count(self, tmp_path: Path) -> None:
+        half = model(lambda good: int(good["what"][4:]) // 2 % 2 == 0)
+        limits = {"below": 0.2, "above": 0.9}
+        assert problems(run_probe(probe(tmp_path, REGEX, problem=limits), KEY)) == ["result"]
+        assert problems(run_probe(probe(tmp_path, REGEX, problem=limits), BACKWARDS)) == ["result"]
+        assert outlooks(run_probe(probe(tmp_path, REGEX, problem=limits), half)) == {
+            "custom.goods.result": "no_problem_found"
+        }
+        limits = {"below": 0.2, "above": 0.6}
+        assert outlooks(run_probe(probe(tmp_path, REGEX, problem=limits), half)) == {"custom.goods.result": "unclear"}
+
+    def test_what_may_be_guessed_is_not_without_problem(self, tmp_path: Path) -> None:
+        half = model(lambda good: int(good["what"][4:]) // 2 % 2 == 0)
+        found = run_probe(probe(tmp_path, CHOICE, problem={"below": 0.2}), half)
+        assert finding(found, "result").outlook == "unclear"
+        assert "This may be guessing." in finding(found, "result").text
+
+    @pytest.mark.parametrize(("problem", "asked"), [({"above": 0.3}, KEY), ({"below": 0.7}, BACKWARDS)])
+    def test_records_of_a_problem_come_first(
+        self, problem: dict[str, float], asked: ScriptedModel, tmp_path: Path
+    ) -> None:
+        other = KEY if asked is BACKWARDS else BACKWARDS
+        assert {r.concern for r in run_probe(probe(tmp_path, REGEX, problem=problem), asked).records} == {0.8}
+        assert {r.concern for r in run_probe(probe(tmp_path, REGEX, problem=problem), other).records} == {0.0}
+
+    def test_other_labelled_cases_are_other_items(self, tmp_path: Path) -> None:
+        """They decide the threshold: a result with others must not look like the same audit."""
+        first, other = (
+            probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"file": "labels.jsonl"}}})().items(None)[0]
+            for rows in (LABELS, LABELS[:8])
+            if (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+        )
+        assert first["definition"] != other["definition"]
+
+
 class Counting(ScriptedModel):
     """Counts a word as a token."""
 
@@ -189,6 +230,26 @@ class TestScoring:
         rows = [{"what": "good1", "all": "a|b", "answer": "a"}, {"what": "good2", "all": "a|b|c|d", "answer": "d"}]
         kind = probe(tmp_path, {"choice": {"options": "all", "answer": "{answer}"}}, items={"rows": rows})
         assert number(run_probe(kind, KEY), "accuracy").chance == (1 / 2 + 1 / 4) / 2
+
+    @pytest.mark.parametrize("options", ["all", ["a", "{other}", "c"]])
+    def test_the_right_option_may_stand_anywhere(self, options: Any, tmp_path: Path) -> None:
+        rows = [{"what": "good1", "all": "a|b|c", "other": "b", "answer": right} for right in ("a", "b", "c")]
+        kind = probe(tmp_path, {"choice": {"options": options, "answer": "{answer}"}}, items=rows)
+        found = run_probe(kind, ScriptedModel(lambda prompt, continuation: -1.0 if continuation == " b" else -3.0))
+        assert [r.outcome for r in found.records if r.template == "plain"] == ["wrong", "right", "wrong"]
+        assert [r.expected for r in found.records if r.template == "plain"] == ["a", "b", "c"]
+
+    def test_raw_text_goes_on_after_one_space(self, tmp_path: Path) -> None:
+        asked: list[tuple[str, str]] = []
+
+        def seen(prompt: str, continuation: str) -> float:
+            asked.append((prompt, continuation))
+            return -1.0
+
+        run_probe(
+            probe(tmp_path, CHOICE, items=GOODS[:1], prompts={"a": "{what}:", "b": "{what}: "}), ScriptedModel(seen)
+        )
+        assert {(p, c) for p, c in asked if "10" in c} == {("good0:", " 10 days"), ("good0: ", "10 days")}
 
     def test_tokens_or_totals(self, tmp_path: Path) -> None:
         """The right ending has more words, each of them likelier."""
@@ -292,3 +353,119 @@ def test_what_is_not_stated_is_said_on_the_card(tmp_path: Path) -> None:
 def test_an_unknown_column_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='no column "wat"; did you mean "what"'):
         probe(tmp_path, REGEX, prompts={"p": "{wat}"})
+
+
+def test_what_follows_a_place_repeats_all_of_it(tmp_path: Path) -> None:
+    """`{right}?` would else make the last sign of the item optional, and "5" alone a right answer."""
+    rows = [{"what": "good1", "right": "50"}]
+    said = {"^(?:about )?{right}{2}$": "5050", "^{right}+ days$": "5050 days", "^a{right}?b$": "ab"}
+    for pattern, answer in said.items():
+        kind = probe(tmp_path, {"regex": {"right": pattern}}, items=rows, prompts={"p": "{what}"})
+        records = [run_probe(kind, ScriptedModel(write=lambda prompt, a=a: a)).records[0] for a in (answer, "500 days")]
+        assert [r.outcome for r in records] == ["match", "no match"], pattern
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["yes", "no"], "two or more of yes and of no; there are 1 and 1"),
+        (["yes", "yes", "no"], "there are 2 and 1"),
+        (["yes", "yes", "no", "maybe"], "the label must be yes or no, not 'maybe'"),
+    ],
+)
+def test_too_few_labelled_cases_are_told_before_the_model_is_opened(
+    tmp_path: Path, labels: list[str], said: str
+) -> None:
+    rows = [{**case, "label": label} for case, label in zip(LABELS, labels, strict=False)]
+    with pytest.raises(ConfigError, match=said):
+        probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"rows": rows}}})
+
+
+def test_labels_that_go_with_the_thing_still_measure_the_judge(tmp_path: Path) -> None:
+    """All cases about one thing are yes and all about another no: apart by thing, a half would lack a label."""
+    rows = [{**GOODS[0], "text": "It is 10 days.", "label": "yes"}] * 2
+    rows += [{**GOODS[1], "text": "It is 91 days.", "label": "no"}] * 2
+    found = run_probe(probe(tmp_path, {"judge": {**SAYS["judge"], "labelled": {"rows": rows}}}), KEY)
+    assert number(found, "judge_accuracy").value == 1.0
+    # But four cases about two things say next to nothing of the judge: no number of the model rests on them.
+    assert "no better than chance" in str(number(found, "yes_rate").reason)
+    assert outlooks(found) == {"custom.goods.result": "not_tested"}
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HUB = {"hub": f"acme/goods@{COMMIT}", "config": "shop", "split": "train", "id": "what"}
+
+
+class TestHub:
+    """A set in memory stands in for the hub."""
+
+    def kind(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Sequence[dict[str, Any]], **more: Any
+    ) -> type[Probe]:
+        def loaded(name: str, config: str, *, split: str, revision: str) -> Dataset:
+            assert (name, config, split, revision) == ("acme/goods", "shop", "train", COMMIT)
+            return Dataset.from_list(list(rows))
+
+        monkeypatch.setattr(published, "load_dataset", loaded)
+        return probe(tmp_path, CHOICE, items=HUB, **more)
+
+    def test_its_rows_are_items(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = run_probe(self.kind(tmp_path, monkeypatch, GOODS, groups="size"), KEY)
+        assert (number(found, "accuracy").value, number(found, "accuracy").n) == (1.0, 120)
+        assert "acme/goods@" in found.records[0].source
+        assert {r.group for r in found.records} == {"a", "b"}
+
+    def test_it_is_not_loaded_before_it_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def never(*_: Any, **__: Any) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(published, "load_dataset", never)
+        assert "items of acme/goods@" in understood({"x": probe(tmp_path, CHOICE, items=HUB)})[0]
+
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ([{"what": "a", "right": "b"}], "has no column 'wrong', which score.choice.options names"),
+            ([{"what": "a", "right": "b", "wrong": "b"}] * 2, "row 1: two options are the same (and 1 more)"),
+            ([], "acme/goods at 0123456789ab holds no items"),
+        ],
+    )
+    def test_what_cannot_be_used_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]], said: str
+    ) -> None:
+        with pytest.raises(ItemsError, match=re.escape(said)):
+            self.kind(tmp_path, monkeypatch, rows)().load(None, ProbeOptions())
+
+    def test_a_hub_that_does_not_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        kind = self.kind(tmp_path, monkeypatch, GOODS)
+
+        def silent(*_: Any, **__: Any) -> None:
+            raise OSError("no network")
+
+        monkeypatch.setattr(published, "load_dataset", silent)
+        with pytest.raises(ItemsError, match="could not be loaded from the hub: no network"):
+            kind().load(None, ProbeOptions())
+
+
+LEARNT = [("cat", "meows", "barks"), ("dog", "barks", "meows"), ("cow", "moos", "roars"), ("lion", "roars", "moos")]
+ANIMALS = [{"what": what, "right": right, "wrong": wrong} for what, right, wrong in LEARNT]
+SIDES = ("right", "wrong")
+ASKED = {"plain": "The {what} always", "say": "As we know, the {what}", "farm": "On our farm the {what}"}
+
+
+@pytest.mark.slow
+def test_small_trained_models_are_told_apart(tmp_path: Path) -> None:
+    """For real: one has read the right endings, its twin the wrong ones, and each writes and prefers what it has read."""
+    definitions = {
+        "likelihood": {"score": LIKELIHOOD},
+        "regex": {"score": {"regex": {"right": r"\b{right}\b", "max_tokens": 4}}, "chat": False},
+    }
+    every = [f"{text.format(what=a['what'])} {a[side]}." for a in ANIMALS for text in ASKED.values() for side in SIDES]
+    for side, value in zip(SIDES, (1.0, 0.0), strict=True):
+        read = [f"{text.format(what=a['what'])} {a[side]}." for a in ANIMALS for text in ASKED.values()]
+        model = taught(tmp_path / side, read, vocabulary=every, steps=120)
+        for way, more in definitions.items():
+            kind = probe(tmp_path, items={"rows": ANIMALS, "id": "what"}, prompts=ASKED, problem={"below": 0.5}, **more)
+            found = run_probe(kind, model)
+            assert found.measurements[0].value == value, (side, way)
+            assert (problems(found) == ["result"]) == (side == "wrong"), (side, way)

@@ -27,6 +27,7 @@ def found(text: str, before: str = "") -> list[str]:
         ("He said that Samantha was out. Samantha!", "", ["Samantha"]),
         ("the Sweet William and Creeping Jenny", "", []),
         ("Hi Tyler,", "", ["Tyler"]),
+        ("MARTIN, GREGORY", "Patient: ", ["MARTIN, GREGORY"]),
         ("Zbigniew Mroczkowski came.", "", ["Zbigniew Mroczkowski"]),
         ("Priya Raghunathan", "Yours sincerely,\n", ["Priya Raghunathan"]),
         (" MARIA DEL CARMEN LOPEZ", "Full name of the person who was hurt:", ["MARIA DEL CARMEN LOPEZ"]),
