@@ -117,6 +117,7 @@ def test_a_probe_that_did_not_run_says_why(result: AuditResult, asked: str) -> N
 def test_where_nothing_has_a_value_the_figure_says_why(result: AuditResult) -> None:
     plot = plotted(result, "tiny.rate.gap[sex: women]")
     assert plot.reasons == ("No answer could be read.",)
+    assert plotted(result, "tiny.rate.gap").reasons == (), "where something has one, the row alone says so"
     assert '<svg class="chart"' not in page(plot)
     assert page(plot).count("No answer could be read.") == 2  # once above, once in the table
     assert "not measured. No answer could be read." in repr(plot)
