@@ -358,8 +358,9 @@ class TestTheSameAgain:
 
     def test_a_longer_audit_holds_the_records_of_a_shorter_one(self, name: str) -> None:
         """Apart from ``detail``: which examples are shown depends on what else there is."""
+        apart = {"detail": {}, "outcome": None, "concern": 0.0, **({"scores": {}} if CONTRACTS[name].learnt else {})}
         short, long = (
-            {r.id: r.model_copy(update={"detail": {}, "outcome": None, "concern": 0.0}) for r in outcome.records}
+            {r.id: r.model_copy(update=apart) for r in outcome.records}
             for outcome in (outcome_of(name, limit=10), outcome_of(name, limit=30))
         )
         common = set(short) & set(long)

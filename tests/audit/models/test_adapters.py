@@ -422,5 +422,7 @@ def test_base_and_adapter_are_compared(
     shown = CliRunner().invoke(audit.cli.app, ["compare", "base", "adapted"], env={"COLUMNS": "120"})
     assert shown.exit_code == 0
     assert "Ours + blue-lora" in shown.output
-    row = next(line for line in shown.output.splitlines() if line.startswith("tiny.astray.rate"))
-    assert row.rstrip().endswith("*")
+    rows = shown.output.splitlines()
+    later = rows[rows.index("tiny.astray.rate") + 2]
+    assert later.startswith("  B  1.000")
+    assert "* worse: +1.000" in later

@@ -161,8 +161,10 @@ def test_numbers_follow_from_the_records() -> None:
             gap = number(outcome, metric, NAMES[style])
             mean = np.mean([right[i, NAMES[base]] - int(right[i, NAMES[style]]) for i in items])
             assert value(gap) == pytest.approx(mean)
+    others = {m.name for m in QualityOfService.metrics}  # what a record adds to gaps and shifts is no option's score
     margins = {
-        (r.item, r.group): r.scores[r.expected or ""] - logsumexp([v for k, v in r.scores.items() if k != r.expected])  # type: ignore[operator]
+        (r.item, r.group): r.scores[r.expected or ""]
+        - logsumexp([v for k, v in r.scores.items() if k not in (r.expected, *others)])  # type: ignore[operator]
         for r in outcome.records
     }
     shift = number(outcome, "margin_shift", NAMES["learner"])

@@ -26,6 +26,7 @@ class Contract:
         sliced: metrics whose slices by a field of the records share out the whole.
         aggregate: whether its records are sums over the cases of one table, which is answered whole or not at all.
         of_the_audit: metrics that do not depend on the model: they measure the audit's own rule.
+        learnt: whether what is said of a record rests on the others, from which a reader learns.
     """
 
     partition: tuple[str, ...]
@@ -35,6 +36,7 @@ class Contract:
     sliced: tuple[str, ...] = ()
     aggregate: bool = False
     of_the_audit: tuple[str, ...] = ()
+    learnt: bool = False
 
 
 CONTRACTS: dict[str, Contract] = {

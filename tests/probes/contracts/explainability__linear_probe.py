@@ -7,4 +7,5 @@ from tests.probes.contracts import Contract
 CONTRACT = Contract(
     partition=("accuracy",),
     sliced=("accuracy", "selectivity"),
+    learnt=True,
 )
