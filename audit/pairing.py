@@ -21,6 +21,7 @@ from audit.metrics import (
     CENSUS,
     FEW_CLUSTERS,
     Estimate,
+    difference_of_means,
     mover_difference,
     not_measured,
     p_from_interval,
@@ -219,7 +220,9 @@ def _combined(sides: Sequence[Sequence[Pair]], sign: int, shares: bool, confiden
     parts = [_side(side, sign, shares, confidence) for side in sides]
     if len(parts) == 1:
         return parts[0]
-    robust = _robust(sides, sign, confidence)
+    (a, b, named), (c, d, others) = (_columns(side, sign) for side in sides)
+    found = difference_of_means(a - b, c - d, (named, others), confidence)
+    robust = replace(found, method=f"paired {found.method}")
     if all(_departing(side, sign) >= FEW_CLUSTERS for side in sides):
         return robust
     # Too few clusters differ for their variance to mean much: at least as wide as the two sides on their own.
@@ -258,51 +261,7 @@ def _side(side: Sequence[Pair], sign: int, shares: bool, confidence: float) -> E
         # No bound is known: a record that changed is taken to move no farther than the values seen lie apart.
         reach = float(max(np.ptp(np.concatenate([now, then])), np.abs(now - then).max()))
         limits = (-reach, reach) if reach > 0 else None
-    found = paired_mean_difference(now, then, clusters, confidence, bounds=limits)
-    return _at_least(found, _robust([side], sign, confidence), limits if shares else None)
-
-
-def _at_least(found: Estimate, wide: Estimate, limits: tuple[float, float] | None) -> Estimate:
-    """As wide as both: CR1 takes clusters for alike in size, and is far too narrow where one holds most records."""
-    if found.low is None or found.high is None or wide.low is None or wide.high is None:
-        return found
-    if wide.high - wide.low <= (found.high - found.low) * (1 + ROUNDING):
-        return found
-    least, most = limits or (-np.inf, np.inf)
-    low, high = min(found.low, max(wide.low, least)), max(found.high, min(wide.high, most))
-    p_value = None if found.p_value is None else wide.p_value
-    return replace(found, low=low, high=high, p_value=p_value, method=wide.method)
-
-
-def _robust(sides: Sequence[Sequence[Pair]], sign: int, confidence: float) -> Estimate:
-    """A change of a mean, or of a difference of two, by leaving out one cluster at a time (CV3; MacKinnon et al. 2023).
-
-    A cluster's move on both sides is added before it is squared. Where clusters are of one size this is CR1. Where they are
-    not, few large ones decide: Student's t has the Satterthwaite degrees of freedom of cluster effects of one variance,
-    (sum w^2)^2 / sum w^4 with w a cluster's share of the records, at most the clusters less one; of the side with fewer.
-    """
-    value, moves, n, dof = 0.0, dict[str, float](), 0, np.inf
-    for weight, side in zip((1.0, -1.0), sides, strict=False):
-        now, then, clusters = _columns(side, sign)
-        moved = now - then
-        value += weight * float(moved.mean())
-        names, codes = np.unique(clusters, return_inverse=True)
-        share = np.bincount(codes) / len(side)
-        rest = np.bincount(codes, moved - moved.mean()) / len(side) / (1 - share)
-        groups = len(names)
-        for name, move in zip(names, rest * np.sqrt((groups - 1) / groups), strict=True):
-            moves[name] = moves.get(name, 0.0) + weight * float(move)
-        n += len(side)
-        dof = min(dof, groups - 1, float((share**2).sum() ** 2 / (share**4).sum()))
-    none = Estimate(value, None, None, n, len(moves), confidence, "no variation between clusters: no interval")
-    error = float(np.sqrt(sum(move**2 for move in moves.values())))
-    if error <= ROUNDING * max(abs(p.value) for side in sides for pair in side for p in pair):
-        return none
-    half = float(stats.t.ppf((1 + confidence) / 2, dof)) * error
-    p_value = 2 * float(stats.t.sf(abs(value) / error, dof))
-    what = "mean" if len(sides) == 1 else "difference of two means"
-    method = f"paired cluster-robust t (leaving out clusters, CV3) of a {what}"
-    return replace(none, low=value - half, high=value + half, p_value=p_value, method=method)
+    return paired_mean_difference(now, then, clusters, confidence, bounds=limits)
 
 
 def at_confidence(m: Measurement, confidence: float) -> Measurement:

@@ -84,7 +84,7 @@ from audit.metrics.explanations import (
     top_k_overlap,
 )
 from audit.metrics.growth import geometric_mean, growth_exponent, quadratic_from
-from audit.metrics.intervals import mean, rate, wilson
+from audit.metrics.intervals import difference_of_means, mean, rate, wilson
 from audit.metrics.judged import corrected_rate, effective_count
 from audit.metrics.labels import macro_f1, rank_correlation
 from audit.metrics.medians import median
@@ -171,6 +171,7 @@ __all__ = [
     "corrected_rate",
     "cosines",
     "dealt",
+    "difference_of_means",
     "distance_profile",
     "effect_interval",
     "effect_size",

@@ -18,7 +18,7 @@ class EffectiveSize:
     """Independent observations that would be as informative, and degrees of freedom (None: normal quantiles)."""
 
     n: float
-    dof: int | None
+    dof: float | None
 
     def at(self, confidence: float) -> float:
         """The size to give to a formula that uses normal quantiles, at this confidence.
@@ -31,15 +31,35 @@ class EffectiveSize:
         return self.n * float(stats.norm.ppf(tail) / stats.t.ppf(tail, self.dof)) ** 2
 
 
-def mean_variance(values: FloatArray, codes: IntArray) -> float:
-    """Cluster-robust (sandwich, CR1) variance of the mean; needs two clusters or more.
+def moves(values: FloatArray, codes: IntArray) -> FloatArray:
+    """``[groups]``: how far the mean moves without each cluster, scaled so that the squares add up to its variance.
 
-    With one member per cluster it is the ordinary s^2/n. Equals statsmodels' OLS on a constant with
-    ``cov_type="cluster"``, which the tests assert; three lines here spare a model fit for each slice.
+    The jackknife over clusters (CV3; MacKinnon, Nielsen & Webb 2023); needs two clusters or more.
     """
+    sizes = np.bincount(codes)
     totals = np.bincount(codes, weights=values - values.mean())
-    groups = len(totals)
-    return float(groups / (groups - 1) * np.sum(totals**2) / len(values) ** 2)
+    return np.asarray(totals / (len(values) - sizes) * np.sqrt(1 - 1 / len(sizes)), dtype=np.float64)
+
+
+def mean_variance(values: FloatArray, codes: IntArray) -> float:
+    """Cluster-robust variance of the mean by leaving out one cluster at a time; needs two clusters or more.
+
+    With clusters of one size it is the sandwich with the factor G/(G-1) (CR1), and with one member each the ordinary s^2/n.
+    Where one cluster holds most observations CR1 is far too small: simulated with clusters of 100 and twenty times 2, its
+    intervals of 95% held the mean in 42% of draws.
+    """
+    return float(np.sum(moves(values, codes) ** 2))
+
+
+def freedom(codes: IntArray) -> float:
+    """Degrees of freedom of that variance: the effective number of clusters, 1 / sum w^2, at most G-1.
+
+    w are the clusters' shares of the observations (Kish 1965; Carter, Schnepel & Steigerwald 2017, Review of Economics and
+    Statistics 99:698): G with clusters of one size, near 1 where one cluster holds nearly all. Simulated with
+    clusters of very unequal size, intervals of 95% held the mean in 93 to 99% of draws, and on G-1 in 86 to 97%.
+    """
+    shares = np.bincount(codes) / len(codes)
+    return min(1 / float(np.sum(shares**2)), len(shares) - 1.0)
 
 
 def effective_size(values: FloatArray, codes: IntArray) -> EffectiveSize:
@@ -48,8 +68,8 @@ def effective_size(values: FloatArray, codes: IntArray) -> EffectiveSize:
     n divided by the design effect: cluster-robust variance of the mean over its variance under independence
     (Kish 1965). Two guards, both towards wider intervals:
 
-    - The design effect is at least 1. With few clusters it falls below 1 mostly by chance (the sandwich is biased
-      downwards), and clustered items must never seem more informative than independent ones.
+    - The design effect is at least 1. With few clusters it falls below 1 mostly by chance, and clustered items must never
+      seem more informative than independent ones.
     - Where fewer than five clusters depart from one common outcome (at 0% and 100%: none does), nothing tells
       how outcomes bunch; each cluster then counts as one observation, unless the design effect is even
       larger. Without this 1 of 500 would get a far narrower interval than 0 of 500, and coverage at a rate of
@@ -63,4 +83,4 @@ def effective_size(values: FloatArray, codes: IntArray) -> EffectiveSize:
     size = len(values) / design_effect
     if departing < FEW_CLUSTERS and size > groups:
         return EffectiveSize(float(groups), None)
-    return EffectiveSize(size, groups - 1)
+    return EffectiveSize(size, freedom(codes))

@@ -10,20 +10,21 @@ import numpy.typing as npt
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
-from audit.metrics._arrays import Labels, as_mask, as_values, check_confidence, cluster_codes
-from audit.metrics._clusters import effective_size, mean_variance
+from audit.metrics._arrays import Labels, as_mask, as_values, check_confidence, cluster_codes, same_length
+from audit.metrics._clusters import effective_size, freedom, mean_variance, moves
 from audit.metrics.estimates import Estimate, not_measured
 
 # A standard error this much smaller than the values is rounding, not variation.
 ROUNDING = 1e-12
+CLUSTERED = "cluster-robust t (CV3)"
 
 
 def rate(successes_mask: npt.ArrayLike, clusters: Labels | None = None, confidence: float = 0.95) -> Estimate:
     """Share of successes with a Wilson score interval (Wilson 1927), widened where items share a cluster.
 
     With clusters of more than one member the Wilson formula gets the effective sample size in place of n: n over
-    the cluster-robust design effect (Kish 1965), with Student's t on G-1 degrees of freedom (Korn & Graubard 1998;
-    recommended by Dean & Pagano 2015). The design effect is never below 1, and each cluster counts as one
+    the cluster-robust design effect (Kish 1965), with Student's t (Korn & Graubard 1998; recommended by Dean & Pagano
+    2015) on the degrees of freedom of ``mean``. The design effect is never below 1, and each cluster counts as one
     observation where fewer than five of the G clusters hold the rarer outcome, so that the interval neither
     collapses at 0% or 100% nor jumps beside them. ``method`` names the effective size.
 
@@ -68,9 +69,11 @@ def mean(
     *,
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    """Mean with Student's t interval; cluster-robust (CR1, t on G-1 degrees of freedom) where items share a cluster.
+    """Mean with Student's t interval; cluster-robust where items share a cluster.
 
-    CR1: Liang & Zeger 1986 with the factor G/(G-1); equals statsmodels' ``cov_type="cluster"``.
+    The variance is that of leaving out one cluster at a time (CV3; MacKinnon, Nielsen & Webb 2023, Journal of Applied
+    Econometrics 38:671), with Satterthwaite's degrees of freedom, at most G-1. With clusters of one size it is the sandwich of
+    Liang & Zeger 1986 with the factor G/(G-1), as statsmodels' ``cov_type="cluster"`` has it.
 
     A sample without variation (all values, or all clusters' means, alike) says nothing on its own about the spread,
     and the t interval would have no width. Then there is no interval and no p value, and ``method`` says so; unless
@@ -112,9 +115,10 @@ def mean(
     if error <= ROUNDING * np.abs(array).max():
         return _without_variation(none, groups, unit, bounds)
     lowest, highest = bounds or (-np.inf, np.inf)
-    half = float(stats.t.ppf((1 + confidence) / 2, groups - 1)) * error
-    p_value = 2 * float(stats.t.sf(abs(value - null) / error, groups - 1))
-    method = "t" if clusters is None or groups == n else "cluster-robust t (CR1)"
+    dof = freedom(codes)
+    half = float(stats.t.ppf((1 + confidence) / 2, dof)) * error
+    p_value = 2 * float(stats.t.sf(abs(value - null) / error, dof))
+    method = "t" if clusters is None or groups == n else CLUSTERED
     return replace(none, low=max(lowest, value - half), high=min(highest, value + half), method=method, p_value=p_value)
 
 
@@ -124,6 +128,61 @@ def _without_variation(none: Estimate, groups: int, unit: str, bounds: tuple[flo
     share = wilson(0.0, groups, none.confidence)[1]
     low, high = none.value - share * (none.value - bounds[0]), none.value + share * (bounds[1] - none.value)
     return replace(none, low=low, high=high, method=f"no variation between {unit}s: Wilson limit of 0 in {groups}")
+
+
+def difference_of_means(
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    clusters: tuple[Labels, Labels],
+    confidence: float = 0.95,
+    *,
+    bounds: tuple[float, float] | None = None,
+) -> Estimate:
+    """Mean of the first minus mean of the second, where clusters may have members in both.
+
+    Each cluster is left out of both at once, as in ``mean``; Student's t has the degrees of freedom of the side with fewer.
+
+    Args:
+        first, second: ``[n]`` and ``[m]`` numbers of one unit.
+        clusters: their ``[n]`` and ``[m]`` labels; one label means one cluster on both sides.
+        confidence: of the interval, between 0 and 1.
+        bounds: the lowest and highest differences possible, where there are any; see ``mean`` for what they do.
+
+    Returns:
+        The difference in the unit of the values, its p value against 0; n is n + m. Value None where a side is empty; no
+        interval where a side has one cluster, or clusters do not differ.
+
+    Raises:
+        ValueError: NaN or infinite values; lengths differ; None or NaN labels.
+    """
+    check_confidence(confidence)
+    sides = [as_values(name, side) for name, side in (("first", first), ("second", second))]
+    labels = [list(side) for side in clusters]
+    for side, named in zip(sides, labels, strict=True):
+        same_length(values=side, clusters=np.arange(len(named)))
+    n = sum(map(len, sides))
+    if not all(map(len, sides)):
+        return not_measured("one of the two has no observations", confidence, n)
+    codes = cluster_codes([*labels[0], *labels[1]], n)
+    parts = codes[: len(sides[0])], codes[len(sides[0]) :]
+    value = float(sides[0].mean() - sides[1].mean())
+    groups = int(codes.max()) + 1
+    none = Estimate(value, None, None, n, groups, confidence, "one cluster on one side: no interval")
+    together, dof = np.zeros(groups), np.inf
+    for sign, side, part in zip((1, -1), sides, parts, strict=True):
+        there, own = np.unique(part, return_inverse=True)
+        if len(there) < 2:
+            return none
+        together[there] += sign * moves(side, own)
+        dof = min(dof, freedom(own))
+    error = float(np.sqrt(np.sum(together**2)))
+    if error <= ROUNDING * max(np.abs(side).max() for side in sides):
+        return _without_variation(none, groups, "cluster", bounds)
+    lowest, highest = bounds or (-np.inf, np.inf)
+    half = float(stats.t.ppf((1 + confidence) / 2, dof)) * error
+    p_value = 2 * float(stats.t.sf(abs(value) / error, dof))
+    method = f"{CLUSTERED} of a difference of two means"
+    return replace(none, low=max(lowest, value - half), high=min(highest, value + half), method=method, p_value=p_value)
 
 
 def upper_root(excess: Callable[[float], float], point: float, limit: float) -> float:

@@ -82,7 +82,7 @@ def with_few_departing(found: Estimate, departing: int, groups: int, bounds: tup
     return replace(found, low=low, high=high, p_value=None, method=method)
 
 
-def _score_p(share_a: float, share_b: float, size: float, dof: int | None) -> float:
+def _score_p(share_a: float, share_b: float, size: float, dof: float | None) -> float:
     if share_a + share_b == 0:
         return 1.0
     score = abs(share_a - share_b) * np.sqrt(size / (share_a + share_b))

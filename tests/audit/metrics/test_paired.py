@@ -132,7 +132,7 @@ def test_few_clusters_that_differ_reach_the_wilson_limit_of_their_share() -> Non
         limit = rate(np.arange(20) < departing).high
         assert (of(departing).low, of(departing).high) == pytest.approx((-(limit or 0.0), limit))
         assert of(departing).p_value is None
-    assert of(5).method == "paired cluster-robust t (CR1)"
+    assert of(5).method == "paired cluster-robust t (CV3)"
     assert of(5).p_value is not None
     every = paired_mean_difference([0.2, 0.3, 0.1], [0.0, 0.0, 0.0], ["a", "b", "c"], bounds=(-1, 1))
     assert every.method == "paired t"  # no common outcome from which few depart

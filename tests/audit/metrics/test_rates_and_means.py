@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +13,8 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
-from audit.metrics import Estimate, mean, rate
+from audit.metrics import Estimate, difference_of_means, mean, rate
+from audit.metrics._arrays import FloatArray, IntArray
 from audit.metrics._clusters import effective_size, mean_variance
 
 SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -100,16 +104,92 @@ def test_mean_equals_scipy() -> None:
     assert (estimate.method, estimate.clusters) == ("t", None)
 
 
-def test_clustered_mean_equals_statsmodels() -> None:
-    rng = np.random.default_rng(3)
-    codes = np.repeat(np.arange(12), rng.integers(1, 9, 12))
-    values = rng.normal(size=12)[codes] + rng.normal(size=len(codes))
+def drawn(sizes: Sequence[int], spread: float, seed: int) -> tuple[FloatArray, IntArray]:
+    """Values whose clusters differ by ``spread``, around 0; and the clusters."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    return rng.normal(size=len(sizes))[codes] * spread + rng.normal(size=len(codes)), codes
+
+
+def test_a_mean_of_clusters_of_one_size_equals_statsmodels() -> None:
+    values, codes = drawn([5] * 12, 1, 3)
     fit = OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": codes}, use_t=True)
     estimate = mean(values, codes)
     assert mean_variance(values, codes) == pytest.approx(fit.cov_params()[0, 0])
     assert ends(estimate) == pytest.approx(tuple(fit.conf_int()[0]))
     assert estimate.p_value == pytest.approx(fit.pvalues[0])
-    assert (estimate.method, estimate.clusters, estimate.n) == ("cluster-robust t (CR1)", 12, len(values))
+    assert (estimate.method, estimate.clusters, estimate.n) == ("cluster-robust t (CV3)", 12, len(values))
+
+
+def test_a_mean_of_clusters_of_unequal_size_is_the_jackknife_written_out() -> None:
+    sizes = (20, 3, 2, 4, 1, 6)
+    values, codes = drawn(sizes, 1, 4)
+    left = [values[codes != c].mean() for c in range(6)]
+    variance = 5 / 6 * sum((m - values.mean()) ** 2 for m in left)
+    dof = 36**2 / sum(n**2 for n in sizes)
+    half = stats.t.ppf(0.975, dof) * variance**0.5
+    assert dof < 5
+    assert ends(mean(values, codes)) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert mean(values, codes).p_value == pytest.approx(2 * stats.t.sf(abs(values.mean()) / variance**0.5, dof))
+
+
+@pytest.mark.parametrize("sizes", [[100, *[2] * 20], [40, 10, 10, 10, 5, 5, 5, 5], list(range(1, 21)), [5] * 12])
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_an_interval_of_a_mean_holds_the_truth_as_often_as_it_says(sizes: list[int], spread: float) -> None:
+    """95% within what 400 draws tell, also where one cluster holds most observations; there it may be too wide."""
+    found = [mean(*drawn(sizes, spread, seed)) for seed in range(400)]
+    held = np.mean([(m.low or 0) <= 0 <= (m.high or 0) for m in found])
+    assert 0.92 <= held <= (1.0 if max(sizes) > sum(sizes) / 3 else 0.98)
+
+
+@pytest.mark.parametrize("sizes", [[100, *[2] * 20], [40, 10, 10, 10, 5, 5, 5, 5], [5] * 25])
+def test_an_interval_of_a_rate_holds_the_truth_where_clusters_differ(sizes: list[int]) -> None:
+    rng, codes, held = np.random.default_rng(5), np.repeat(np.arange(len(sizes)), sizes), 0
+    for _ in range(400):
+        low, high = ends(rate(rng.random(len(codes)) < rng.beta(0.6, 1.4, len(sizes))[codes], codes))
+        held += low <= 0.3 <= high
+    assert held >= 0.92 * 400
+
+
+@pytest.mark.parametrize("sizes", [(5, 5, 5, 5, 5, 5), (20, 3, 2, 4, 1, 6)])
+def test_a_difference_of_means_leaves_out_each_cluster_of_both(sizes: tuple[int, ...]) -> None:
+    """Against a jackknife over clusters written out by hand."""
+    stream = np.random.default_rng(3)
+    first = [(f"c{c}", float(x)) for c, size in enumerate(sizes) for x in stream.normal(c / 4, 1, size)]
+    second = [(f"c{c + 2}", float(x)) for c, size in enumerate(sizes) for x in stream.normal(0, 1, size + 1)]
+    total = 0.0
+    for cluster in {c for c, _ in (*first, *second)}:
+        moved = 0.0
+        for weight, side in ((1, first), (-1, second)):
+            if any(c == cluster for c, _ in side):
+                groups = len({c for c, _ in side})
+                left = fmean(x for c, x in side if c != cluster) - fmean(x for _, x in side)
+                moved += weight * left * ((groups - 1) / groups) ** 0.5
+        total += moved**2
+    (named, a), (others, b) = (zip(*side, strict=True) for side in (first, second))
+    found = difference_of_means(a, b, (named, others))
+    assert found.value == pytest.approx(fmean(a) - fmean(b))
+    shares = [[labels.count(c) / len(labels) for c in set(labels)] for labels in (named, others)]
+    dof = min(min(len(w) - 1, 1 / sum(x**2 for x in w)) for w in shares)
+    assert width(found) == pytest.approx(2 * stats.t.ppf(0.975, dof) * total**0.5)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(found.value or 0) / total**0.5, dof))
+    assert (found.n, found.clusters) == (len(a) + len(b), 8)
+
+
+def test_a_difference_of_means_that_nothing_is_known_of() -> None:
+    one = difference_of_means([1, 2], [3, 4], (["a", "a"], ["a", "b"]))
+    assert (one.value, one.low) == (-2, None)
+    assert "one cluster" in one.method
+    assert difference_of_means([], [1], ([], ["a"])).value is None
+    same = difference_of_means([1, 1], [0, 0], (["a", "b"], ["a", "b"]))
+    assert (same.value, same.low) == (1, None)
+    bounded = difference_of_means([1, 1], [0, 0], (["a", "b"], ["a", "b"]), bounds=(-1, 1))
+    assert bounded.high == 1
+    assert (bounded.low or 0) < 0.5
+    wide = difference_of_means([1, 0, 1, 0], [0, 1, 0, 0], (list("abcd"), list("abcd")), bounds=(-1, 1))
+    assert ends(wide)[1] == 1
+    with pytest.raises(ValueError, match="length"):
+        difference_of_means([1.0], [2.0], (["a", "b"], ["a"]))
 
 
 def test_mean_with_one_member_per_cluster_is_the_t_interval() -> None:

@@ -170,7 +170,7 @@ def test_one_mistake_gives_no_narrower_gap_than_none() -> None:
     assert (one.low or 0.0) < (none.low or 0.0)
     assert (one.high or 0.0) > (none.high or 0.0)
     assert one.p_value is None
-    assert many.method == "cluster-robust t (CR1)"
+    assert many.method == "cluster-robust t (CV3) of a difference of two means"
 
 
 def test_the_interval_of_the_gap_is_that_of_a_regression() -> None:
