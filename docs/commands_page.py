@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import typer.main
-from probe_pages import DOCS, renewed
+from probe_pages import DOCS, write_or_check
 from typer.testing import CliRunner
 
 from audit.cli import app
@@ -42,20 +40,8 @@ def lines(name: tuple[str, ...]) -> list[str]:
 
 def main() -> int:
     """Write or check the page; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where the page is not right")
-    check = parser.parse_args().check
-    text = PAGE.read_text(encoding="utf-8")
     found = [line for name in tree(typer.main.get_command(app)) for line in lines(name)]
-    new = renewed(text, "", found[:-1], NOTE)
-    if new == text:
-        return 0
-    if check:
-        print(f"{PAGE} is out of date; run docs/commands_page.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    print(f"wrote {PAGE}")
-    return 0
+    return write_or_check(__doc__, {PAGE: ("", found[:-1])}, NOTE)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ Both follow from what the classes of the models say that they can do and from wh
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from probe_pages import DOCS, NEEDS, cell, held, renewed, table
+from probe_pages import DOCS, NEEDS, cell, held, table, write_or_check
 
 from audit.models import Capability
 from audit.models.causal import CausalModel
@@ -79,24 +77,8 @@ def lines(probes: Iterable[type[Probe]]) -> list[str]:
 
 def main() -> int:
     """Write or check the page; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where the page is not right")
-    check = parser.parse_args().check
     probes = [probe for probe in find_probes().values() if probe.__module__.startswith("probes.")]
-    text = PAGE.read_text(encoding="utf-8")
-    try:
-        new = renewed(text, "", lines(probes), NOTE)
-    except ValueError as error:
-        print(f"{PAGE}: {error}", file=sys.stderr)
-        return 1
-    if new == text:
-        return 0
-    if check:
-        print(f"{PAGE} is out of date; run docs/kinds_table.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(new, encoding="utf-8")
-    print(f"wrote {PAGE}")
-    return 0
+    return write_or_check(__doc__, {PAGE: ("", lines(probes))}, NOTE)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -231,32 +231,43 @@ def renewed(text: str | None, title: str, lines: Sequence[str], note: str = NOTE
     return before + block + after
 
 
-def main() -> int:
-    """Write or check all pages; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def write_or_check(
+    about: str | None, wanted: Mapping[Path, tuple[str, Sequence[str]]], note: str = NOTE, others: Iterable[Path] = ()
+) -> int:
+    """Write the generated parts of pages, or with ``--check`` only say which are not right; the exit status.
+
+    ``wanted``: a page's title and lines by its path; ``others``: pages that should not be there.
+    """
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--check", action="store_true", help="write nothing; status 1 where a page is not right")
     check = parser.parse_args().check
     problems = []
-    wanted = pages()
     for path, (title, lines) in sorted(wanted.items()):
         text = path.read_text(encoding="utf-8") if path.exists() else None
         try:
-            new = renewed(text, title, lines)
+            new = renewed(text, title, lines, note)
         except ValueError as error:
             problems.append(f"{path}: {error}")
             continue
         if new == text:
             continue
         if check:
-            problems.append(f"{path} is {'missing' if text is None else 'out of date'}; run docs/probe_pages.py")
+            problems.append(f"{path} is {'missing' if text is None else 'out of date'}; run {Path(sys.argv[0]).name}")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(new, encoding="utf-8")
             print(f"wrote {path}")
-    problems += [f"{p} is the page of no probe" for p in sorted((DOCS / "probes").glob("*.md")) if p not in wanted]
+    problems += [f"{path} is the page of no probe" for path in others]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def main() -> int:
+    """Write or check all pages; the exit status."""
+    wanted = pages()
+    others = [path for path in sorted((DOCS / "probes").glob("*.md")) if path not in wanted]
+    return write_or_check(__doc__, wanted, others=others)
 
 
 if __name__ == "__main__":
