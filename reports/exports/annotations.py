@@ -12,13 +12,9 @@ from typing import Literal
 from audit.results import AuditResult, GateResult
 from reports.exports.text import (
     GATE_WORDS,
-    condition,
-    count,
     fails,
-    measured,
-    observations,
+    gate_told,
     one_line,
-    settles,
     stopped_outside,
 )
 
@@ -69,10 +65,9 @@ def _gates(result: AuditResult) -> list[Annotation]:
 
 
 def _gate(result: AuditResult, gate: GateResult) -> Annotation:
-    n = count(observations(result, gate.metric))
-    text = f"{gate.metric} must be {condition(gate)}; measured {measured(gate)}, n {n}. {gate.reason} {settles(gate)}"
+    kind: Kind = "error" if fails(result, gate) else "warning"
     title = f"Gate {GATE_WORDS[gate.verdict]}"
-    return Annotation("error" if fails(result, gate) else "warning", title, text, ("gates", gate.metric, gate.rule))
+    return Annotation(kind, title, gate_told(result, gate), ("gates", gate.metric, gate.rule))
 
 
 def _probes(result: AuditResult) -> list[Annotation]:

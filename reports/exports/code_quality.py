@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from audit.results import AuditResult, GateResult, Severity, to_json
+from audit.results import AuditResult, Severity, to_json
 from reports.exports.text import (
     GATE_WORDS,
     INCOMPLETE,
-    condition,
-    count,
+    fails,
     fingerprint,
-    measured,
-    observations,
+    gate_told,
     one_line,
     sentence,
-    settles,
     stopped_outside,
 )
 
@@ -50,8 +47,9 @@ def _entries(result: AuditResult) -> Iterator[tuple[str, _Grade, str, list[str]]
     """The name of the check, how grave it is, what is said of it, and what it is told from others by."""
     for gate in result.gates:
         if gate.verdict != "met":
-            grade: _Grade = "critical" if gate.verdict == "not_met" else "minor"
-            yield gate.metric, grade, _gate(result, gate), ["gate", gate.metric, gate.rule]
+            grade: _Grade = "critical" if fails(result, gate) else "minor"
+            text = f"Gate {GATE_WORDS[gate.verdict]}: {gate_told(result, gate)}"
+            yield gate.metric, grade, text, ["gate", gate.metric, gate.rule]
     for probe in result.probes:
         if probe.status == "failed":
             yield probe.id, "critical", f"The probe {probe.id} failed: {probe.reason}", ["probe", probe.id]
@@ -61,9 +59,3 @@ def _entries(result: AuditResult) -> Iterator[tuple[str, _Grade, str, list[str]]
         if finding.outlook == "problem_found":
             identity = ["finding", finding.probe, finding.id]
             yield finding.probe, _GRADES[finding.severity], f"{sentence(finding)} {finding.advice}", identity
-
-
-def _gate(result: AuditResult, gate: GateResult) -> str:
-    asked = f"Gate {GATE_WORDS[gate.verdict]}: {gate.metric} must be {condition(gate)}"
-    n = count(observations(result, gate.metric))
-    return f"{asked}; measured {measured(gate)}, n {n}. {gate.reason} {settles(gate)}"

@@ -13,15 +13,13 @@ from audit.results import AuditResult, Finding, GateResult, Measurement, ProbeRu
 from reports.exports.text import (
     GATE_WORDS,
     INCOMPLETE,
-    condition,
-    count,
+    fails,
     fingerprint,
-    measured,
+    gate_told,
     observations,
     one_line,
     probe_of,
     sentence,
-    settles,
     stopped_outside,
     visible,
 )
@@ -116,10 +114,9 @@ def _rule(rule_id: str, title: str, probe: ProbeRun | None) -> dict[str, Any]:
 
 def _gate_entry(result: AuditResult, gate: GateResult) -> dict[str, Any]:
     n = observations(result, gate.metric)
-    asked = f"Gate {GATE_WORDS[gate.verdict]}: {gate.metric} must be {condition(gate)}"
-    text = f"{asked}; measured {measured(gate)}, n {count(n)}. {gate.reason} {settles(gate)}".rstrip()
+    text = f"Gate {GATE_WORDS[gate.verdict]}: {gate_told(result, gate)}"
     values = {"value": gate.value, "low": gate.low, "high": gate.high, "n": n}
-    level: _Level = "error" if gate.verdict == "not_met" else "warning"
+    level: _Level = "error" if fails(result, gate) else "warning"
     more: dict[str, Any] = {
         "rule": gate.rule,
         "threshold": gate.threshold,

@@ -120,6 +120,13 @@ def settles(gate: GateResult) -> str:
     return "" if gate.more_items is None else f"About {gate.more_items} more items would settle it."
 
 
+def gate_told(result: AuditResult, gate: GateResult) -> str:
+    """What a gate asks for, what was measured, and what follows, for a system that shows one text."""
+    n = count(observations(result, gate.metric))
+    asked = f"{gate.metric} must be {condition(gate)}; measured {measured(gate)}, n {n}."
+    return f"{asked} {gate.reason} {settles(gate)}".rstrip()
+
+
 def fingerprint(result: AuditResult, identity: Sequence[str]) -> str:
     """What an alert is known by from run to run: of the model and of what it is about, without any number."""
     return hashlib.sha256(json.dumps([result.model.name, *identity]).encode()).hexdigest()

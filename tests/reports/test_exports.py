@@ -42,6 +42,7 @@ from reports.exports import (
     render_summary,
     write_exports,
 )
+from reports.exports.annotations import render_annotations
 from reports.exports.markdown import code, inline, table
 from reports.exports.text import number, one_line, stopped_outside, visible
 
@@ -756,3 +757,18 @@ def _with_text(text: str) -> Any:
     element = etree.Element("e")
     element.text = text
     return element
+
+
+@pytest.mark.parametrize(("made", "level", "grade"), [(strict, "error", "critical"), (None, "warning", "minor")])
+def test_a_gate_that_is_not_established_is_as_grave_in_every_format(made: Any, level: str, grade: str) -> None:
+    result = not_established() if made is None else made(not_established())
+    gate = next(g for g in result.gates if g.verdict == "not_established")
+    entry = next(r for r in json.loads(render_sarif(result))["runs"][0]["results"] if r["ruleId"] == gate.metric)
+    listed = next(e for e in json.loads(render_code_quality(result)) if e["check_name"] == gate.metric)
+    shown = next(line for line in render_annotations(result, "m.yaml", lambda place: None) if gate.metric in line)
+    cases = [c for c in check_junit(render_junit(result)).iter("testcase") if gate.metric in str(c.get("name"))]
+    failed = any(c.find("failure") is not None for c in cases)
+    assert cases
+    assert (entry["level"], listed["severity"]) == (level, grade)
+    assert shown.startswith(f"::{level} ")
+    assert failed is (made is not None)
