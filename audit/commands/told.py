@@ -17,6 +17,7 @@ from rich.text import Text
 from audit.api import Result
 from audit.yamlfile import ConfigError, read_yaml
 from reports.exports.annotations import MOST, command, render_annotations
+from reports.risks import OUTLOOK_WORDS
 
 MOST_OF_A_PAGE = 2**20  # bytes of summaries that GitHub takes of one step; it drops the page of one with more
 LEFT_OUT = (
@@ -41,18 +42,12 @@ def short(result: Result) -> dict[str, Any]:
 def tell(result: Result) -> None:
     """Findings, gates, probes that did not run, the verdict, and where the pages lie."""
     console = Console()
-    words = {
-        "problem_found": "problem found",
-        "no_problem_found": "no problem found in what we tested",
-        "unclear": "unclear: too little evidence",
-        "not_tested": "not tested",
-    }
     table = Table(show_header=True, header_style="bold", pad_edge=False, box=None)
     for column in ("Risk", "Outlook", "Finding"):
         table.add_column(column, overflow="fold")
     for finding in result.data.findings:
         # Text objects, because a model's or a group's name may hold rich's markup.
-        table.add_row(Text(finding.risk), Text(words[finding.outlook]), Text(finding.text))
+        table.add_row(Text(finding.risk), Text(OUTLOOK_WORDS[finding.outlook]), Text(finding.text))
     console.print(table)
     for gate in result.data.gates:
         console.print(
