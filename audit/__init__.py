@@ -17,6 +17,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 # Threads that wait for one another sleep instead of spinning; read when torch is loaded. Beside any other program,
 # spinning threads take the processor from the very thread that they wait for: measured three times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# oneDNN keeps the code that it writes for each size of matrices, of the last 1,024 sizes unless told otherwise, which takes
+# hundreds of megabytes; an audit comes back to few of them.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 _OF_MODELS = ("attention", "explain", "explain_record", "open_model")
 __all__ = ["attention", "explain", "explain_record", "load", "open_model", "run"]

@@ -19,10 +19,11 @@ from audit.models import (
     Time,
     Unavailable,
     answer,
-    encode,
+    check_storable,
     groups,
 )
 from audit.models.faults import LESS_MEMORY, free_memory, out_of_memory
+from audit.models.memory import give_back
 from audit.progress import Progress
 
 _NAMES = {
@@ -160,6 +161,7 @@ def compute(model: Model, batch: Sequence[Request]) -> Computed:
     start = time.perf_counter()
     try:
         found = attempt(model, batch)
+        give_back()
         return Computed(batch, found, time.perf_counter() - start)
     except Unavailable as stop:
         kept = [request for request in batch if request in stop.found]
@@ -187,7 +189,7 @@ def _grouped(model: Model, pool: Sequence[Request]) -> list[list[Request]] | Non
 def _storable(response: Response) -> Response:
     """The response, or a failure where it is no response, or holds NaN or numbers that are not plain."""
     try:
-        encode(response)
+        check_storable(response)
     except (AttributeError, TypeError, ValueError) as error:
         return Failure("failed", f"The model gave what cannot be stored: {error}.")
     return response

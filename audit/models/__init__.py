@@ -75,6 +75,7 @@ from audit.models.responses import (
     Tabulated,
     Timed,
     TokensScored,
+    check_storable,
     decode,
     encode,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "Unit",
     "Way",
     "answer",
+    "check_storable",
     "chunks",
     "decode",
     "encode",

@@ -1,9 +1,10 @@
 """Attention over packed prefix trees: every node sees the common beginning, its ancestors and itself.
 
-All packs of a pass lie one after another in one sequence, so that the matrix products see no padding. Attention is
-computed pack by pack. The nodes of a pack stand in depth-first order, so that the descendants of a node are the run of
-nodes after it: a node sees another exactly if it lies in that node's run. On a GPU the same rule becomes the blocks of
-FlexAttention, which skips the pairs of strangers.
+All packs of a pass lie one after another in one sequence, so that the matrix products see no padding. The nodes of a pack
+stand in depth-first order, so that the descendants of a node are the run of nodes after it: a node sees another exactly
+if it lies in that node's run. Attention is computed for some nodes at a time, over the keys that any of them sees: the
+beginning, the path to the first of them, and themselves. So its work does not grow with the size of a tree. On a GPU
+the same rule becomes the blocks of FlexAttention, which skips the pairs of strangers.
 """
 
 from __future__ import annotations
@@ -23,20 +24,28 @@ from audit.models.packing import Pack
 NAME = "fairwitness_forest"  # of this way in transformers' table of attention functions
 
 
+SPAN_NODES = (
+    96  # nodes whose attention is computed together: fewer are more calls, more see more keys that are strangers
+)
+
+
 @dataclass(frozen=True)
 class Span:
-    """One pack's nodes, ``start`` to ``end``, and what is added to their scores, ``[nodes, shared + nodes]``."""
+    """Nodes ``start`` to ``end`` of a pass, the places of the keys that they see, and what is added to their scores.
+
+    ``mask`` is ``[groups x nodes, keys]``.
+    """
 
     start: int
     end: int
+    keys: Tensor
     mask: Tensor
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The packs of one pass, after ``shared`` tokens that every node sees."""
+    """The nodes of one pass, span by span."""
 
-    shared: int
     spans: tuple[Span, ...]
 
 
@@ -50,22 +59,37 @@ def runs(packs: Sequence[Pack]) -> Tensor:
 
 
 def layout(packs: Sequence[Pack], shared: int, groups: int, dtype: torch.dtype, device: torch.device) -> Layout:
-    """How packs lie in one sequence; masks are repeated for the ``groups`` query heads that share keys and values."""
+    """How packs lie in one sequence, after ``shared`` tokens that all nodes see.
+
+    Masks are repeated for the ``groups`` query heads that share keys and values.
+    """
     spans = []
-    start = 0
+    offset = 0
     for pack in packs:
-        end = start + len(pack.tokens)
-        mask = dense(torch.tensor(pack.ends()), shared, dtype).repeat(groups, 1)
-        spans.append(Span(start, end, mask.to(device)))
-        start = end
-    return Layout(shared, tuple(spans))
+        ends = torch.tensor(pack.ends())
+        for start in range(0, len(pack.tokens), SPAN_NODES):
+            end = min(start + SPAN_NODES, len(pack.tokens))
+            nodes = torch.tensor([*pack.path(start), *range(start, end)])
+            keys = torch.cat([torch.arange(shared), shared + offset + nodes])
+            mask = dense(ends, nodes, end - start, shared, dtype).repeat(groups, 1)
+            spans.append(Span(offset + start, offset + end, keys.to(device), mask.to(device)))
+        offset += len(pack.tokens)
+    return Layout(tuple(spans))
 
 
-def dense(ends: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
-    """``[nodes, shared + nodes]``: 0 where a node of one pack sees another, else the lowest number of the type."""
-    order = torch.arange(len(ends))
-    seen = (order[None, :] <= order[:, None]) & (order[:, None] <= ends[None, :])
-    added = torch.zeros((len(ends), shared + len(ends)), dtype=dtype)
+def dense(ends: Tensor, nodes: Tensor, asking: int, shared: int, dtype: torch.dtype) -> Tensor:
+    """``[asking, shared + nodes]``: 0 where one of the last ``asking`` of some nodes sees another, else the lowest number.
+
+    Args:
+        ends: the last node of each node's subtree, of the whole pack.
+        nodes: which of the pack's, rising.
+        asking: how many of them, the last, look at the others.
+        shared: tokens before the pack that all see.
+        dtype: of the scores.
+    """
+    own = nodes[len(nodes) - asking :, None]
+    seen = (nodes[None, :] <= own) & (own <= ends[nodes][None, :])
+    added = torch.zeros((asking, shared + len(nodes)), dtype=dtype)
     added[:, shared:].masked_fill_(~seen, torch.finfo(dtype).min)
     return added
 
@@ -116,14 +140,9 @@ def attention(
     if forest is None or position_bias is not None or s_aux is not None:
         raise NotImplementedError("attention over packs does not know this kind of layer")
     heads, kept = query.shape[1], key.shape[1]
-    beginning = slice(0, forest.shared)
     parts = []
     for span in forest.spans:
-        here = slice(forest.shared + span.start, forest.shared + span.end)
-        keys, values = key[:, :, here], value[:, :, here]
-        if forest.shared:
-            keys = torch.cat([key[:, :, beginning], keys], dim=2)
-            values = torch.cat([value[:, :, beginning], values], dim=2)
+        keys, values = key.index_select(2, span.keys), value.index_select(2, span.keys)
         # Heads that share keys stand as further queries of one head, so that keys need not be repeated.
         asked = query[:, :, span.start : span.end].reshape(1, kept, -1, query.shape[-1])
         found = _attend(asked, keys, values, span.mask, scaling, softcap)

@@ -19,15 +19,35 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from audit.models.budget import total_memory
+from audit.models.memory import set_aside
 
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
+LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
 _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32, in another order
 
 
+class _Product(torch.autograd.Function):
+    """The product with prepacked weights, of which no gradients are asked for; the input gets its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, packed: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.packed, ctx.weight = packed, weight
+        return _product(input, packed, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+        # Laid out plainly again, bit for bit, in a twentieth of the product's time: the plain weights, which may have been
+        # set aside, need not be read. A head's table, which is the embedding's as a rule, is in memory anyway.
+        large = ctx.weight.numel() > LAID_OUT_AGAIN
+        return slope @ (ctx.weight if large else ctx.packed.to_dense()), None, None, None
+
+
 class PackedLinear(nn.Linear):
-    """A linear layer that computes with weights prepacked for oneDNN where no gradient is asked for.
+    """A linear layer that computes with weights prepacked for oneDNN where no gradient by the weights is asked for.
 
     Copied, or moved to another device or number format, it is a plain layer again.
     """
@@ -48,8 +68,13 @@ class PackedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """``input @ weight.T + bias``."""
-        if self.packed is None or (torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)):
+        sloping = torch.is_grad_enabled()
+        learnt = self.weight.requires_grad or (self.bias is not None and self.bias.requires_grad)
+        if self.packed is None or (sloping and learnt):
             return nn.functional.linear(input, self.weight, self.bias)
+        if sloping and input.requires_grad:
+            found: Tensor = _Product.apply(input, self.packed, self.weight, self.bias)  # type: ignore[no-untyped-call]
+            return found
         return _product(input, self.packed, self.bias)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -62,6 +87,55 @@ class PackedLinear(nn.Linear):
         plain.train(self.training)
         memo[id(self)] = plain
         return plain
+
+
+class FusedGate:
+    """Mixed into a gated feed-forward block, ``down(silu(gate(x)) * up(x))``: three products and nothing between them.
+
+    The activation and the product of the two branches are done by oneDNN while it writes the results of ``gate`` and
+    ``up``. Where a gradient is asked for, or a layer is a plain one, the block's own code runs.
+    """
+
+    gate_proj: nn.Module
+    up_proj: nn.Module
+    down_proj: nn.Module
+
+    def forward(self, input: Tensor) -> Tensor:
+        """What the block gives."""
+        gate, up = self.gate_proj, self.up_proj
+        plain = not isinstance(gate, PackedLinear) or not isinstance(up, PackedLinear)
+        if plain or gate.packed is None or up.packed is None or torch.is_grad_enabled():
+            own: Tensor = super().forward(input)  # type: ignore[misc]
+            return own
+        opened = torch.ops.mkldnn._linear_pointwise(input, gate.packed, gate.bias, "swish", [], "")
+        found: Tensor = self.down_proj(
+            torch.ops.mkldnn._linear_pointwise.binary(input, opened, up.packed, up.bias, "mul")
+        )
+        return found
+
+
+def _fuse(block: nn.Module) -> None:
+    """Let a block compute as :class:`FusedGate` does, where it has such layers and gives the same numbers that way."""
+    gate = getattr(block, "gate_proj", None)
+    if isinstance(block, FusedGate):  # the copy of one
+        return
+    if not isinstance(gate, PackedLinear) or not isinstance(getattr(block, "up_proj", None), PackedLinear):
+        return
+    plain = type(block)
+    rows = torch.randn((5, gate.in_features), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = block(rows)
+        block.__class__ = type(f"Fused{plain.__name__}", (FusedGate, plain), {})
+        try:
+            same = _alike(block(rows), expected)
+        except (AttributeError, RuntimeError, NotImplementedError, TypeError):
+            same = False  # a build of PyTorch without these kernels
+    if not same:
+        block.__class__ = plain
+
+
+def _alike(found: Tensor, expected: Tensor) -> bool:
+    return bool(torch.allclose(found, expected, rtol=0, atol=_TOLERANCE * float(expected.abs().max())))
 
 
 @contextmanager
@@ -93,6 +167,10 @@ def speed_up(model: nn.Module) -> str:
             if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
                 setattr(parent, name, PackedLinear.of(layer))
                 exchanged = True
+    for block in model.modules():
+        _fuse(block)
+    # Read again where gradients by weights, or other weights, are asked for.
+    set_aside(layer.weight for layer in model.modules() if isinstance(layer, PackedLinear))
     return "onednn" if exchanged else "default"
 
 
@@ -128,7 +206,7 @@ def _works() -> bool:
         found = _product(rows, _prepacked(weight), bias)
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False
-    return bool(torch.allclose(found, expected, rtol=0, atol=_TOLERANCE * float(expected.abs().max())))
+    return _alike(found, expected)
 
 
 def kernels_of(model: Any) -> str:

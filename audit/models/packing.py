@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-PACK_NODES = 96  # a pack ends where the next row shares little with the last one, once it has so many nodes
-MOST_NODES = 384  # and at the latest here: attention grows with the square, a new pack repeats a beginning
+MOST_NODES = 1024  # of a pack; a new one repeats the path that the next row shares with the last one
 SHORTEST_TRUNK = 12  # tokens; shorter common beginnings cost more to keep than to repeat
 FEWEST_ROWS = 3  # for fewer a trunk of its own saves nothing over a pack
 
@@ -33,6 +32,13 @@ class Pack:
         self.parents.append(parent)
         self.positions.append(position)
         return len(self.tokens) - 1
+
+    def path(self, node: int) -> list[int]:
+        """The ancestors of a node, the oldest first."""
+        found: list[int] = []
+        while (node := self.parents[node]) >= 0:
+            found.append(node)
+        return found[::-1]
 
     def ends(self) -> list[int]:
         """The last node of each node's subtree; nodes are added depth first, so that a subtree is a run of nodes."""
@@ -62,16 +68,18 @@ class Trunk:
         return len(self.beginning) + sum(len(pack.tokens) for pack in self.packs)
 
 
-def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int]) -> list[Trunk]:
+def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int], most: int | None = None) -> list[Trunk]:
     """Group distinct rows under their common beginnings and pack what follows.
 
     Args:
         rows: distinct, not empty.
         needed: for each row the number of leading tokens whose states are not asked for; a beginning is never longer.
+        most: nodes of a pack, ``MOST_NODES`` at the most; a longer row is a pack of its own.
 
     Returns:
         Trunks that hold each row once. The same rows in any order give the same trunks.
     """
+    most = min(most or MOST_NODES, MOST_NODES)
     free = dict(zip(rows, needed, strict=True))
     groups: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for row in sorted(rows):
@@ -81,11 +89,11 @@ def plant(rows: Sequence[tuple[int, ...]], needed: Sequence[int]) -> list[Trunk]
         length = common_length(members[0], members[-1])  # the first and last in order differ first where any two do
         length = min(length, *(free[row] for row in members))
         # A group that fits one pack shares its beginning there; a trunk of its own would be a pass over few tokens.
-        if length >= SHORTEST_TRUNK and _nodes(members) > MOST_NODES:
-            trunks.append(_trunk(members, length))
+        if length >= SHORTEST_TRUNK and _nodes(members) > most:
+            trunks.append(_trunk(members, length, most))
         else:
             loose += members
-    return [*trunks, _trunk(loose, 0)] if loose else trunks
+    return [*trunks, _trunk(loose, 0, most)] if loose else trunks
 
 
 def _nodes(rows: Sequence[tuple[int, ...]]) -> int:
@@ -101,7 +109,7 @@ def common_length(a: tuple[int, ...], b: tuple[int, ...]) -> int:
     return min(len(a), len(b))
 
 
-def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
+def _trunk(rows: Sequence[tuple[int, ...]], length: int, most: int) -> Trunk:
     """Pack sorted rows; a pack that is full leaves its last path, and the next row begins a pack from the trunk."""
     packs: list[Pack] = []
     places: dict[tuple[int, ...], tuple[int, tuple[int, ...]]] = {}
@@ -110,8 +118,7 @@ def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
     for row in rows:
         shared = max(0, common_length(before, row) - length) if packs else 0
         size = len(packs[-1].tokens) if packs else 0
-        apart = shared < SHORTEST_TRUNK and size >= PACK_NODES
-        if not packs or apart or size + len(row) - length - shared > MOST_NODES:
+        if not packs or size + len(row) - length - shared > most:
             packs.append(Pack())
             shared = 0
         path = path[:shared]
@@ -123,11 +130,16 @@ def _trunk(rows: Sequence[tuple[int, ...]], length: int) -> Trunk:
 
 
 def batches(packs: Sequence[Pack], budget: int) -> list[list[int]]:
-    """Numbers of packs to compute together, in order, at most ``budget`` tokens at a time."""
+    """Numbers of packs to compute together, in order, at most ``budget`` tokens at a time and of about equal size.
+
+    A pass over the few tokens that are left over would read all weights for them.
+    """
+    total = sum(len(pack.tokens) for pack in packs)
+    share = total / max(1, math.ceil(total / budget))
     groups: list[list[int]] = []
     size = 0
     for i, pack in enumerate(packs):
-        if not groups or size + len(pack.tokens) > budget:
+        if not groups or size >= share or size + len(pack.tokens) > budget:
             groups.append([])
             size = 0
         groups[-1].append(i)

@@ -9,7 +9,7 @@ size and spread are those of the trained model.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from audit.models.blocks import NoBlocks, blocks_of, reading_part, writing_part
 from audit.models.kernels import unpacked
+from audit.models.memory import in_file, set_aside
 
 
 def unshuffled(network: Any, share: float) -> str | None:
@@ -41,7 +42,8 @@ def unshuffled(network: Any, share: float) -> str | None:
 def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
     """The entries of every weight tensor of the last ``share`` of blocks in random places, for as long as the context lasts.
 
-    No copy of the weights is kept: the orders are undone, bit for bit, also on an error.
+    Weights that lie in a file stay there, and shuffled copies stand in for them. Of others no copy is kept: the orders are
+    undone, bit for bit, also on an error.
 
     Args:
         network: a transformers model of which :func:`unshuffled` says nothing.
@@ -53,10 +55,25 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
     orders = _Orders(seed)
     with ExitStack() as undo:
         for number, tensor in enumerate(_weights(network, chosen)):
+            if in_file(tensor):
+                undo.callback(_stand_in(tensor, orders.shuffled(tensor, number)))
+                continue
             orders.shuffle(tensor, number)
             undo.callback(orders.restore, tensor, number)  # from here on, and not before, there is something to undo
         undo.enter_context(unpacked(chosen))
         yield
+
+
+def _stand_in(tensor: Tensor, other: Tensor) -> Callable[[], None]:
+    """Let a parameter hold other numbers; what undoes it. Its own, which were read for that, are set aside again."""
+    own = tensor.data
+    tensor.data = other
+    set_aside([own])
+
+    def undo() -> None:
+        tensor.data = own
+
+    return undo
 
 
 def blocks_down(network: Any) -> list[nn.Module]:
@@ -88,8 +105,13 @@ class _Orders:
     @torch.no_grad()
     def shuffle(self, tensor: Tensor, number: int) -> None:
         """Put the entries of a tensor, the model's ``number``-th, into a random order."""
+        tensor.copy_(self.shuffled(tensor, number))
+
+    @torch.no_grad()
+    def shuffled(self, tensor: Tensor, number: int) -> Tensor:
+        """A copy of a tensor, the model's ``number``-th, with its entries in a random order."""
         order, shift = self._of(tensor, number)
-        tensor.copy_(tensor.flatten().roll(shift).index_select(0, order).view_as(tensor))
+        return tensor.detach().flatten().roll(shift).index_select(0, order).view_as(tensor)
 
     @torch.no_grad()
     def restore(self, tensor: Tensor, number: int) -> None:

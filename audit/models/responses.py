@@ -293,6 +293,16 @@ def encode(response: Response) -> str:
     return json.dumps([type(response).__name__, fields], allow_nan=False)
 
 
+def check_storable(response: Response) -> None:
+    """Raise what :func:`encode` would raise, without writing out arrays, which can take hundreds of megabytes."""
+    fields = {name: getattr(response, name) for name in response.__slots__}
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            np.asarray(value.flat[:1], dtype="<f4")
+            fields[name] = None
+    json.dumps([type(response).__name__, fields], allow_nan=False)
+
+
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
 

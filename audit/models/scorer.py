@@ -105,7 +105,7 @@ class Scorer:
         for c in asked:
             by_row.setdefault(c.row, []).append(c)
         table: _Table = {}
-        for trunk in plant(list(needed), list(needed.values())):
+        for trunk in plant(list(needed), list(needed.values()), self.budget):
             start = len(trunk.beginning)
             wanted: dict[int, dict[tuple[int, int], tuple[int, ...]]] = {}
             for row in trunk.rows:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from audit.models.requests import Message, Prompt, Unit, plain_chat
 from audit.models.units import unit_members
+
+KEPT_TEXTS = (
+    8192  # whose tokens are kept: a request is put into a batch and computed, and its prompt has several answers
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class TextEncoder:
         has_template = bool(getattr(tokenizer, "chat_template", None))
         self.chat = has_template if chat_template is None else chat_template and has_template
         self._bos = self._leading_token()
+        self._kept = lru_cache(KEPT_TEXTS)(self._tokens)
 
     @property
     def template_hash(self) -> str | None:
@@ -86,7 +93,10 @@ class TextEncoder:
         return str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
     def _encode(self, text: str) -> list[int]:
-        return [int(i) for i in self.tokenizer(text, add_special_tokens=False).input_ids]
+        return self._kept(text).tolist()
+
+    def _tokens(self, text: str) -> array[int]:
+        return array("q", self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt; never empty."""

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import flex_attention
 
+from audit.models import forest
 from audit.models.causal import CausalModel
 from audit.models.forest import attention, blocks, dense, layout, runs
-from audit.models.packing import MOST_NODES, PACK_NODES, Pack, plant
+from audit.models.packing import MOST_NODES, Pack, batches, plant
 from audit.models.scorer import Continuation, Scorer
 
 ROWS = [(1, 2, 3), (1, 2, 4, 5), (1, 2, 4, 6), (7,), (7, 8, 9), (10, 2, 3)]
@@ -31,7 +32,8 @@ def ancestors(pack: Pack, node: int) -> set[int]:
 @pytest.mark.parametrize("shared", [0, 3])
 def test_a_node_sees_the_beginning_its_ancestors_and_itself(shared: int) -> None:
     (pack,) = packs_of(ROWS)
-    mask = dense(torch.tensor(pack.ends()), shared, torch.float32)
+    nodes = torch.arange(len(pack.tokens))
+    mask = dense(torch.tensor(pack.ends()), nodes, len(nodes), shared, torch.float32)
     for node in range(len(pack.tokens)):
         seen = {i - shared for i in (mask[node] == 0).nonzero()[:, 0].tolist()}
         assert seen == {*range(-shared, 0), *ancestors(pack, node)}
@@ -65,7 +67,11 @@ def by_hand(packs: list[Pack], shared: int, heads: int, kept: int, cap: float | 
 @pytest.mark.parametrize("shared", [0, 5])
 @pytest.mark.parametrize(("heads", "kept"), [(4, 4), (6, 2)])
 @pytest.mark.parametrize("cap", [None, 0.5])
-def test_attention_within_packs_is_that_of_the_tree(shared: int, heads: int, kept: int, cap: float | None) -> None:
+@pytest.mark.parametrize("together", [1, 2, 3, 96])
+def test_attention_within_packs_is_that_of_the_tree(
+    shared: int, heads: int, kept: int, cap: float | None, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forest, "SPAN_NODES", together)
     packs = packs_of(ROWS, ROWS[:3])
     expected = by_hand(packs, shared, heads, kept, cap)
     spans = layout(packs, shared, heads // kept, torch.float32, torch.device("cpu"))
@@ -105,12 +111,40 @@ def test_a_group_that_fits_one_pack_has_no_trunk_of_its_own() -> None:
     assert trunk.nodes == 20 + len(many)
 
 
-def test_packs_end_where_rows_share_little() -> None:
+def test_only_what_some_node_of_a_span_sees_is_looked_at() -> None:
+    stem = tuple(range(20))
+    rows = [(*stem, 100 + i, *range(200, 230)) for i in range(10)]
+    packs = packs_of(rows)
+    spans = layout(packs, 7, 1, torch.float32, torch.device("cpu")).spans
+    assert [span.end - span.start for span in spans] == [96, 96, 96, 20 + 310 - 3 * 96]
+    for span in spans[1:]:
+        path = sorted(ancestors(packs[0], span.start) - {span.start})
+        expected = [*range(7), *(7 + node for node in path), *(7 + node for node in range(span.start, span.end))]
+        assert span.keys.tolist() == expected
+        assert len(path) <= 20 + 30
+
+
+def test_packs_end_where_they_are_full_and_repeat_a_path() -> None:
     items = [[(i, *range(100, 130), 200 + j) for j in range(3)] for i in range(20)]
     rows = [row for item in items for row in item]
     (trunk,) = plant(rows, [len(row) for row in rows])
-    assert trunk.nodes == 20 * (31 + 3)
-    assert all(PACK_NODES <= len(pack.tokens) < PACK_NODES + 34 for pack in trunk.packs[:-1])
+    assert [len(pack.tokens) for pack in trunk.packs] == [20 * (31 + 3)]
+    (trunk,) = plant(rows, [len(row) for row in rows], 100)
+    # Two items take 68 nodes and a third one's first row 32; its second row begins the next pack with its 31 tokens again.
+    assert [len(pack.tokens) for pack in trunk.packs[:2]] == [100, 100]
+
+
+def test_a_row_that_is_longer_than_a_pack_may_be_is_one() -> None:
+    (trunk,) = plant([tuple(range(50)), (7, 8)], [0, 0], 20)
+    assert [len(pack.tokens) for pack in trunk.packs] == [50, 2]
+
+
+@pytest.mark.parametrize(("sizes", "passes"), [([10] * 10, [5, 5]), ([60], [1]), ([30, 30, 30], [1, 1, 1]), ([], [])])
+def test_passes_are_of_about_equal_size(sizes: list[int], passes: list[int]) -> None:
+    packs = [Pack(tokens=[0] * size) for size in sizes]
+    groups = batches(packs, 50)
+    assert [len(group) for group in groups] == passes
+    assert [i for group in groups for i in group] == list(range(len(sizes)))
 
 
 def test_the_way_of_a_gpu_gives_the_same_scores(llama: CausalModel) -> None:

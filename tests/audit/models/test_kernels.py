@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
 from torch import nn
 
 from audit.models import kernels
-from audit.models.kernels import PackedLinear, kernels_of, speed_up
+from audit.models.kernels import FusedGate, PackedLinear, kernels_of, speed_up
 
 
 class Small(nn.Module):
@@ -72,6 +73,89 @@ def test_gradients_are_those_of_the_plain_layers() -> None:
         assert one.grad is not None
         assert two.grad is not None
         assert torch.allclose(one.grad, two.grad, atol=1e-6)
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("large", [False, True])
+def test_the_input_gets_its_gradient_from_prepacked_weights(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    """Where weights collect none, as in attributions; of a large matrix the plain one is read."""
+    monkeypatch.setattr(kernels, "LAID_OUT_AGAIN", 0 if large else 10**9)
+    body = small().body.requires_grad_(False)
+    points = torch.randn((2, 5, 24), generator=torch.Generator().manual_seed(1)).requires_grad_()
+    [expected] = torch.autograd.grad((body(points) ** 2).sum(), [points])
+    assert speed_up(body) == "onednn"
+    if not large:
+        for layer in body:
+            if isinstance(layer, PackedLinear):
+                layer.weight.data = torch.full_like(layer.weight, math.nan)  # is not read
+    [found] = torch.autograd.grad((body(points) ** 2).sum(), [points])
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+class Gated(nn.Module):
+    """As in Llama."""
+
+    def __init__(self, activation: nn.Module, bias: bool) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(24, 40, bias=bias)
+        self.up_proj = nn.Linear(24, 40, bias=bias)
+        self.down_proj = nn.Linear(40, 24, bias=bias)
+        self.activation = activation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.down_proj(self.activation(self.gate_proj(x)) * self.up_proj(x))
+        return found
+
+
+def gated(activation: nn.Module, bias: bool = False) -> Gated:
+    torch.manual_seed(0)
+    return Gated(activation, bias)
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_gated_block_is_computed_in_three_products(monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
+    block = gated(nn.SiLU(), bias)
+    rows = torch.randn((2, 9, 24), generator=torch.Generator().manual_seed(1))
+    expected = block(rows)
+    names = set(block.state_dict())
+    assert speed_up(block) == "onednn"
+    assert isinstance(block, FusedGate)
+    assert isinstance(block, Gated)
+    assert set(block.state_dict()) == names
+    with torch.inference_mode(), monkeypatch.context() as patch:
+        patch.setattr(block.activation, "forward", lambda x: pytest.fail("not computed apart"))
+        assert torch.allclose(block(rows), expected, atol=1e-6)
+    with torch.inference_mode():
+        with kernels.unpacked([block]):
+            assert torch.equal(block(rows), expected)
+        assert torch.equal(copy.deepcopy(block)(rows), expected)
+    assert torch.allclose(block(rows), expected, atol=1e-6)  # with gradients
+    block(rows).sum().backward()
+    assert block.gate_proj.weight.grad is not None
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.ReLU(), nn.Sigmoid()])
+def test_a_block_with_another_activation_keeps_its_own_code(activation: nn.Module) -> None:
+    block = gated(activation)
+    rows = torch.randn((3, 24), generator=torch.Generator().manual_seed(1))
+    expected = block(rows)
+    assert speed_up(block) == "onednn"
+    assert type(block) is Gated
+    with torch.inference_mode():
+        assert torch.allclose(block(rows), expected, atol=1e-6)
+
+
+@pytest.mark.usefixtures("wanted")
+def test_a_build_that_fuses_nothing_keeps_the_blocks_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> torch.Tensor:
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(FusedGate, "forward", missing)
+    block = gated(nn.SiLU())
+    speed_up(block)
+    assert type(block) is Gated
 
 
 @pytest.mark.usefixtures("wanted")

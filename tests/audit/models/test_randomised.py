@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
-from audit.models import Attribute, Attributed, Failure, Score, Scored, user
+from audit.models import Attribute, Attributed, Failure, Score, Scored, packing, user
 from audit.models import kernels as kernels_module
 from audit.models.causal import CausalModel
 from audit.models.kernels import PackedLinear, speed_up
+from audit.models.memory import in_file
 from audit.models.randomised import blocks_down, shuffled, unshuffled
 from audit.models.seq2seq import Seq2SeqModel
 from audit.models.whitebox import WhiteBox
@@ -147,8 +149,9 @@ def test_the_global_stream_is_left_alone(llama: CausalModel) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_kept_beginnings_do_not_outlast_the_weights(llama_folder: Path) -> None:
+def test_kept_beginnings_do_not_outlast_the_weights(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long prompts are begun from keys and values of the call before."""
+    monkeypatch.setattr(packing, "MOST_NODES", 96)
     model = open_folder(llama_folder)
     asked = [Attribute(FRAME, " The", " In", method="shapley_sampling", samples=12, randomised=r) for r in (0.0, 1.0)]
     plain = model.attribute(asked[:1])
@@ -176,6 +179,22 @@ def test_prepacked_layers_follow(llama: CausalModel, monkeypatch: pytest.MonkeyP
             assert not torch.allclose(expected, plain, atol=1e-2)
         assert torch.equal(network(ids).logits, plain)
         assert all(a is b.packed for a, b in zip(second, layers, strict=True))
+
+
+def test_weights_in_a_file_stay_there_and_copies_stand_in(llama_folder: Path) -> None:
+    network = AutoModelForCausalLM.from_pretrained(llama_folder)
+    mapped = [t for block in blocks_down(network) for t in block.parameters() if in_file(t)]
+    if not mapped:
+        pytest.skip("weights are not mapped from their file here")
+    loose = copy.deepcopy(network)  # the same weights in memory of their own, where orders are undone
+    assert not any(in_file(t) for t in loose.parameters())
+    places, before = [t.data_ptr() for t in mapped], [t.clone() for t in mapped]
+    with shuffled(network, 1.0, 3), shuffled(loose, 1.0, 3):
+        for one, two in zip(network.parameters(), loose.parameters(), strict=True):
+            assert torch.equal(one, two)
+        assert not any(t.data_ptr() == place for t, place in zip(mapped, places, strict=True))
+    assert [t.data_ptr() for t in mapped] == places
+    assert all(torch.equal(t, old) for t, old in zip(mapped, before, strict=True))
 
 
 class Experts(nn.Module):
