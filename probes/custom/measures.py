@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from audit.metrics import (
     Estimate,
@@ -43,16 +43,13 @@ def measurements(
     probe: type[Probe],
 ) -> list[Measurement]:
     """All measurements: the main share first, then its slices and gaps, then what goes with the way of scoring."""
-    main = probe.metrics[0].name
-    found = [_share(main, None, definition, readings, quality, confidence, seed, probe)]
+    shares = _Shares(definition, quality, confidence, seed, probe)
+    found = [shares.of(readings)]
     if definition.groups is not None:
         column = definition.groups.column
         groups = {name: [r for r in readings if r.item["group"] == name] for name in groups_of(readings)}
-        slices = [
-            _share(main, f"{column}: {name}", definition, of, quality, confidence, seed, probe, {"group": name})
-            for name, of in groups.items()
-        ]
-        found += [*slices, *_gaps(definition, groups, slices, confidence, probe)]
+        slices = [shares.of(members, f"{column}: {name}", {"group": name}) for name, members in groups.items()]
+        found += [*slices, *_gaps(definition, groups, confidence, probe)]
     if definition.score.likelihood is not None:
         found.append(_difference(readings, confidence, probe))
     return [*found, *(judge_measurements(probe, quality) if quality is not None else [])]
@@ -63,41 +60,44 @@ def groups_of(readings: Sequence[Reading]) -> list[str]:
     return sorted({r.item["group"] for r in readings})
 
 
-def _share(
-    name: str,
-    part: str | None,
-    definition: Definition,
-    readings: Sequence[Reading],
-    quality: Quality | None,
-    confidence: float,
-    seed: int,
-    probe: type[Probe],
-    where: dict[str, str] | None = None,
-) -> Measurement:
-    scored = [r for r in readings if r.status == "scored"]
-    hits, clusters = [bool(r.hit) for r in scored], [r.item["cluster"] for r in scored]
-    estimate = (
-        rate(hits, clusters, confidence)
-        if quality is None
-        else corrected_rate(hits, clusters, quality.sensitivity, quality.specificity, confidence, seed)
-    )
-    if estimate.value is None:
-        estimate = replace(estimate, n=0, clusters=None)
-    return probe.measurement(
-        name,
-        estimate,
-        coverage(r.status for r in readings),
-        part=part,
-        chance=chance_of(definition, scored),
-        spread=spread_over((r.wording, bool(r.hit)) for r in scored) if estimate.value is not None else None,
-        evidence=where,
-    )
+@dataclass(frozen=True)
+class _Shares:
+    """The probe's main metric, the share of hits, of any readings; where a judge read, corrected for its errors."""
+
+    definition: Definition
+    quality: Quality | None
+    confidence: float
+    seed: int
+    probe: type[Probe]
+
+    def of(
+        self, readings: Sequence[Reading], part: str | None = None, where: dict[str, str] | None = None
+    ) -> Measurement:
+        scored = [r for r in readings if r.status == "scored"]
+        estimate = self._estimate(scored)
+        if estimate.value is None:
+            estimate = replace(estimate, n=0, clusters=None)
+        return self.probe.measurement(
+            self.probe.metrics[0].name,
+            estimate,
+            coverage(r.status for r in readings),
+            part=part,
+            chance=chance_of(self.definition, scored),
+            spread=spread_over((r.wording, bool(r.hit)) for r in scored) if estimate.value is not None else None,
+            evidence=where,
+        )
+
+    def _estimate(self, scored: Sequence[Reading]) -> Estimate:
+        hits, clusters = [bool(r.hit) for r in scored], [r.item["cluster"] for r in scored]
+        if self.quality is None:
+            return rate(hits, clusters, self.confidence)
+        known = self.quality.sensitivity, self.quality.specificity
+        return corrected_rate(hits, clusters, *known, self.confidence, self.seed)
 
 
 def _gaps(
     definition: Definition,
     groups: dict[str, list[Reading]],
-    slices: Sequence[Measurement],
     confidence: float,
     probe: type[Probe],
 ) -> list[Measurement]:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.cache import ResponseCache
 from audit.execution import Answers, attempt
-from audit.models import Attend, Failure, Generate, Request, Score, Scored
+from audit.models import (
+    Attend,
+    Attended,
+    Embedded,
+    Failure,
+    Generate,
+    Request,
+    Response,
+    Score,
+    Scored,
+    check_storable,
+    encode,
+)
 from audit.models.scripted import ScriptedModel
 from audit.progress import Silent
 from tests.audit.support import CountingModel, without_collecting
@@ -173,3 +187,30 @@ def test_failures_are_tried_again_by_the_next_run(cache: ResponseCache) -> None:
     assert all(isinstance(r, Failure) for r in first.responses.values())
     second = fill(ScriptedModel(), cache, POOL)
     assert not any(isinstance(r, Failure) for r in second.responses.values())
+
+
+FINE = np.zeros((2, 2), np.float32)
+WORDS: Any = np.array([["a", "b"]], object)
+NOT_ONE: Any = "no response"
+RESPONSES = [
+    Scored(-1.5, 2, True),
+    Scored(float("nan"), 2, True),
+    Attended(("a", "b"), 1, True, np.ones((1, 1, 2, 2), np.float32)),
+    Embedded(FINE[0]),
+    Embedded(np.array([], np.float32)),
+    Embedded(WORDS),
+    NOT_ONE,
+]
+
+
+@pytest.mark.parametrize("response", RESPONSES)
+def test_what_can_be_stored_is_what_can_be_written_down(response: Response) -> None:
+    """The check writes out no arrays; it refuses what writing would refuse."""
+    found = []
+    for way in (encode, check_storable):
+        try:
+            way(response)
+            found.append(None)
+        except (AttributeError, TypeError, ValueError) as error:
+            found.append(type(error))
+    assert found[0] is found[1]

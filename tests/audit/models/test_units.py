@@ -208,3 +208,23 @@ def test_answer_pieces_are_the_answer(model: CausalModel, prompt: Any, answer: s
     pieces = model.encoder.answer_pieces(prompt, answer)
     assert len(pieces) == len(model.encoder.pair(prompt, answer)[1])
     assert "".join(pieces).strip() == answer.strip()
+
+
+def test_a_text_is_taken_into_tokens_once(llama: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request is put into a batch and computed; the answers to one prompt share it."""
+    encoder = TextEncoder(llama.encoder.tokenizer, None)
+    expected = [encoder.pair("The cat is", answer) for answer in (" red", " green")]
+    told = TextEncoder(llama.encoder.tokenizer, None)
+    texts: list[str] = []
+    tokenizer = told.tokenizer
+
+    def spy(text: str, **options: Any) -> Any:
+        texts.append(text)
+        return tokenizer(text, **options)
+
+    monkeypatch.setattr(told, "tokenizer", spy)
+    for _ in range(2):
+        assert [told.pair("The cat is", answer) for answer in (" red", " green")] == expected
+    assert sorted(texts) == sorted({"The cat is", "The cat is red", "The cat is green"})
+    told.pair("The cat is", " red")[0].append(0)  # what is given out is the asker's own
+    assert told.pair("The cat is", " red") == expected[0]
