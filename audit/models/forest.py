@@ -24,9 +24,7 @@ from audit.models.packing import Pack
 NAME = "fairwitness_forest"  # of this way in transformers' table of attention functions
 
 
-SPAN_NODES = (
-    96  # nodes whose attention is computed together: fewer are more calls, more see more keys that are strangers
-)
+SPAN_NODES = 96  # whose attention is computed together: fewer are more calls, more look at more strangers
 
 
 @dataclass(frozen=True)

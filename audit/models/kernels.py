@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from audit.models.budget import total_memory
-from audit.models.memory import set_aside
+from audit.models.memory import WeightFiles
 
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
 LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
@@ -174,8 +174,10 @@ def speed_up(model: nn.Module) -> str:
                 exchanged = True
     for block in model.modules():
         _fuse(block)
-    # Read again where gradients by weights, or other weights, are asked for.
-    set_aside(layer.weight for layer in model.modules() if isinstance(layer, PackedLinear))
+    files = WeightFiles()
+    for layer in model.modules():
+        if isinstance(layer, PackedLinear):
+            files.set_aside(layer.weight)  # read again where gradients by weights, or shuffled ones, are asked for
     return "onednn" if exchanged else "default"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,7 @@ def most(device: torch.device) -> int | None:
     return 1024 * found[0] if found else None
 
 
-HELD = (
-    128 << 20
-)  # bytes that were freed and not given back: below that, asking for them again costs more than they are worth
+HELD = 128 << 20  # freed bytes that stay with the process: giving them back to ask for them again costs time as well
 _PAGE = 4096
 _PAGEOUT = 21  # MADV_PAGEOUT of Linux: pages that are as the file has them are dropped, and read again where needed
 _MAPS = Path("/proc/self/maps")
@@ -68,19 +65,8 @@ class _Heap(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        ]
-    ]
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    ]  # fmt: skip
 
 
 def give_back(held: int = HELD) -> bool:
@@ -95,41 +81,39 @@ def give_back(held: int = HELD) -> bool:
     return True
 
 
-def set_aside(tensors: Iterable[Tensor]) -> int:
-    """Let go of the pages of tensors that lie in a file of weights; they are read again where they are needed.
+class WeightFiles:
+    """The files of weights that lie in the memory of this process when it is made; none where a system does not tell."""
 
-    Returns:
-        The bytes of tensors that lie in files. What was written to since stays in memory.
-    """
-    advise = _call("madvise")
-    places = [(t.data_ptr(), t.data_ptr() + t.numel() * t.element_size()) for t in tensors if t.device.type == "cpu"]
-    mapped = _mapped() if advise else []
-    bytes_found = 0
-    for start, end in places:
-        if advise and any(first <= start and end <= last for first, last in mapped):
-            bytes_found += end - start
-            first = -(-start // _PAGE) * _PAGE
-            if end - first >= _PAGE:
-                advise(ctypes.c_void_p(first), ctypes.c_size_t((end - first) // _PAGE * _PAGE), _PAGEOUT)
-    return bytes_found
+    def __init__(self) -> None:
+        try:
+            lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        ranges = [line.split(maxsplit=1)[0].split("-") for line in lines if line.endswith(".safetensors")]
+        self._ranges = [(int(first, 16), int(last, 16)) for first, last in ranges]
+        self._advise = _call("madvise")
 
+    def hold(self, tensor: Tensor) -> bool:
+        """Whether a tensor lies in one of them."""
+        if tensor.device.type != "cpu":
+            return False
+        start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
+        return any(first <= start and end <= last for first, last in self._ranges)
 
-def in_file(tensor: Tensor) -> bool:
-    """Whether a tensor lies in a file of weights that is mapped into memory."""
-    if tensor.device.type != "cpu":
-        return False
-    start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
-    return any(first <= start and end <= last for first, last in _mapped())
+    def set_aside(self, tensor: Tensor) -> bool:
+        """Let go of the pages of a tensor that lies in a file; they are read again where they are needed.
 
-
-def _mapped() -> list[tuple[int, int]]:
-    """Where files of weights lie in memory."""
-    try:
-        lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    ranges = [line.split(maxsplit=1)[0].split("-") for line in lines if line.endswith(".safetensors")]
-    return [(int(first, 16), int(last, 16)) for first, last in ranges]
+        What was written to since stays in memory. Returns whether anything may have been let go.
+        """
+        if tensor.device.type != "cpu":
+            return False
+        start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
+        first = -(-start // _PAGE) * _PAGE
+        size = end // _PAGE * _PAGE - first
+        if self._advise is None or size <= 0 or not self.hold(tensor):
+            return False
+        self._advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _PAGEOUT)
+        return True
 
 
 def _call(name: str) -> Any:

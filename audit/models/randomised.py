@@ -9,7 +9,7 @@ size and spread are those of the trained model.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from audit.models.blocks import NoBlocks, blocks_of, reading_part, writing_part
 from audit.models.kernels import unpacked
-from audit.models.memory import in_file, set_aside
+from audit.models.memory import WeightFiles
 
 
 def unshuffled(network: Any, share: float) -> str | None:
@@ -52,28 +52,19 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
     """
     blocks = blocks_down(network)
     chosen = blocks[: math.ceil(share * len(blocks) - 1e-9)]
-    orders = _Orders(seed)
+    orders, files = _Orders(seed), WeightFiles()
     with ExitStack() as undo:
         for number, tensor in enumerate(_weights(network, chosen)):
-            if in_file(tensor):
-                undo.callback(_stand_in(tensor, orders.shuffled(tensor, number)))
+            if files.hold(tensor):
+                undo.callback(setattr, tensor, "data", tensor.data)
+                other = orders.shuffled(tensor, number)
+                files.set_aside(tensor)  # it was read for that
+                tensor.data = other
                 continue
             orders.shuffle(tensor, number)
             undo.callback(orders.restore, tensor, number)  # from here on, and not before, there is something to undo
         undo.enter_context(unpacked(chosen))
         yield
-
-
-def _stand_in(tensor: Tensor, other: Tensor) -> Callable[[], None]:
-    """Let a parameter hold other numbers; what undoes it. Its own, which were read for that, are set aside again."""
-    own = tensor.data
-    tensor.data = other
-    set_aside([own])
-
-    def undo() -> None:
-        tensor.data = own
-
-    return undo
 
 
 def blocks_down(network: Any) -> list[nn.Module]:

@@ -13,9 +13,7 @@ from typing import Any
 from audit.models.requests import Message, Prompt, Unit, plain_chat
 from audit.models.units import unit_members
 
-KEPT_TEXTS = (
-    8192  # whose tokens are kept: a request is put into a batch and computed, and its prompt has several answers
-)
+KEPT_TEXTS = 8192  # whose tokens are kept: a request is batched and then computed, and its prompt has several answers
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> torch.Tensor:
     """A tensor in a file of weights."""
     save_file({"table": torch.arange(LARGE, dtype=torch.float32)}, tmp_path / "model.safetensors")
     found = load_file(tmp_path / "model.safetensors")["table"]
-    if not memory.in_file(found):
+    if not memory.WeightFiles().hold(found):
         pytest.skip("weights are not mapped from their file here")
     return found
 
@@ -36,22 +36,24 @@ def table(tmp_path: Path) -> torch.Tensor:
 def test_what_is_set_aside_is_not_in_memory_and_comes_back(table: torch.Tensor) -> None:
     total = float(table.double().sum())
     before = resident()
-    assert memory.set_aside([table]) == 4 * LARGE
+    assert memory.WeightFiles().set_aside(table)
     assert resident() < before - 3 * LARGE
     assert float(table.double().sum()) == total
 
 
 def test_what_was_written_stays(table: torch.Tensor) -> None:
     table[: LARGE // 2] = -1.0
-    memory.set_aside([table])
+    memory.WeightFiles().set_aside(table)
     assert bool((table[: LARGE // 2] == -1).all())
     assert float(table[-1]) == LARGE - 1
 
 
 def test_what_lies_in_no_file_is_left_alone(table: torch.Tensor) -> None:
     own = table.clone()
-    assert not memory.in_file(own)
-    assert memory.set_aside([own, torch.empty(0), torch.empty(3, device="meta")]) == 0
+    files = memory.WeightFiles()
+    for other in (own, torch.empty(0), torch.empty(3, device="meta"), table[:8]):  # the last less than a page
+        assert not files.set_aside(other)
+    assert not files.hold(own)
     assert torch.equal(own, table)
 
 
@@ -83,4 +85,10 @@ def test_other_systems_do_without(missing: str, table: torch.Tensor, monkeypatch
     monkeypatch.setattr(memory, "_call", lambda name: None if name == missing else call(name))
     assert memory.give_back(1 << 40) is False
     if missing == "madvise":
-        assert memory.set_aside([table]) == 0
+        assert not memory.WeightFiles().set_aside(table)
+
+
+def test_a_system_that_does_not_tell_where_files_lie(table: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_MAPS", Path("/nowhere/maps"))
+    assert not memory.WeightFiles().hold(table)
+    assert not memory.WeightFiles().set_aside(table)
