@@ -54,7 +54,7 @@ def most(device: torch.device) -> int | None:
     return 1024 * found[0] if found else None
 
 
-HELD = 128 << 20  # freed bytes that stay with the process: giving them back to ask for them again costs time as well
+HELD = 64 << 20  # freed bytes that stay with the process: giving them back to ask for them again costs time as well
 _PAGE = 4096
 _PAGEOUT = 21  # MADV_PAGEOUT of Linux: pages that are as the file has them are dropped, and read again where needed
 _MAPS = Path("/proc/self/maps")
