@@ -72,8 +72,8 @@ def mean(
     """Mean with Student's t interval; cluster-robust where items share a cluster.
 
     The variance is that of leaving out one cluster at a time (CV3; MacKinnon, Nielsen & Webb 2023, Journal of Applied
-    Econometrics 38:671), with Satterthwaite's degrees of freedom, at most G-1. With clusters of one size it is the sandwich of
-    Liang & Zeger 1986 with the factor G/(G-1), as statsmodels' ``cov_type="cluster"`` has it.
+    Econometrics 38:671), with the effective number of clusters as degrees of freedom, at most G-1. With clusters of one size
+    it is the sandwich of Liang & Zeger 1986 with the factor G/(G-1), as statsmodels' ``cov_type="cluster"`` has it.
 
     A sample without variation (all values, or all clusters' means, alike) says nothing on its own about the spread,
     and the t interval would have no width. Then there is no interval and no p value, and ``method`` says so; unless

@@ -190,7 +190,7 @@ def test_failures_are_tried_again_by_the_next_run(cache: ResponseCache) -> None:
 
 
 FINE = np.zeros((2, 2), np.float32)
-WORDS: Any = np.array([["a", "b"]], object)
+WORDS: Any = np.array([1.0, "b"], object)  # the fault is not in the first place
 NOT_ONE: Any = "no response"
 RESPONSES = [
     Scored(-1.5, 2, True),
@@ -199,6 +199,8 @@ RESPONSES = [
     Embedded(FINE[0]),
     Embedded(np.array([], np.float32)),
     Embedded(WORDS),
+    Embedded(WORDS.astype(str)),
+    Embedded(np.array([1, 2])),
     NOT_ONE,
 ]
 
