@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from audit.models.budget import total_memory
-from audit.models.memory import WeightFiles
+from audit.models.memory import MappedFiles
 
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
 LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
@@ -32,8 +32,8 @@ _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32
 class _Product(torch.autograd.Function):
     """The plain product and the gradient by its input, from prepacked weights that are laid out plainly again.
 
-    That gives the same bits as the plain weights, which may have been set aside, and takes a twentieth of the product's
-    time. Of a head, whose table is the embedding's as a rule and in memory anyway, the plain weights are read.
+    That gives the same bits as the plain weights, which may have been set aside, and takes a tenth of the product's
+    time or less. Of a head, whose table is the embedding's as a rule and in memory anyway, the plain weights are read.
     """
 
     @staticmethod
@@ -174,7 +174,7 @@ def speed_up(model: nn.Module) -> str:
                 exchanged = True
     for block in model.modules():
         _fuse(block)
-    files = WeightFiles()
+    files = MappedFiles()
     for layer in model.modules():
         if isinstance(layer, PackedLinear):
             files.set_aside(layer.weight)  # read again where gradients by weights, or shuffled ones, are asked for

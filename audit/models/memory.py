@@ -1,15 +1,19 @@
 """How much memory work needs: what it took at most, and how the system gets back what is not in use.
 
 Memory that was freed stays with the process until the C library is told to return it, and pages of a file that were read
-once count as the process's own until somebody else wants them. Both can be given back without anything being lost; where
-a system has no such calls, nothing is done.
+once stay with it as well. Both can be given back without anything being lost; where a system has no such calls (they are
+those of Linux and its usual C library), nothing is done.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
+import re
 import resource
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +59,9 @@ def most(device: torch.device) -> int | None:
 
 
 HELD = 64 << 20  # freed bytes that stay with the process: giving them back to ask for them again costs time as well
-_PAGE = 4096
-_PAGEOUT = 21  # MADV_PAGEOUT of Linux: pages that are as the file has them are dropped, and read again where needed
-_MAPS = Path("/proc/self/maps")
+_PAGE = mmap.PAGESIZE
+_SMAPS = Path("/proc/self/smaps")
+_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \d+ +(/.*)$")
 
 
 class _Heap(ctypes.Structure):
@@ -81,39 +85,71 @@ def give_back(held: int = HELD) -> bool:
     return True
 
 
-class WeightFiles:
-    """The files of weights that lie in the memory of this process when it is made; none where a system does not tell."""
+@dataclass(frozen=True)
+class _Mapping:
+    """Addresses from ``start`` to ``end`` that show a file; ``written``: whether some of it was written to, in memory only."""
+
+    start: int
+    end: int
+    written: bool
+
+
+class MappedFiles:
+    """Where files lie in the memory of this process at the moment; nowhere where a system does not tell."""
 
     def __init__(self) -> None:
         try:
-            lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = _SMAPS.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             lines = []
-        ranges = [line.split(maxsplit=1)[0].split("-") for line in lines if line.endswith(".safetensors")]
-        self._ranges = [(int(first, 16), int(last, 16)) for first, last in ranges]
-        self._advise = _call("madvise")
+        self._mappings = list(_mappings(lines))
 
     def hold(self, tensor: Tensor) -> bool:
-        """Whether a tensor lies in one of them."""
-        if tensor.device.type != "cpu":
-            return False
-        start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
-        return any(first <= start and end <= last for first, last in self._ranges)
+        """Whether a tensor lies in a file, as weights do that were loaded in the format of their file."""
+        return self._of(tensor) is not None
 
     def set_aside(self, tensor: Tensor) -> bool:
-        """Let go of the pages of a tensor that lies in a file; they are read again where they are needed.
+        """Let go of the pages of a tensor; where they are needed they are mapped again, from the system's copy of the file.
 
-        What was written to since stays in memory. Returns whether anything may have been let go.
+        Returns:
+            Whether they were let go: not where the tensor lies in no file, or in one whose pages were written to (as by
+            an adapter that was merged), because these would be lost.
         """
+        mapping, advise = self._of(tensor), _call("madvise")
+        if mapping is None or mapping.written or advise is None:
+            return False
+        start, end = _place(tensor)
+        first, last = -(-start // _PAGE) * _PAGE, end // _PAGE * _PAGE
+        if first >= last:
+            return False
+        return bool(advise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED) == 0)
+
+    def _of(self, tensor: Tensor) -> _Mapping | None:
         if tensor.device.type != "cpu":
-            return False
-        start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
-        first = -(-start // _PAGE) * _PAGE
-        size = end // _PAGE * _PAGE - first
-        if self._advise is None or size <= 0 or not self.hold(tensor):
-            return False
-        self._advise(ctypes.c_void_p(first), ctypes.c_size_t(size), _PAGEOUT)
-        return True
+            return None
+        start, end = _place(tensor)
+        return next((m for m in self._mappings if m.start <= start < end <= m.end), None)
+
+
+def _mappings(lines: Iterable[str]) -> Iterator[_Mapping]:
+    place: tuple[int, int] | None = None
+    written = False
+    for line in lines:
+        name, _, rest = line.partition(":")
+        if name in ("Anonymous", "Swap"):
+            written = written or rest.split()[0] != "0"
+        elif "-" in line.split(" ", 1)[0]:  # the next mapping begins
+            if place:
+                yield _Mapping(*place, written)
+            found = _MAPPING.match(line)
+            place, written = (int(found[1], 16), int(found[2], 16)) if found else None, False
+    if place:
+        yield _Mapping(*place, written)
+
+
+def _place(tensor: Tensor) -> tuple[int, int]:
+    start = tensor.data_ptr()
+    return start, start + tensor.numel() * tensor.element_size()
 
 
 def _call(name: str) -> Any:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from audit.models.blocks import NoBlocks, blocks_of, reading_part, writing_part
 from audit.models.kernels import unpacked
-from audit.models.memory import WeightFiles
+from audit.models.memory import MappedFiles
 
 
 def unshuffled(network: Any, share: float) -> str | None:
@@ -52,7 +52,7 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
     """
     blocks = blocks_down(network)
     chosen = blocks[: math.ceil(share * len(blocks) - 1e-9)]
-    orders, files = _Orders(seed), WeightFiles()
+    orders, files = _Orders(seed), MappedFiles()
     with ExitStack() as undo:
         for number, tensor in enumerate(_weights(network, chosen)):
             if files.hold(tensor):

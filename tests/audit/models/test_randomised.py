@@ -16,7 +16,7 @@ from audit.models import Attribute, Attributed, Failure, Score, Scored, packing,
 from audit.models import kernels as kernels_module
 from audit.models.causal import CausalModel
 from audit.models.kernels import PackedLinear, speed_up
-from audit.models.memory import WeightFiles
+from audit.models.memory import MappedFiles
 from audit.models.randomised import blocks_down, shuffled, unshuffled
 from audit.models.seq2seq import Seq2SeqModel
 from audit.models.whitebox import WhiteBox
@@ -183,7 +183,7 @@ def test_prepacked_layers_follow(llama: CausalModel, monkeypatch: pytest.MonkeyP
 
 def test_weights_in_a_file_stay_there_and_copies_stand_in(llama_folder: Path) -> None:
     network = AutoModelForCausalLM.from_pretrained(llama_folder)
-    files = WeightFiles()
+    files = MappedFiles()
     mapped = [t for block in blocks_down(network) for t in block.parameters() if files.hold(t)]
     if not mapped:
         pytest.skip("weights are not mapped from their file here")
