@@ -34,7 +34,7 @@ from audit.commands.trend import trend_command
 from audit.commands.verify import verify_command
 from audit.config import ConfigError, config_schema, starter
 from audit.declared import declarations, mismatches
-from audit.later import later
+from audit.later import collect_seldom, later
 from audit.models import ModelError
 from audit.progress import Silent, Terminal
 from audit.results import ResultError, result_schema, to_json, write_text
@@ -61,6 +61,7 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="A model.yaml."
 
 def main() -> None:
     """Entry point of the command: mistakes of the user end in a sentence, never in a traceback."""
+    collect_seldom()
     try:
         app(prog_name="audit")  # whatever it was started by: the completion of the shell knows it by this name
     except _WRONG as error:

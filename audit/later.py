@@ -8,6 +8,7 @@ into ``sys.modules`` before their time, and whoever goes over these (torch does,
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,15 @@ class _Later(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self.__name__), name)
+
+
+def collect_seldom() -> None:
+    """Let the garbage collector of a process of our own run seldom.
+
+    Importing torch and transformers makes a million objects that stay; at the collector's usual pace, going over them
+    again and again takes three quarters of a second before a model is open.
+    """
+    gc.set_threshold(100_000, 50, 100)
 
 
 def later(name: str) -> ModuleType:

@@ -35,6 +35,8 @@ CHILD = """
 import json, sys, time
 marks = [time.time()]
 def mark(): marks.append(time.time())
+from audit.later import collect_seldom
+collect_seldom()  # as the command does first
 import torch; mark()
 import transformers; mark()
 from audit.models import Score, Scored

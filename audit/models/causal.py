@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,9 @@ from audit.models.text import TextEncoder
 from audit.models.tokens import tokens_scored
 from audit.models.whitebox import WhiteBox
 
-CODE_VERSION = "5"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "6"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 128
-KEPT_BYTES = 320 << 20  # keys and values of one batch of answers
+KEPT_BYTES = 640 << 20  # keys and values of one batch of answers
 SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
 
@@ -81,7 +82,7 @@ class CausalModel(WhiteBox):
         ends = _end_tokens(self.network, tokenizer)
         self._pad = int(tokenizer.pad_token_id or (ends[0] if ends else 0))
         self._batch_tokens = options.batch_tokens
-        self._generator = Generator(self.network, ends, self._pad)
+        self._generator = Generator(self.scorer, ends, self._pad)
         self._context_length = context_length(self.network.config)
         template = self.encoder.template_hash
         self.facts = describe(
@@ -117,12 +118,10 @@ class CausalModel(WhiteBox):
         ordered = sorted(requests, key=lambda r: (r.max_tokens, lengths[r.prompt], prompt_text(r.prompt), r.key))
         room = KEPT_BYTES // bytes_per_token(self.network.config, self.network.dtype)
         groups: list[list[Request]] = []
-        for request in ordered:
-            tokens = lengths[request.prompt] + request.max_tokens  # the longest so far: lengths rise within a group
-            same = groups and isinstance(groups[-1][0], Generate) and groups[-1][0].max_tokens == request.max_tokens
-            if not same or len(groups[-1]) >= GENERATE_ROWS or (len(groups[-1]) + 1) * tokens > room:
-                groups.append([])
-            groups[-1].append(request)
+        for most, same in groupby(ordered, key=lambda r: r.max_tokens):
+            rows = list(same)
+            for start, end in _spans([lengths[r.prompt] + most for r in rows], room):
+                groups.append([*rows[start:end]])
         return groups
 
     def _score_batches(self, requests: list[Score]) -> list[list[Request]]:
@@ -257,6 +256,21 @@ class CausalModel(WhiteBox):
         if any(self.encoder.joins(request.prompt, answer) for answer in request.endings):
             return JOINED
         return next((failure for failure in failures if failure is not None), None)
+
+
+def _spans(lengths: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Rows of rising lengths in groups (start, end) that are padded to their longest and fit the room.
+
+    Of equal size where that fits too: a step for the few rows that are left over takes as long as one for many.
+    """
+    starts = [0]
+    for i, length in enumerate(lengths):
+        count = i + 1 - starts[-1]
+        if count > 1 and (count > GENERATE_ROWS or count * length > room):
+            starts.append(i)
+    greedy = list(pairwise([*starts, len(lengths)]))
+    even = list(pairwise(len(lengths) * i // len(greedy) for i in range(len(greedy) + 1)))
+    return even if all((end - start) * lengths[end - 1] <= room for start, end in even) else greedy
 
 
 @torch.inference_mode()

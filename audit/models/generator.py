@@ -1,9 +1,10 @@
 """Answers from a causal language model, many prompts at a time.
 
-A beginning that all prompts share (a chat template's) is computed once, and so is a prompt of which several samples are
-asked. Rows are padded on the left of what follows; those that have ended leave the batch. Each sampled row draws
-from a random stream of its own seed, so that an answer does not depend on what else was in the batch. Models whose
-state is more than keys and values (recurrent layers) are asked row by row, after a check at load time.
+Prompts are read as prefix trees, like what is scored: what they share (a chat template's beginning, a prompt of which
+several samples are asked) is computed once, and there is no padding. Answers are then written a token at a time for all
+rows, and those that have ended leave at once. Each sampled row draws from a random stream of its own seed, so that an
+answer does not depend on what else was in the batch. Models that cannot be packed read prompts padded on the left; those
+whose state is more than keys and values (recurrent layers) are asked row by row. Checks at load time find both.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from audit.models.growing import fits, growing_cache
+from audit.models.growing import GrowingLayer, fits, growing_cache, leave
 from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length, reach
+from audit.models.sampling import draw
+from audit.models.scorer import Scorer
 
-MOST_ENDED = 0.25  # share of rows that have ended and are still computed: leaving costs a copy of all keys and values
 _TOLERANCE = 1e-2  # nats, in float32; rows that see padding or forget their state are off by more
 
 
@@ -63,15 +65,26 @@ class _Row:
 class Generator:
     """Generates with one forward pass a token for all unfinished rows.
 
+    Args:
+        scorer: of the model, which reads prompts.
+        end_tokens: ids that end an answer.
+        pad_token: any id, for rows that are padded.
+
     Attributes:
         batches: whether rows are computed together; False where the model gives other numbers that way.
+        packs: whether prompts are read packed; False where the scorer does not pack, or the model keeps more than keys and
+            values of all tokens.
     """
 
-    def __init__(self, model: Any, end_tokens: Sequence[int], pad_token: int) -> None:
-        self.model = model
+    def __init__(self, scorer: Scorer, end_tokens: Sequence[int], pad_token: int) -> None:
+        self.model = scorer.model
         self.ends = frozenset(end_tokens)
         self.pad = pad_token
-        self.batches = self._check()
+        self._scorer = scorer
+        layers = growing_cache(self.model.config).layers
+        self.packs = scorer.packs and bool(layers) and all(isinstance(layer, GrowingLayer) for layer in layers)
+        self.packs = self.packs and self._check()
+        self.batches = self.packs or self._check()
 
     @torch.inference_mode()
     def generate(self, tasks: Sequence[Task]) -> list[Answer]:
@@ -87,20 +100,18 @@ class Generator:
     def _together(self, rows: list[_Row]) -> None:
         if not rows:
             return
-        prompts = list(dict.fromkeys(row.task.prompt for row in rows))
-        logits, cache, mask = self._read(prompts, max(len(r.task.prompt) + r.task.max_tokens for r in rows))
-        number = {prompt: i for i, prompt in enumerate(prompts)}
-        if len(prompts) < len(rows):
-            logits, mask = self._select(cache, [number[row.task.prompt] for row in rows], logits, mask)
+        longest = max(len(r.task.prompt) + r.task.max_tokens for r in rows)
+        packed = self.packs and longest <= reach(self.model.config)
+        logits, cache, mask = self._packed(rows, longest) if packed else self._read(rows, longest)
         while True:
             chosen = self._choose(rows, logits)
             alive = [r for r, row in enumerate(rows) if not row.over]
             if not alive:
                 return
+            if len(alive) < len(rows):
+                order = leave(cache, alive)
+                rows, chosen, mask = [rows[r] for r in order], [chosen[r] for r in order], mask[order]
             ids = torch.tensor(chosen, device=mask.device)[:, None]
-            if len(alive) <= (1 - MOST_ENDED) * len(rows):
-                ids, mask = self._select(cache, alive, ids, mask)
-                rows = [rows[r] for r in alive]
             mask = torch.cat([mask, mask.new_ones((len(rows), 1))], dim=1)
             positions = mask.sum(1, keepdim=True) - 1
             logits = self._step(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache)
@@ -109,8 +120,33 @@ class Generator:
         logits: Tensor = self.model(**inputs, use_cache=True, logits_to_keep=1).logits[:, -1].float()
         return logits
 
-    def _read(self, prompts: Sequence[tuple[int, ...]], longest: int) -> tuple[Tensor, Any, Tensor]:
-        """The logits after each prompt, the cache that holds them all, and the mask over their tokens."""
+    def _packed(self, rows: Sequence[_Row], longest: int) -> tuple[Tensor, Any, Tensor]:
+        """The logits after each row's prompt, the cache that holds them all, and the mask over their tokens."""
+        prompts = list(dict.fromkeys(row.task.prompt for row in rows))
+        asking: dict[tuple[int, ...], list[int]] = {}
+        for r, row in enumerate(rows):
+            asking.setdefault(row.task.prompt, []).append(r)
+        tokens = max(map(len, prompts))
+        cache, device = growing_cache(self.model.config), self.model.device
+        mask = torch.zeros((len(rows), tokens), dtype=torch.long)
+        parts, taken = [], []
+        for reading in self._scorer.read(prompts):
+            own = [(r, i) for i, number in enumerate(reading.numbers) for r in asking[prompts[number]]]
+            places = torch.zeros((len(own), tokens), dtype=torch.long)  # before a prompt, any node: the mask hides it
+            for k, (r, i) in enumerate(own):
+                places[k, tokens - len(reading.places[i]) :] = torch.tensor(reading.places[i])
+                mask[r, tokens - len(reading.places[i]) :] = 1
+            numbers, places = torch.tensor([r for r, _ in own], device=device), places.to(device)
+            for layer, read in zip(cache.layers, reading.cache.layers, strict=True):
+                layer.place(numbers, read.keys, read.values, places, (len(rows), longest))
+            parts.append(reading.logits[[i for _, i in own]])
+            taken += [r for r, _ in own]
+        back = torch.tensor(taken).argsort().to(device)
+        return torch.cat(parts)[back], cache, mask.to(device)
+
+    def _read(self, rows: Sequence[_Row], longest: int) -> tuple[Tensor, Any, Tensor]:
+        """The same, by rows of equal length that are padded on the left."""
+        prompts = list(dict.fromkeys(row.task.prompt for row in rows))
         # Padding after a shared beginning would take up places of a sliding window.
         shared = shared_beginning(prompts) if longest <= reach(self.model.config) else 0
         cache = growing_cache(self.model.config)
@@ -120,7 +156,12 @@ class Generator:
         ids, mask = self._padded(prompts, shared)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
         logits = self._step(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache)
-        return logits, cache, mask
+        if len(prompts) == len(rows):
+            return logits, cache, mask
+        number = {prompt: i for i, prompt in enumerate(prompts)}
+        asked = torch.tensor([number[row.task.prompt] for row in rows], device=mask.device)
+        cache.batch_select_indices(asked)
+        return logits[asked], cache, mask[asked]
 
     def _padded(self, prompts: Sequence[tuple[int, ...]], shared: int) -> tuple[Tensor, Tensor]:
         """Token ids after the shared beginning, and the mask over beginning, padding and rest."""
@@ -134,26 +175,21 @@ class Generator:
             mask[r, longest - rest :] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
 
-    def _select(self, cache: Any, wanted: Sequence[int], values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The wanted rows of the cache, in place, and of values and mask."""
-        keep = torch.tensor(wanted, device=mask.device)
-        cache.batch_select_indices(keep)
-        return values[keep], mask[keep]
-
     def _choose(self, rows: Sequence[_Row], logits: Tensor) -> list[int]:
-        """The next token of each row, noted in its answer; of a row that is over, any token."""
-        likeliest = logits.argmax(-1)  # NaN is chosen, and then seen in the sum
-        whole = logits.logsumexp(-1)
-        chosen = likeliest.tolist()
-        for r, row in enumerate(rows):
-            if row.task.temperature > 0.0 and not row.over and bool(whole[r].isfinite()):
-                chances = (logits[r] / row.task.temperature).softmax(-1).cpu()
-                chosen[r] = int(torch.multinomial(chances, 1, generator=row.stream))
-        picked = torch.tensor(chosen, device=logits.device)[:, None]
-        logprobs = (logits.gather(1, picked)[:, 0] - whole).tolist()
+        """The next token of each row, noted in its answer. Logits are used up."""
+        top, likeliest = logits.max(-1, keepdim=True)  # NaN is chosen, and then seen in the sum
+        chosen = likeliest[:, 0].tolist()
+        finite = top[:, 0].isfinite().tolist()
+        drawing = [r for r, row in enumerate(rows) if row.task.temperature > 0.0 and finite[r]]
+        if drawing:
+            own = [rows[r] for r in drawing]
+            drawn = draw(logits[drawing], [row.task.temperature for row in own], [row.stream for row in own])
+            for r, token in zip(drawing, drawn, strict=True):
+                chosen[r] = token
+        picked = logits.gather(1, torch.tensor(chosen, device=logits.device)[:, None])
+        logprobs = (picked - top - logits.sub_(top).exp_().sum(1, keepdim=True).log())[:, 0].tolist()
         for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
-            if not row.over:
-                row.take(token, logprob, self.ends)
+            row.take(token, logprob, self.ends)
         return chosen
 
     def _alone(self, row: _Row) -> None:

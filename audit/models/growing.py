@@ -6,6 +6,7 @@ transformers' own layer joins old and new at every step, which copies all there 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,6 +45,41 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers' classes
         self.keys, self.values = keys[:, :, :end], values[:, :, :end]
         return self.keys, self.values
 
+    def place(self, rows: Tensor, keys: Tensor, values: Tensor, places: Tensor, size: tuple[int, int]) -> None:
+        """Take tokens that were read in one sequence as the first tokens of some rows.
+
+        Args:
+            rows: ``[taken]`` numbers of rows.
+            keys: ``[1, heads, nodes, width]`` of the sequence.
+            values: the same.
+            places: ``[taken, tokens]`` which nodes; every call for one layer has as many tokens.
+            size: rows and tokens to make room for.
+        """
+        if self._buffers is None:
+            self.lazy_initialization(keys, values)
+            shape = (size[0], keys.shape[1], size[1], keys.shape[3])
+            self._buffers = (keys.new_empty(shape), values.new_empty(shape))
+        count, tokens = places.shape
+        for buffer, given in zip(self._buffers, (keys, values), strict=True):
+            picked = given[0].index_select(1, places.flatten()).view(-1, count, tokens, given.shape[-1])
+            buffer[rows, :, :tokens] = picked.transpose(0, 1)
+        self.keys, self.values = (buffer[:, :, :tokens] for buffer in self._buffers)
+
+    def close_up(self, order: Sequence[int]) -> None:
+        """Keep some rows by moving the last of them into the places of those that leave.
+
+        Args:
+            order: for each place the row that stands there from now on: the same one, or one from behind all places.
+        """
+        if self._buffers is None:
+            return
+        for place, row in enumerate(order):
+            if row != place:
+                for buffer in self._buffers:
+                    buffer[place, :, : self.keys.shape[2]] = buffer[row, :, : self.keys.shape[2]]
+        self._buffers = (self._buffers[0][: len(order)], self._buffers[1][: len(order)])
+        self.keys, self.values = self.keys[: len(order)], self.values[: len(order)]
+
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep the rows ``indices``, in that order; a row may be taken several times."""
         super().batch_select_indices(indices)
@@ -65,6 +101,22 @@ def _wider(kept: Tensor, new: Tensor, used: int, size: int) -> Tensor:
     if used:
         buffer[:, :, :used] = kept
     return buffer
+
+
+def leave(cache: Any, staying: Sequence[int]) -> list[int]:
+    """Let all rows but some out of a cache; which row stands at each place from now on.
+
+    Few rows are copied where layers grow in place: the last ones, into the places that have become free.
+    """
+    last = iter([row for row in staying if row >= len(staying)])
+    own = set(staying)
+    order = [place if place in own else next(last) for place in range(len(staying))]
+    for layer in cache.layers:
+        if isinstance(layer, GrowingLayer):
+            layer.close_up(order)
+        elif layer.get_seq_length():
+            layer.batch_select_indices(torch.tensor(order, device=layer.keys.device))
+    return order
 
 
 def growing_cache(config: Any) -> Any:

@@ -26,6 +26,8 @@ from audit.models.memory import MappedFiles
 
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
 LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
+AWAKE = 32 << 10  # numbers that PyTorch gives to one thread; of more it wakes another
+MOST_PIECES = 16  # of that size that are computed one after another all the same
 _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32, in another order
 
 
@@ -119,18 +121,48 @@ class FusedGate:
         return found
 
 
+class FusedNorm:
+    """Mixed into a norm by the root of the mean square, ``weight * x / sqrt(mean(x^2) + eps)``: half as many steps.
+
+    Where a gradient is asked for, or numbers are not float32, the norm's own code runs.
+    """
+
+    weight: Tensor
+    variance_epsilon: float
+
+    def forward(self, input: Tensor) -> Tensor:
+        """What the norm gives."""
+        if torch.is_grad_enabled() or input.dtype != torch.float32:
+            own: Tensor = super().forward(input)  # type: ignore[misc]
+            return own
+        rows = input.reshape(-1, input.shape[-1])
+        found = torch.empty_like(rows)
+        # Of some dozens of rows, as in writing, waking a second thread for each step takes longer than the step.
+        count = AWAKE // rows.shape[1] if rows.numel() <= MOST_PIECES * AWAKE else len(rows)
+        for part, out in zip(torch.split(rows, max(1, count)), torch.split(found, max(1, count)), strict=True):
+            size = torch.linalg.vector_norm(part, dim=-1, keepdim=True)
+            scale = size.square_().div_(rows.shape[1]).add_(self.variance_epsilon).rsqrt_()
+            torch.mul(part, scale, out=out).mul_(self.weight)
+        return found.view(input.shape)
+
+
 def _fuse(block: nn.Module) -> None:
-    """Let a block compute as :class:`FusedGate` does, where it has such layers and gives the same numbers that way."""
-    gate = getattr(block, "gate_proj", None)
-    if isinstance(block, FusedGate):  # the copy of one
+    """Let a block compute as a class above does, where it has its parts and gives the same numbers that way."""
+    gate, weight = getattr(block, "gate_proj", None), getattr(block, "weight", None)
+    if isinstance(block, FusedGate | FusedNorm):  # the copy of one
         return
-    if not isinstance(gate, PackedLinear) or not isinstance(getattr(block, "up_proj", None), PackedLinear):
-        return
+    if isinstance(gate, PackedLinear) and isinstance(getattr(block, "up_proj", None), PackedLinear):
+        _exchange(block, FusedGate, gate.in_features)
+    elif hasattr(block, "variance_epsilon") and isinstance(weight, Tensor) and weight.ndim == 1:
+        _exchange(block, FusedNorm, len(weight))
+
+
+def _exchange(block: nn.Module, faster: type, width: int) -> None:
     plain = type(block)
-    rows = torch.randn((5, gate.in_features), generator=torch.Generator().manual_seed(0))
+    rows = torch.randn((5, width), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = block(rows)
-        block.__class__ = type(f"Fused{plain.__name__}", (FusedGate, plain), {})
+        block.__class__ = type(f"Fused{plain.__name__}", (faster, plain), {})
         try:
             same = _alike(block(rows), expected)
         except (AttributeError, RuntimeError, NotImplementedError, TypeError):

@@ -9,13 +9,14 @@ model's plain forward pass and do without them where a model needs more (soft ca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from audit.models.forest import NAME, blocks, layout, runs
 from audit.models.growing import branched
@@ -50,6 +51,20 @@ class Likelihood:
     logprob: float
     greedy: bool
     by_token: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Prompts that were read in one pass.
+
+    ``numbers``: which of those that were asked for. ``logits``: float32 ``[prompts, vocabulary]`` after each. ``cache``: keys
+    and values of the pass, one row. ``places``: where each prompt's tokens are in it.
+    """
+
+    numbers: tuple[int, ...]
+    logits: Tensor
+    cache: Any
+    places: tuple[tuple[int, ...], ...]
 
 
 class Scorer:
@@ -96,6 +111,21 @@ class Scorer:
                 found[i] = _looked_up(self._plainly({c.row: needed[c.row]}, [c]), c)
         return found
 
+    def read(self, prompts: Sequence[tuple[int, ...]]) -> Iterator[Reading]:
+        """Distinct prompts, so that they can be gone on from: packed like what is scored. For models that ``packs``."""
+        number = {prompt: i for i, prompt in enumerate(prompts)}
+        for trunk in plant(prompts, [len(prompt) - 1 for prompt in prompts], self.budget):
+            shared = len(trunk.beginning)
+            for starts, states, cache in self._passes(trunk, caching=True):
+                rows = [row for row in trunk.rows if trunk.places[row][0] in starts]
+                nodes = [[starts[pack] + node for node in own] for pack, own in (trunk.places[row] for row in rows)]
+                yield Reading(
+                    tuple(number[row] for row in rows),
+                    self._logits(states[0, [own[-1] for own in nodes]]),
+                    cache,
+                    tuple((*range(shared), *(shared + node for node in own)) for own in nodes),
+                )
+
     def forget(self) -> None:
         """Let go of kept beginnings, as where the model's weights have changed."""
         self._trunks.clear()
@@ -119,19 +149,27 @@ class Scorer:
 
     def _trunk(self, trunk: Trunk, wanted: dict[int, dict[tuple[int, int], tuple[int, ...]]], table: _Table) -> None:
         """Score what is wanted of each pack: (node, target) and the prefix that it stands for."""
-        kept = self._keep(trunk.beginning) if trunk.beginning else None
-        for group in batches(trunk.packs, self.budget):
-            states = self._forest([trunk.packs[i] for i in group], len(trunk.beginning), kept)
-            starts = accumulate((len(trunk.packs[i].tokens) for i in group), initial=0)
+        for starts, states, _ in self._passes(trunk):
             picked = [
                 (start + node, target, prefix)
-                for start, i in zip(starts, group, strict=False)
+                for i, start in starts.items()
                 for (node, target), prefix in wanted[i].items()
             ]
             found = self._logprobs(
                 states[0, [p[0] for p in picked]], torch.tensor([p[1] for p in picked], device=self.device)
             )
             table.update({(prefix, target): f for (_, target, prefix), f in zip(picked, found, strict=True)})
+
+    def _passes(self, trunk: Trunk, caching: bool = False) -> Iterator[tuple[Mapping[int, int], Tensor, Any]]:
+        """Its packs in passes: where each pack starts, the states of all nodes, and their keys and values where asked for."""
+        kept = self._keep(trunk.beginning) if trunk.beginning else None
+        for group in batches(trunk.packs, self.budget):
+            packs = [trunk.packs[i] for i in group]
+            empty = DynamicCache(config=self.model.config) if caching else None
+            cache = branched(kept) if kept is not None else empty
+            states = self._forest(packs, len(trunk.beginning), cache)
+            starts = accumulate((len(pack.tokens) for pack in packs), initial=0)
+            yield dict(zip(group, starts, strict=False)), states, cache
 
     def _keep(self, beginning: tuple[int, ...]) -> Any:
         """Keys and values of a beginning; those used last stay for the next call, which often begins alike."""
@@ -144,8 +182,11 @@ class Scorer:
             del self._trunks[next(iter(self._trunks))]
         return kept
 
-    def _forest(self, packs: Sequence[Pack], shared: int, kept: Any) -> Tensor:
-        """Hidden states (or logits) ``[1, nodes, width]``; nodes see the beginning, their ancestors and themselves."""
+    def _forest(self, packs: Sequence[Pack], shared: int, cache: Any) -> Tensor:
+        """Hidden states (or logits) ``[1, nodes, width]``; nodes see the beginning, their ancestors and themselves.
+
+        The nodes' keys and values are added to a cache, which holds those of the beginning, where there is one.
+        """
         ids = torch.tensor([[token for pack in packs for token in pack.tokens]])
         positions = torch.tensor([[position for pack in packs for position in pack.positions]])
         options: dict[str, Any] = {"position_ids": self._moved(positions)}
@@ -153,8 +194,8 @@ class Scorer:
             options["attention_mask"] = blocks(self._moved(runs(packs)), shared)
         else:
             options["forest"] = layout(packs, shared, self._groups, self.model.dtype, self.device)
-        if kept is not None:
-            options["past_key_values"] = branched(kept)
+        if cache is not None:
+            options["past_key_values"] = cache
         before = self.model.config._attn_implementation
         self.model.set_attn_implementation("flex_attention" if self._flex else NAME)
         try:
@@ -176,6 +217,10 @@ class Scorer:
         logits: Tensor = self.model(input_ids=ids, **options).logits
         return logits
 
+    def _logits(self, states: Tensor) -> Tensor:
+        """In float32, of what a pass gives."""
+        return self._head(states).float() if self.gathers else states.float()
+
     def _head(self, states: Tensor) -> Tensor:
         """Logits as the usual architectures make them of states; the check at load time finds the unusual ones."""
         logits: Tensor = self.model.get_output_embeddings()(states)
@@ -192,8 +237,7 @@ class Scorer:
         """Logits ``[places, vocabulary]`` in float32 at places (row, column) of rows, ``HEAD_ROWS`` of them at a time."""
         states = self._run(self._padded(rows))[list(at[0]), list(at[1])]
         for start in range(0, len(states), HEAD_ROWS):
-            part = states[start : start + HEAD_ROWS]
-            yield self._head(part).float() if self.gathers else part.float()
+            yield self._logits(states[start : start + HEAD_ROWS])
 
     def _padded(self, rows: Sequence[tuple[int, ...]]) -> Tensor:
         """Rows, the longest first, padded on the right: in a causal model what stands there never reaches a token."""
@@ -207,7 +251,7 @@ class Scorer:
         found: list[tuple[float, bool]] = []
         for start in range(0, len(states), HEAD_ROWS):
             part, wanted = states[start : start + HEAD_ROWS], targets[start : start + HEAD_ROWS]
-            logits = self._head(part).float() if self.gathers else part.float()
+            logits = self._logits(part)
             chosen = logits.gather(1, wanted.to(logits.device)[:, None])  # of a spread model, the head's
             top = logits.amax(1, keepdim=True)
             # In place, and summed by sum(): log_softmax is as fast but adds 49,152 terms with ten times the error.

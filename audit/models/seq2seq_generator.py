@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from audit.models.sampling import draw
 from audit.models.seq2seq_scorer import Ids, Seq2SeqScorer
 
 
@@ -102,7 +103,7 @@ class Seq2SeqGenerator:
         allowed[self._never] = -torch.inf
         if task.temperature == 0.0:
             return int(allowed.argmax())
-        return int(torch.multinomial((allowed / task.temperature).softmax(-1), 1, generator=stream))
+        return draw(allowed[None], [task.temperature], [stream])[0]
 
 
 def never_chosen(settings: Any) -> list[int]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
 
 from audit.extras import absent
 from audit.models.base import ModelError, chunks
@@ -117,6 +116,8 @@ def _load(source: str, path: Path, trust: bool) -> tuple[Any, list[str], list[st
         except Exception as error:
             # A damaged archive, a foreign schema and a missing class raise many kinds of errors.
             raise ModelError(f"{source} could not be opened as a model saved with skops: {_line(error)}.") from None
+    from sklearn.base import BaseEstimator, is_classifier  # half a second that no other kind of model needs
+
     if not (isinstance(model, BaseEstimator) and is_classifier(model) and hasattr(model, "predict")):
         raise ModelError(f"{source} holds a {type(model).__name__}, which is not a scikit-learn classifier.")
     said = list(dict.fromkeys(f"While it was opened: {_line(warning.message)}." for warning in caught))

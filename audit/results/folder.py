@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from audit.results.schema import SCHEMA_VERSION, AuditResult, Record
@@ -78,6 +77,8 @@ def read_result(folder: Path) -> AuditResult:
 
 def write_records(folder: Path, probe: str, records: Iterable[Record]) -> Path:
     """Write the records of one probe as Parquet, nested columns as JSON text."""
+    import pandas as pd  # a third of a second, before a model can be opened
+
     rows = [record.model_dump(mode="json") for record in records]
     frame = pd.DataFrame(rows, columns=list(Record.model_fields))
     for column in _JSON_COLUMNS:
@@ -100,6 +101,8 @@ def read_records(folder: Path, probe: str) -> list[Record]:
     path = folder / RECORDS_FOLDER / f"{probe}.parquet"
     if not path.exists():
         return []
+    import pandas as pd
+
     try:
         frame = pd.read_parquet(path)
         for column, empty in _ADDED.items():

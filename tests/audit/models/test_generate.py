@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from audit.models import Failure, Generate, Generated, user
+from audit.models import Failure, Generate, Generated, causal, user
 from audit.models.causal import CausalModel
+from audit.models.generator import Generator
 from tests.audit.models.tiny import LONGEST, ByHand, edit_json, make_llama, make_windowed, open_folder
 
 PROMPTS = [
@@ -192,3 +194,69 @@ def test_numbers_that_are_not_finite_are_failures_of_samples_too(gpt2_folder: Pa
     [found] = broken(gpt2_folder).generate([Generate("The", 3, 1.0, 1)])
     assert isinstance(found, Failure)
     assert found.status == "not_a_number"
+
+
+def test_models_whose_layers_see_everything_read_prompts_packed(
+    llama: CausalModel, gpt2: CausalModel, gemma: CausalModel
+) -> None:
+    assert llama._generator.packs
+    assert gpt2._generator.packs
+    assert not gemma._generator.packs  # some of its layers see a window only
+    assert gemma._generator.batches
+
+
+def test_prompts_read_packed_or_padded_get_the_same_answers(llama: CausalModel) -> None:
+    """With a beginning long and shared enough to be kept, two packs and more, and one prompt asked twice."""
+    stem = "The red cat sleeps in the garden. " * 3
+    prompts = [*PROMPTS, *(stem + end for end in ("The", "The blue", "The blue bird sleeps", "A"))]
+    asked = [
+        Generate(prompt, 5 + n % 4, temperature, 7) for n, prompt in enumerate(prompts) for temperature in (0.0, 0.9)
+    ]
+    padded = Generator(llama.scorer, [llama.encoder.tokenizer.eos_token_id], 0)
+    padded.packs = False
+    packed, budget = llama._generator, llama.scorer.budget
+    try:
+        llama.scorer.budget = 24
+        found = answers(llama, asked)
+        llama._generator = padded
+        expected = answers(llama, asked)
+    finally:
+        llama._generator, llama.scorer.budget = packed, budget
+        llama.forget()
+    for one, two in zip(found, expected, strict=True):
+        assert (one.text, one.tokens, one.finish) == (two.text, two.tokens, two.finish)
+        assert one.logprob == pytest.approx(two.logprob, abs=1e-4 * one.tokens)
+
+
+def test_a_prompt_that_cannot_be_read_packed_rightly_is_read_padded(
+    llama: CausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check at load time compares answers with the plain way."""
+    inner = Generator._packed
+
+    def shifted(self: Generator, *given: Any) -> Any:
+        logits, cache, mask = inner(self, *given)
+        return logits.roll(1, -1), cache, mask
+
+    monkeypatch.setattr(Generator, "_packed", shifted)
+    generator = Generator(llama.scorer, [0], 0)
+    assert not generator.packs
+    assert generator.batches
+
+
+@pytest.mark.parametrize(
+    ("lengths", "room", "spans"),
+    [
+        ([2, 2, 2], 6, [(0, 3)]),
+        ([2, 2, 2, 2], 6, [(0, 2), (2, 4)]),  # not three and one
+        ([1, 1, 1, 1, 5, 5], 10, [(0, 4), (4, 6)]),  # three of the longest would not fit
+        ([20, 30], 10, [(0, 1), (1, 2)]),  # one row is always computed
+    ],
+)
+def test_batches_of_answers_fit_and_are_even(lengths: list[int], room: int, spans: list[tuple[int, int]]) -> None:
+    assert causal._spans(lengths, room) == spans
+
+
+def test_no_batch_of_answers_has_more_rows_than_one_may() -> None:
+    sizes = [end - start for start, end in causal._spans([1] * (causal.GENERATE_ROWS + 2), 10**9)]
+    assert sizes == [causal.GENERATE_ROWS // 2 + 1] * 2

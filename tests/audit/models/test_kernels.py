@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from audit.models import kernels
-from audit.models.kernels import FusedGate, PackedLinear, kernels_of, speed_up
+from audit.models.kernels import FusedGate, FusedNorm, PackedLinear, kernels_of, speed_up
 
 
 class Small(nn.Module):
@@ -156,6 +156,49 @@ def test_a_build_that_fuses_nothing_keeps_the_blocks_code(monkeypatch: pytest.Mo
     block = gated(nn.SiLU())
     speed_up(block)
     assert type(block) is Gated
+
+
+class Norm(nn.Module):
+    """As in Llama; ``shift`` is added to its weights, as in Gemma."""
+
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(24, generator=torch.Generator().manual_seed(2)))
+        self.variance_epsilon = 0.1  # large enough to be seen
+        self.shift = shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        wide = x.float()
+        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
+        return (self.weight + self.shift) * wide.to(x.dtype)
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("awake", [10, 24 * 3, kernels.AWAKE])
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (2, 9, 24), (0, 24), (500, 24)])
+def test_a_norm_gives_the_same_numbers_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], awake: int
+) -> None:
+    monkeypatch.setattr(kernels, "AWAKE", awake)
+    model = nn.Sequential(Norm(), nn.Linear(24, 24))
+    rows = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    expected = model[0](rows)
+    assert speed_up(model) == "onednn"
+    assert isinstance(model[0], FusedNorm)
+    with torch.inference_mode():
+        found = model[0](rows)
+        assert found.shape == expected.shape
+        assert torch.allclose(found, expected, atol=1e-6)
+        assert torch.equal(model[0](torch.stack([rows, rows], -1)[..., 0]), found)  # numbers that lie apart
+        assert torch.equal(model[0](rows.double()), Norm().forward(rows.double()))
+    assert torch.equal(model[0](rows), expected)  # with gradients, its own code
+
+
+@pytest.mark.usefixtures("wanted")
+def test_a_norm_of_another_kind_keeps_its_own_code() -> None:
+    model = nn.Sequential(Norm(shift=1.0), nn.Linear(24, 24))
+    speed_up(model)
+    assert type(model[0]) is Norm
 
 
 @pytest.mark.usefixtures("wanted")
