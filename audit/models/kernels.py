@@ -27,7 +27,7 @@ from audit.models.memory import MappedFiles
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
 LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
 AWAKE = 32 << 10  # numbers that PyTorch gives to one thread; of more it wakes another
-MOST_PIECES = 16  # of that size that are computed one after another all the same
+MOST_PIECES = 10  # of that size that are computed one after another all the same
 _TOLERANCE = 1e-4  # relative to the largest output; both kernels sum in float32, in another order
 
 
