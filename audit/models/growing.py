@@ -60,6 +60,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers' classes
             shape = (size[0], keys.shape[1], size[1], keys.shape[3])
             self._buffers = (keys.new_empty(shape), values.new_empty(shape))
         count, tokens = places.shape
+        rows, places = rows.to(keys.device), places.to(keys.device)
         for buffer, given in zip(self._buffers, (keys, values), strict=True):
             picked = given[0].index_select(1, places.flatten()).view(-1, count, tokens, given.shape[-1])
             buffer[rows, :, :tokens] = picked.transpose(0, 1)
@@ -71,7 +72,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers' classes
         Args:
             order: for each place the row that stands there from now on: the same one, or one from behind all places.
         """
-        if self._buffers is None:
+        if self._buffers is None:  # nothing kept yet, or without room
+            if self.get_seq_length():
+                self.batch_select_indices(torch.tensor(order, device=self.keys.device))
             return
         for place, row in enumerate(order):
             if row != place:

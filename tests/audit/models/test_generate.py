@@ -196,6 +196,23 @@ def test_numbers_that_are_not_finite_are_failures_of_samples_too(gpt2_folder: Pa
     assert found.status == "not_a_number"
 
 
+def test_a_prompt_with_a_number_that_is_not_finite_leaves_the_others_alone(tmp_path: Path) -> None:
+    """Its keys and values reach others that are read in the same pass, where only a mask hides them."""
+    model = open_folder(make_llama(tmp_path))
+    asked = [Generate(prompt, 4) for prompt in ("The red cat", "The red dog sleeps", "The green bird")]
+    expected = answers(model, asked)
+    assert model._generator.packs
+    spoilt = model.encoder.prompt_ids("The red dog sleeps")[-1]
+    assert all(spoilt not in model.encoder.prompt_ids(asked[i].prompt) for i in (0, 2))
+    model.scorer.model.get_input_embeddings().weight.data[spoilt] = math.nan
+    found = model.generate(asked)
+    assert isinstance(found[1], Failure)
+    for i in (0, 2):
+        one = found[i]
+        assert isinstance(one, Generated)
+        assert (one.text, one.tokens) == (expected[i].text, expected[i].tokens)
+
+
 def test_models_whose_layers_see_everything_read_prompts_packed(
     llama: CausalModel, gpt2: CausalModel, gemma: CausalModel
 ) -> None:

@@ -79,6 +79,17 @@ def test_rows_leave_in_place(llama: CausalModel) -> None:
         assert same(filled(a, [1]), filled(b, [1]))
 
 
+def test_rows_leave_layers_without_room(llama: CausalModel) -> None:
+    """As those of which rows were selected, before anything is added."""
+    cache = growing_cache(llama.scorer.model.config)
+    assert leave(cache, [1]) == [1]
+    for layer in cache.layers:
+        filled(layer, [3], rows=3).batch_select_indices(torch.tensor([2, 0, 1]))
+    before = [layer.keys.clone() for layer in cache.layers]
+    assert leave(cache, [0, 2]) == [0, 2]
+    assert all(torch.equal(layer.keys, keys[[0, 2]]) for layer, keys in zip(cache.layers, before, strict=True))
+
+
 def test_rows_leave_layers_that_do_not_grow_in_place(gemma: CausalModel) -> None:
     cache = growing_cache(gemma.scorer.model.config)
     for layer in cache.layers:

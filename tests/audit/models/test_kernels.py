@@ -189,7 +189,9 @@ def test_a_norm_gives_the_same_numbers_in_pieces(
         found = model[0](rows)
         assert found.shape == expected.shape
         assert torch.allclose(found, expected, atol=1e-6)
-        assert torch.allclose(model[0](torch.stack([rows, rows], -1)[..., 0]), found, atol=1e-6)  # numbers that lie apart
+        assert torch.allclose(
+            model[0](torch.stack([rows, rows], -1)[..., 0]), found, atol=1e-6
+        )  # numbers that lie apart
         assert torch.equal(model[0](rows.double()), Norm().forward(rows.double()))
     assert torch.equal(model[0](rows), expected)  # with gradients, its own code
 
