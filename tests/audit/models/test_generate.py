@@ -199,12 +199,15 @@ def test_numbers_that_are_not_finite_are_failures_of_samples_too(gpt2_folder: Pa
 def test_a_prompt_with_a_number_that_is_not_finite_leaves_the_others_alone(tmp_path: Path) -> None:
     """Its keys and values reach others that are read in the same pass, where only a mask hides them."""
     model = open_folder(make_llama(tmp_path))
-    asked = [Generate(prompt, 4) for prompt in ("The red cat", "The red dog sleeps", "The green bird")]
+    asked = [Generate(prompt, 4) for prompt in ("The red cat", "The red 고양이", "The green bird")]
     expected = answers(model, asked)
     assert model._generator.packs
-    spoilt = model.encoder.prompt_ids("The red dog sleeps")[-1]
-    assert all(spoilt not in model.encoder.prompt_ids(asked[i].prompt) for i in (0, 2))
-    model.scorer.model.get_input_embeddings().weight.data[spoilt] = math.nan
+    spoilt = model.encoder.prompt_ids("The red 고양이")[-1]
+
+    def spoil(_: object, given: tuple[torch.Tensor], states: torch.Tensor) -> torch.Tensor:
+        return states.masked_fill((given[0] == spoilt)[..., None], math.nan)
+
+    model.scorer.model.get_input_embeddings().register_forward_hook(spoil)
     found = model.generate(asked)
     assert isinstance(found[1], Failure)
     for i in (0, 2):
