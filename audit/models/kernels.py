@@ -124,16 +124,16 @@ class FusedGate:
 class FusedNorm:
     """Mixed into a norm by the root of the mean square, ``weight * x / sqrt(mean(x^2) + eps)``: half as many steps.
 
-    Where a gradient is asked for, or numbers are not float32, the norm's own code runs.
+    Where a gradient is asked for, numbers are not float32, or more than rows is given (a gate), the norm's own code runs.
     """
 
     weight: Tensor
     variance_epsilon: float
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, *more: Any, **named: Any) -> Tensor:
         """What the norm gives."""
-        if torch.is_grad_enabled() or input.dtype != torch.float32:
-            own: Tensor = super().forward(input)  # type: ignore[misc]
+        if torch.is_grad_enabled() or input.dtype != torch.float32 or more or named:
+            own: Tensor = super().forward(input, *more, **named)  # type: ignore[misc]
             return own
         rows = input.reshape(-1, input.shape[-1])
         found = torch.empty_like(rows)
@@ -146,29 +146,42 @@ class FusedNorm:
         return found.view(input.shape)
 
 
-def _fuse(block: nn.Module) -> None:
-    """Let a block compute as a class above does, where it has its parts and gives the same numbers that way."""
+def _fuse(block: nn.Module, tried: dict[tuple[type, str], type]) -> None:
+    """Let a block compute as a class above does, where it has its parts and gives the same numbers that way.
+
+    Blocks of one class and with equal parts, as the layers of a model have them, are tried once; ``tried`` keeps the class
+    of each kind.
+    """
     gate, weight = getattr(block, "gate_proj", None), getattr(block, "weight", None)
     if isinstance(block, FusedGate | FusedNorm):  # the copy of one
         return
     if isinstance(gate, PackedLinear) and isinstance(getattr(block, "up_proj", None), PackedLinear):
-        _exchange(block, FusedGate, gate.in_features)
+        faster: type = FusedGate
+        width = gate.in_features
     elif hasattr(block, "variance_epsilon") and isinstance(weight, Tensor) and weight.ndim == 1:
-        _exchange(block, FusedNorm, len(weight))
+        faster, width = FusedNorm, len(weight)
+    else:
+        return
+    kind = (type(block), repr(block))
+    if kind not in tried:
+        tried[kind] = _faster(block, faster, width)
+    block.__class__ = tried[kind]
 
 
-def _exchange(block: nn.Module, faster: type, width: int) -> None:
+def _faster(block: nn.Module, faster: type, width: int) -> type:
+    """A class with the faster code before a block's own, or its own class where the numbers would be others."""
     plain = type(block)
     rows = torch.randn((5, width), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected = block(rows)
-        block.__class__ = type(f"Fused{plain.__name__}", (faster, plain), {})
         try:
+            expected = block(rows)
+            block.__class__ = type(f"Fused{plain.__name__}", (faster, plain), {})
             same = _alike(block(rows), expected)
-        except (AttributeError, RuntimeError, NotImplementedError, TypeError):
-            same = False  # a build of PyTorch without these kernels
-    if not same:
-        block.__class__ = plain
+        except (AttributeError, RuntimeError, NotImplementedError, TypeError, ValueError):
+            same = False  # a build of PyTorch without these kernels, or a block that takes more than rows
+        finally:
+            mixed, block.__class__ = type(block), plain
+    return mixed if same else plain
 
 
 def _alike(found: Tensor, expected: Tensor) -> bool:
@@ -204,8 +217,9 @@ def speed_up(model: nn.Module) -> str:
             if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
                 setattr(parent, name, PackedLinear.of(layer))
                 exchanged = True
+    tried: dict[tuple[type, str], type] = {}
     for block in model.modules():
-        _fuse(block)
+        _fuse(block, tried)
     files = MappedFiles()
     for layer in model.modules():
         if isinstance(layer, PackedLinear):

@@ -196,6 +196,43 @@ def test_a_norm_gives_the_same_numbers_in_pieces(
     assert torch.equal(model[0](rows), expected)  # with gradients, its own code
 
 
+class GatedNorm(Norm):
+    """As in Mamba 2: rows may come with a gate."""
+
+    def forward(self, x: torch.Tensor, gate: torch.Tensor | None = None) -> torch.Tensor:
+        return super().forward(x if gate is None else x * gate)
+
+
+class OnlyGated(Norm):
+    """One that must have it."""
+
+    def forward(self, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(x * gate)
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("kind", [GatedNorm, OnlyGated])
+def test_a_norm_that_is_given_a_gate_uses_it(kind: type[Norm]) -> None:
+    model = nn.Sequential(kind(), nn.Linear(24, 24))
+    rows, gate = torch.randn((2, 3, 24), generator=torch.Generator().manual_seed(1))
+    expected = model[0](rows, gate)
+    speed_up(model)
+    with torch.inference_mode():
+        assert torch.equal(model[0](rows, gate), expected)
+        assert torch.equal(model[0](rows, gate=gate), expected)
+
+
+@pytest.mark.usefixtures("wanted")
+def test_blocks_of_one_kind_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    inner = kernels._faster
+    monkeypatch.setattr(kernels, "_faster", lambda block, *given: tried.append(type(block)) or inner(block, *given))
+    model = nn.Sequential(Norm(), gated(nn.SiLU()), Norm(), gated(nn.SiLU()), gated(nn.GELU()))
+    speed_up(model)
+    assert tried == [Norm, Gated, Gated]
+    assert [isinstance(block, FusedNorm | FusedGate) for block in model] == [True, True, True, True, False]
+
+
 @pytest.mark.usefixtures("wanted")
 def test_a_norm_of_another_kind_keeps_its_own_code() -> None:
     model = nn.Sequential(Norm(shift=1.0), nn.Linear(24, 24))
