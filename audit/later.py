@@ -13,6 +13,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+SELDOM, USUAL = (100_000, 50, 100), (700, 10, 10)  # what gc counts before it looks at young, older and all objects
+
 
 class _Later(ModuleType):
     """Stands for a module: hands on what is asked of it."""
@@ -22,12 +24,23 @@ class _Later(ModuleType):
 
 
 def collect_seldom() -> None:
-    """Let the garbage collector of a process of our own run seldom.
+    """Let the garbage collector of a process of our own run seldom, until :func:`collect_as_usual`.
 
     Importing torch and transformers makes a million objects that stay; at the collector's usual pace, going over them
     again and again takes three quarters of a second before a model is open.
     """
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*SELDOM)
+
+
+def collect_as_usual() -> None:
+    """Back to the usual pace, where it was left: what is waiting to be collected may hold much memory.
+
+    What is there by now stays, and is not gone over any more. A process that never called :func:`collect_seldom`, such
+    as a notebook's, is its user's and left alone.
+    """
+    if gc.get_threshold()[0] == SELDOM[0]:
+        gc.freeze()
+        gc.set_threshold(*USUAL)
 
 
 def later(name: str) -> ModuleType:

@@ -289,17 +289,19 @@ class Scorer:
         size = self.model.get_input_embeddings().num_embeddings
         length = int(min(14, max(2, self._reach - 6)))  # what is packed in use lies within a window
         stem = tuple(i % size for i in range(3, 3 + length))
-        tails = [((21, 22, 23), (24, 25)), ((21, 22), (26,)), ((31,), (32, 33, 34)), ((41, 42, 43, 44), (45,))]
+        # Two rows of each length, so that the model can read them in two passes without padding.
+        tails = [((21, 22, 23), (24, 25)), ((41, 42, 43, 44), (45,)), ((21, 22), (26,)), ((31,), (32, 33))]
         asked = [
             Continuation(stem + tuple(i % size for i in context), tuple(i % size for i in target))
             for context, target in tails
         ]
         needed = {c.row: len(c.context) - 1 for c in asked}
         expected: list[float] = []
-        for c in asked:
-            logits = self.model(input_ids=torch.tensor([c.row], device=self.device), use_cache=False).logits[0]
-            logprobs = logits.float().log_softmax(-1)
-            expected += [float(logprobs[len(c.context) - 1 + i, t]) for i, t in enumerate(c.target)]
+        for pair in (asked[:2], asked[2:]):
+            ids = torch.tensor([c.row for c in pair], device=self.device)
+            for c, own in zip(pair, self.model(input_ids=ids, use_cache=False).logits, strict=True):
+                logprobs = own.float().log_softmax(-1)
+                expected += [float(logprobs[len(c.context) - 1 + i, t]) for i, t in enumerate(c.target)]
         self.gathers = self._agrees(self._plainly, needed, asked, expected)
         if not self.gathers:  # logits of every position at once
             self.budget = min(self.budget, max(1, ALL_LOGITS // (4 * size)))
