@@ -24,8 +24,8 @@ def draw(logits: Tensor, temperatures: Sequence[float], streams: Sequence[torch.
     tokens: list[int] = []
     for start in range(0, len(logits), ROWS):
         part = slice(start, start + ROWS)
-        warmth = torch.tensor(temperatures[part], device=logits.device)[:, None]
-        sums = (logits[part] / warmth).softmax(-1).cpu().double().cumsum(-1)
+        below = (logits[part] - logits[part].amax(-1, keepdim=True)).cpu().double()  # so that no temperature overflows
+        sums = (below / torch.tensor(temperatures[part], dtype=torch.float64)[:, None]).softmax(-1).cumsum(-1)
         places = torch.stack([torch.rand(1, generator=stream, dtype=torch.float64) for stream in streams[part]])
         found = torch.searchsorted(sums, places * sums[:, -1:], right=True)
         tokens += found[:, 0].clamp(max=logits.shape[-1] - 1).tolist()

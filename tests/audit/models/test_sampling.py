@@ -41,6 +41,12 @@ def test_a_stream_moves_on_by_one_number() -> None:
     assert found == [int(number * 1000) for number in numbers]
 
 
+def test_near_temperature_0_the_likeliest_is_drawn() -> None:
+    logits = 1e4 * torch.randn((20, 30), generator=torch.Generator().manual_seed(0))
+    found = draw(logits, [1e-300] * 20, streams(list(range(20))))
+    assert found == logits.argmax(-1).tolist()
+
+
 def test_a_token_that_cannot_be_is_never_drawn() -> None:
     """Neither the first one, of whose chances nothing comes before, nor the last."""
     logits = torch.full((200, 3), -torch.inf)
