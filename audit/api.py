@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from audit.config import CUSTOM, DEVICE, AuditConfig, ConfigError, Problem
 from audit.durations import seconds_of
-from audit.later import collect_as_usual, later
+from audit.later import later
 from audit.models import Model
 from audit.models.place import cache_folder
 from audit.notebook import Result as Result
@@ -79,7 +79,6 @@ def run(
     told.say(f"Opening {checked.model.source}")
     start = time.perf_counter()
     with _opened(checked, executor or checked.run.executor, told) as (model, crew):
-        collect_as_usual()
         settings = engine.RunSettings(
             cache=cache_folder() / "responses.sqlite",
             output=Path(output) if output is not None else None,

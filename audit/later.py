@@ -33,12 +33,12 @@ def collect_seldom() -> None:
 
 
 def collect_as_usual() -> None:
-    """Back to the usual pace, where it was left: what is waiting to be collected may hold much memory.
+    """Back to the usual pace, where it was left, so that what an audit drops is found before it has grown large.
 
-    What is there by now stays, and is not gone over any more. A process that never called :func:`collect_seldom`, such
-    as a notebook's, is its user's and left alone.
+    What is there by now is taken to stay, and is not gone over any more. A process that never called
+    :func:`collect_seldom`, such as a notebook's, is its user's and left alone.
     """
-    if gc.get_threshold()[0] == SELDOM[0]:
+    if gc.get_threshold()[:2] == SELDOM[:2]:
         gc.freeze()
         gc.set_threshold(*USUAL)
 

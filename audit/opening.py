@@ -8,6 +8,7 @@ from pathlib import Path
 from audit.config import AuditConfig, ModelConfig
 from audit.declared import declared_texts
 from audit.judging import open_judge
+from audit.later import collect_as_usual
 from audit.models import Model
 from audit.models.opening import open_model
 from audit.models.options import EndpointOptions, Options, TableOptions
@@ -68,4 +69,6 @@ def opened(opening: Opening, adapter: Path | None = None) -> Model:
         ModelError: where it cannot be opened.
     """
     o = opening
-    return open_model(o.source, o.revision, str(adapter) if adapter else o.adapter, o.task, o.options, o.declared)
+    model = open_model(o.source, o.revision, str(adapter) if adapter else o.adapter, o.task, o.options, o.declared)
+    collect_as_usual()  # from here on what is made does not stay
+    return model

@@ -99,7 +99,14 @@ ALLOWED: dict[str, set[str]] = {
     "audit.replica": {"audit.execution", "audit.manifest", "audit.models"},
     "audit.cluster": {"audit.extras", "audit.models"},
     "audit.ray_executor": {"audit.cluster", "audit.execution", "audit.models", "audit.replica", "audit.results"},
-    "audit.opening": {"audit.config", "audit.declared", "audit.judging", "audit.models", "audit.replica"},
+    "audit.opening": {
+        "audit.config",
+        "audit.declared",
+        "audit.judging",
+        "audit.later",
+        "audit.models",
+        "audit.replica",
+    },
     "reports": {"audit.results"},
     # What can be asked about a record again; without a model, so that reading a result need not import torch.
     "audit.asking": {"audit.results"},
