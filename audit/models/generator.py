@@ -103,9 +103,8 @@ class Generator:
         longest = max(len(r.task.prompt) + r.task.max_tokens for r in rows)
         packed = self.packs and longest <= reach(self.model.config)
         logits, cache, mask = self._packed(rows, longest) if packed else self._read(rows, longest)
-        if (
-            packed and not testing and bool(logits.isnan().any())
-        ):  # one prompt's fault spoils those beside it, even behind a mask
+        # One prompt's fault spoils those that are read beside it, even behind a mask; padded rows are apart.
+        if packed and not testing and bool(logits.isnan().any()):
             logits, cache, mask = self._read(rows, longest)
         while True:
             chosen = self._choose(rows, logits)

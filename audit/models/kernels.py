@@ -138,8 +138,8 @@ class FusedNorm:
         rows = input.reshape(-1, input.shape[-1])
         found = torch.empty_like(rows)
         # Of some dozens of rows, as in writing, waking a second thread for each step takes longer than the step.
-        count = AWAKE // rows.shape[1] if rows.numel() <= MOST_PIECES * AWAKE else len(rows)
-        for part, out in zip(torch.split(rows, max(1, count)), torch.split(found, max(1, count)), strict=True):
+        count = max(1, AWAKE // rows.shape[1] if rows.numel() <= MOST_PIECES * AWAKE else len(rows))
+        for part, out in zip(torch.split(rows, count), torch.split(found, count), strict=True):
             size = torch.linalg.vector_norm(part, dim=-1, keepdim=True)
             scale = size.square_().div_(rows.shape[1]).add_(self.variance_epsilon).rsqrt_()
             torch.mul(part, scale, out=out).mul_(self.weight)
@@ -156,8 +156,8 @@ def _fuse(block: nn.Module) -> None:
         return
     if isinstance(gate, PackedLinear) and isinstance(getattr(block, "up_proj", None), PackedLinear):
         _exchange(block, FusedGate, gate.in_features)
-    elif hasattr(block, "variance_epsilon") and isinstance(weight, Tensor) and weight.ndim == 1:
-        _exchange(block, FusedNorm, len(weight))
+    elif hasattr(block, "variance_epsilon") and isinstance(weight, Tensor) and len(list(block.parameters())) == 1:
+        _exchange(block, FusedNorm, weight.shape[-1])
 
 
 def _exchange(block: nn.Module, faster: type, width: int) -> None:

@@ -298,9 +298,8 @@ def check_storable(response: Response) -> None:
     fields = {name: getattr(response, name) for name in response.__slots__}
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
-            np.asarray(
-                value[:0] if value.dtype.kind in "biuf" else value, dtype="<f4"
-            )  # of other kinds each may differ
+            numbers = value.dtype.kind in "biuf"  # of other kinds, such as words, each one may differ
+            np.asarray(value[:0] if numbers else value, dtype="<f4")
             fields[name] = None
     json.dumps([type(response).__name__, fields], allow_nan=False)
 

@@ -237,6 +237,15 @@ def test_each_block_is_tried_by_itself_and_one_of_zeros_shows_nothing() -> None:
 
 
 @pytest.mark.usefixtures("wanted")
+def test_a_norm_with_more_than_weights_keeps_its_own_code() -> None:
+    """What it adds may be nothing yet, and something where weights are shuffled."""
+    model = nn.Sequential(Norm(), nn.Linear(24, 24))
+    model[0].register_parameter("bias", nn.Parameter(torch.zeros(24)))
+    speed_up(model)
+    assert type(model[0]) is Norm
+
+
+@pytest.mark.usefixtures("wanted")
 def test_a_norm_of_another_kind_keeps_its_own_code() -> None:
     model = nn.Sequential(Norm(shift=1.0), nn.Linear(24, 24))
     speed_up(model)
