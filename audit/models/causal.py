@@ -43,7 +43,7 @@ from audit.models.whitebox import WhiteBox
 
 CODE_VERSION = "6"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 128
-KEPT_BYTES = 320 << 20  # keys and values of one batch of answers
+KEPT_BYTES = 540 << 20  # keys and values of one batch of answers
 SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")
 

@@ -54,6 +54,7 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
     chosen = blocks[: math.ceil(share * len(blocks) - 1e-9)]
     orders, files = _Orders(seed), MappedFiles()
     with ExitStack() as undo:
+        undo.enter_context(unpacked(chosen))  # left last, when the weights are themselves again
         for number, tensor in enumerate(_weights(network, chosen)):
             if files.hold(tensor):
                 undo.callback(setattr, tensor, "data", tensor.data)
@@ -63,7 +64,6 @@ def shuffled(network: Any, share: float, seed: int) -> Iterator[None]:
                 continue
             orders.shuffle(tensor, number)
             undo.callback(orders.restore, tensor, number)  # from here on, and not before, there is something to undo
-        undo.enter_context(unpacked(chosen))
         yield
 
 

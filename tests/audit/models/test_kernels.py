@@ -296,7 +296,14 @@ def test_a_build_without_the_kernel_does_without(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("level", "intel", "expected"), [("AVX512", False, True), ("AVX512", True, False), ("AVX2", False, False)]
+    ("level", "intel", "expected"),
+    [
+        ("AVX512", False, True),
+        ("AVX512", True, False),
+        ("AVX2", False, True),
+        ("AVX2", True, False),
+        ("DEFAULT", False, False),
+    ],
 )
 def test_the_processor_alone_decides(monkeypatch: pytest.MonkeyPatch, level: str, intel: bool, expected: bool) -> None:
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: level)

@@ -161,6 +161,10 @@ def test_kept_beginnings_do_not_outlast_the_weights(llama_folder: Path, monkeypa
     assert model.attribute(asked[:1]) == plain
 
 
+def _packed_layers(module: torch.nn.Module) -> list[PackedLinear]:
+    return [layer for layer in module.modules() if isinstance(layer, PackedLinear)]
+
+
 def test_prepacked_layers_follow(llama: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """They hold their weights a second time."""
     if not kernels_module._works():
@@ -172,13 +176,18 @@ def test_prepacked_layers_follow(llama: CausalModel, monkeypatch: pytest.MonkeyP
         with shuffled(network, 1.0, 5):
             expected = network(ids).logits
         assert speed_up(network) == "onednn"
-        layers = [m for m in network.modules() if isinstance(m, PackedLinear)]
-        plain, second = network(ids).logits, [layer.packed for layer in layers]
+        layers = _packed_layers(network)
+        plain, second = network(ids).logits, [layer.packed.to_dense() for layer in layers if layer.packed is not None]
+        assert len(second) == len(layers)
         with shuffled(network, 1.0, 5):
+            # What stands in for the plain weights has room where the second layout was.
+            assert all(layer.packed is None for block in blocks_down(network) for layer in _packed_layers(block))
             assert torch.allclose(network(ids).logits, expected, atol=1e-4)
             assert not torch.allclose(expected, plain, atol=1e-2)
         assert torch.equal(network(ids).logits, plain)
-        assert all(a is b.packed for a, b in zip(second, layers, strict=True))
+        assert all(
+            b.packed is not None and torch.equal(a, b.packed.to_dense()) for a, b in zip(second, layers, strict=True)
+        )
 
 
 def test_weights_in_a_file_stay_there_and_copies_stand_in(llama_folder: Path) -> None:
