@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 FEWEST = 512
-MOST_ON_CPU = 4096  # more gains nothing: the products are at their full rate, and the caches overflow
+MOST_ON_CPU = 2048  # more gains nothing: the products are at their full rate, and the caches overflow
 MOST_ON_GPU = 65536
 MOST_WITH_GRADIENTS = 192  # on a processor; such a pass keeps what every layer computed
 SHARE = 0.25  # of the memory that the weights leave, for what one pass holds at a time
