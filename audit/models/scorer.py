@@ -20,6 +20,7 @@ from transformers import DynamicCache
 
 from audit.models.forest import NAME, blocks, layout, runs
 from audit.models.growing import branched
+from audit.models.implementation import implementation
 from audit.models.packing import Pack, Trunk, batches, groups_of, plant, reach
 
 KEPT_TRUNKS = 4  # common beginnings whose keys and values stay between calls
@@ -196,12 +197,8 @@ class Scorer:
             options["forest"] = layout(packs, shared, self._groups, self.model.dtype, self.device)
         if cache is not None:
             options["past_key_values"] = cache
-        before = self.model.config._attn_implementation
-        self.model.set_attn_implementation("flex_attention" if self._flex else NAME)
-        try:
+        with implementation(self.model, "flex_attention" if self._flex else NAME):
             return self._run(self._moved(ids), **options)
-        finally:
-            self.model.set_attn_implementation(before)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         """On the model's device; by way of pinned memory to a GPU, so that the copy and the computing overlap."""

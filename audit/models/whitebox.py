@@ -16,6 +16,7 @@ from audit.models.explain import Scalar, ablate_all, answered, attribute_all, to
 from audit.models.files.inspection import FromFiles
 from audit.models.forced import Forced
 from audit.models.gradients import attribute_gradients
+from audit.models.implementation import implementation
 from audit.models.inside import Reading, lens_of, patch_of, state_groups, states_of
 from audit.models.loading import longest_input
 from audit.models.randomised import shuffled, unshuffled
@@ -175,17 +176,6 @@ class WhiteBox(FromFiles, ABC):
         found: dict[Attend, Attended | Failure] = {}
         for weighted in (False, True):
             asked = [request for request in requests if request.weighted is weighted]
-            with eager(self.network), torch.inference_mode(not weighted):
+            with implementation(self.network, "eager"), torch.inference_mode(not weighted):
                 found.update(zip(asked, self.seen(asked), strict=True))
         return [found[request] for request in requests]
-
-
-@contextmanager
-def eager(network: Any) -> Iterator[None]:
-    """Attention by the kernel that gives its weights away."""
-    before = network.config._attn_implementation
-    network.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        network.set_attn_implementation(before)

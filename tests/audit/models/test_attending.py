@@ -26,8 +26,9 @@ from audit.metrics import gradient_weighted, gradient_weighted_across, norm_roll
 from audit.models import Attend, Attended, Failure
 from audit.models.attending import Look, Text
 from audit.models.causal import CausalModel
+from audit.models.implementation import implementation
 from audit.models.seq2seq import Seq2SeqModel
-from audit.models.whitebox import WhiteBox, eager
+from audit.models.whitebox import WhiteBox
 from tests.audit.models.tiny import LONGEST, open_folder, save, train_tokenizer
 from tests.audit.models.tiny_classifier import GOOD, open_classifier, reviews
 from tests.audit.models.tiny_classifier import make_bert as make_classifier
@@ -108,7 +109,7 @@ def nudged(network: Any, name: str, change: torch.Tensor) -> Iterator[None]:
 
 def logprob(model: WhiteBox, prompt: str, answer: str) -> float:
     forced = model.forced(prompt, answer)
-    with eager(model.network), torch.inference_mode():
+    with implementation(model.network, "eager"), torch.inference_mode():
         return float(forced.read(model.network(**forced.inputs)).double().sum())
 
 
@@ -193,7 +194,7 @@ def test_hidden_words_are_passes_of_their_own(models: Any) -> None:
     passes = []
     for blank in model.encoder.blanks(encoded.ids, encoded.words, places, whole_words=True):
         assert model.encoder.mask in blank.row
-        with eager(model.network), torch.inference_mode():
+        with implementation(model.network, "eager"), torch.inference_mode():
             out = model.network(input_ids=torch.tensor([blank.row]), output_attentions=True)
         passes.append(torch.stack(out.attentions)[:, 0].numpy())
     assert found.weights == pytest.approx(np.mean(passes, axis=0), abs=1e-5)
