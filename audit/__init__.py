@@ -14,9 +14,11 @@ from typing import Any
 
 # Nothing leaves the machine but what the config names; set before huggingface_hub reads it at its import.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Threads that wait for one another sleep instead of spinning; read when torch is loaded. Beside any other program,
-# spinning threads take the processor from the very thread that they wait for: measured three times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for one another spin for some 50 microseconds, as between two steps, and then sleep; read when torch is
+# loaded. Spinning on takes the processor from the very thread that is waited for where another program runs beside.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "4000")
 # oneDNN keeps the code that it writes for each size of matrices, of the last 1,024 sizes unless told otherwise, which takes
 # hundreds of megabytes; an audit comes back to few of them.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
