@@ -14,8 +14,9 @@ from typing import Any
 
 # Nothing leaves the machine but what the config names; set before huggingface_hub reads it at its import.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Threads that wait for one another spin for some 50 microseconds, as between two steps, and then sleep; read when torch is
-# loaded. Spinning on takes the processor from the very thread that is waited for where another program runs beside.
+# Threads that wait for one another spin for a moment, as between two steps, and then sleep; libgomp, which PyTorch computes
+# with on Linux, reads that when torch is loaded: 4,000 rounds, tens to hundreds of microseconds by the processor. Spinning on
+# takes the processor from the very thread that is waited for where another program runs beside.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "4000")

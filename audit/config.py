@@ -183,7 +183,11 @@ class RunConfig(Block):
     budget: str | int | None = Field(
         None, description="The time that the audit is fitted to, such as 90s, 10m or 1h30m: probes draw fewer items."
     )
-    batch_tokens: int | None = Field(None, gt=0, description="Tokens in one batch; 4096 by default.")
+    batch_tokens: int | None = Field(
+        None,
+        gt=0,
+        description="Tokens in one pass; on a processor with memory to spare 2048 or 4096, by the kind of model.",
+    )
     executor: Literal["local", "ray"] = Field(
         "local", description="Where batches are computed: here, or on the workers of a Ray cluster."
     )

@@ -108,6 +108,7 @@ class Generator:
         logits, cache, mask = self._packed(rows, longest) if packed else self._read(rows, longest)
         # One prompt's fault spoils those that are read beside it, even behind a mask; padded rows are apart.
         if packed and not testing and bool(logits.isnan().any()):
+            del cache  # or there were two at a time
             logits, cache, mask = self._read(rows, longest)
         quick = self.packs and stepping.fits(self.model)  # what packs takes attention functions of ours
         with implementation(self.model, stepping.NAME) if quick else nullcontext():

@@ -1,4 +1,4 @@
-"""Faster matrix products on processors where PyTorch's default ones leave instructions unused.
+"""Faster matrix products on processors that PyTorch's default ones are not made for.
 
 MKL, which PyTorch uses for float32 products on x86, takes its best code on Intel processors only. oneDNN, which PyTorch
 carries as well and which its compiler uses for frozen linear layers, takes AVX-512 wherever it is there, and lays weights out
@@ -194,8 +194,9 @@ def unpacked(modules: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         files = MappedFiles()
         for layer in layers:
-            object.__setattr__(layer, "packed", _prepacked(layer.weight.detach()))
-            files.set_aside(layer.weight)
+            if _fit(layer.weight):  # moved meanwhile, it stays a plain one
+                object.__setattr__(layer, "packed", _prepacked(layer.weight.detach()))
+                files.set_aside(layer.weight)
 
 
 def speed_up(model: nn.Module) -> str:
@@ -210,7 +211,7 @@ def speed_up(model: nn.Module) -> str:
     exchanged, files = False, MappedFiles()
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
+            if type(layer) is nn.Linear and _fit(layer.weight):
                 setattr(parent, name, PackedLinear.of(layer))
                 files.set_aside(layer.weight)  # read again where gradients by weights, or shuffled ones, are asked for
                 exchanged = True
@@ -219,8 +220,12 @@ def speed_up(model: nn.Module) -> str:
     return "onednn" if exchanged else "default"
 
 
+def _fit(weight: Tensor) -> bool:
+    return weight.dtype == torch.float32 and weight.device.type == "cpu"
+
+
 def wanted() -> bool:
-    """Whether MKL leaves this processor's vector instructions unused, in part or altogether."""
+    """Whether this is a processor on which prepacked products were faster than MKL's: with AVX2 or AVX-512, and not Intel's."""
     return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") and not _intel()
 
 

@@ -40,7 +40,7 @@ def attention(
         query: ``[rows, heads, 1, width]``.
         key: ``[rows, kept heads, tokens, width]``.
         value: the same.
-        attention_mask: added to the scores, ``[rows, 1 or heads, 1, tokens]``; None where all is seen.
+        attention_mask: added to the scores, ``[rows, 1, 1, tokens]``, other kinds being transformers'; None where all is seen.
         scaling: of the scores; one over the root of the width where None.
         position_bias: see transformers.
         named: see transformers.
@@ -50,8 +50,8 @@ def attention(
     """
     rows, heads, asking, width = query.shape
     kept = key.shape[1]
-    shared = attention_mask is None or (attention_mask.shape[1] == 1 and attention_mask.is_floating_point())
-    if asking != 1 or position_bias is not None or not shared or named.get("softcap") is not None:
+    added = attention_mask is None or (attention_mask.shape[1] == 1 and attention_mask.is_floating_point())
+    if asking != 1 or position_bias is not None or not added or named.get("softcap") is not None:
         more = {"scaling": scaling, "position_bias": position_bias, **named}
         found: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **more)
         return found

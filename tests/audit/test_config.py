@@ -371,7 +371,7 @@ def test_the_examples_in_the_starter_are_valid(folder: Path) -> None:
     assert config.model.sensitive == ["race", "sex"]
     assert config.model.endpoint.key_variable == "OPENAI_API_KEY"
     assert config.probes["bias.counterfactual"] == {"limit": 500}
-    assert config.run.batch_tokens == 4096
+    assert config.run.batch_tokens == 2048
     jsonschema.validate(yaml.safe_load(text), config_schema(shipped))
 
 
