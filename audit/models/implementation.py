@@ -19,12 +19,7 @@ def implementation(network: Any, name: str) -> Iterator[None]:
     Raises:
         ValueError: where the model does not take it.
     """
-    configs = [
-        part
-        for m in network.modules()
-        if isinstance(m, PreTrainedModel)
-        for part in _with_parts(getattr(m, "config", None))
-    ]
+    configs = [part for m in network.modules() if isinstance(m, PreTrainedModel) for part in _with_parts(m.config)]
     before = [(config, config._attn_implementation) for config in {id(c): c for c in configs}.values()]
     try:
         network.set_attn_implementation(name)

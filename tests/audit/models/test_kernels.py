@@ -136,6 +136,17 @@ def test_a_gated_block_is_computed_in_three_products(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_what_is_moved_while_unpacked_stays_plain(dtype: torch.dtype) -> None:
+    model = small()
+    speed_up(model)
+    with kernels.unpacked([model]):
+        model.body.to(dtype)
+    found = {name: layer.packed is None for name, layer in model.named_modules() if isinstance(layer, PackedLinear)}
+    assert found == {"body.0": True, "body.2": True, "head": False}
+
+
+@pytest.mark.usefixtures("wanted")
 @pytest.mark.parametrize("activation", [nn.GELU(), nn.ReLU(), nn.Sigmoid()])
 def test_a_block_with_another_activation_keeps_its_own_code(activation: nn.Module) -> None:
     block = gated(activation)

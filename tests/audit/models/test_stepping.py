@@ -34,17 +34,28 @@ def hidden(boolean: bool = False, heads: int = 1) -> Tensor:
 
 @pytest.mark.parametrize("kept", [1, 2, 3, 6])
 @pytest.mark.parametrize("scaling", [None, 0.3])
-@pytest.mark.parametrize("mask", [None, hidden(), hidden(True), hidden(heads=HEADS)])
-@pytest.mark.parametrize("asking", [1, 4])
-def test_it_gives_what_transformers_gives(kept: int, scaling: float | None, mask: Tensor | None, asking: int) -> None:
-    query = numbers(ROWS, HEADS, asking, WIDTH)
+@pytest.mark.parametrize("mask", [None, hidden()])
+@pytest.mark.parametrize("wide", [WIDTH, 5])  # values of another width than keys, as with compressed keys
+def test_it_gives_what_transformers_gives(
+    kept: int, scaling: float | None, mask: Tensor | None, wide: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = numbers(ROWS, HEADS, 1, WIDTH)
     # Keys and values as they lie in a buffer with room.
-    key, value = (numbers(ROWS, kept, TOKENS + 7, WIDTH, seed=s)[:, :, :TOKENS] for s in (1, 2))
+    key = numbers(ROWS, kept, TOKENS + 7, WIDTH, seed=1)[:, :, :TOKENS]
+    value = numbers(ROWS, kept, TOKENS + 7, wide, seed=2)[:, :, :TOKENS]
     expected, _ = sdpa_attention_forward(layer(HEADS // kept), query, key, value, mask, scaling=scaling)
+    monkeypatch.setattr(stepping, "sdpa_attention_forward", lambda *_, **__: pytest.fail("left to transformers"))
     found, weights = stepping.attention(layer(HEADS // kept), query, key, value, mask, scaling)
     assert weights is None
-    assert found.shape == expected.shape == (ROWS, asking, HEADS, WIDTH)
+    assert found.shape == expected.shape == (ROWS, 1, HEADS, wide)
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("asking", "mask"), [(1, hidden(True)), (1, hidden(heads=HEADS)), (4, None), (4, hidden())])
+def test_other_masks_and_more_queries_give_the_same_numbers(asking: int, mask: Tensor | None) -> None:
+    query, key = numbers(ROWS, HEADS, asking, WIDTH), numbers(ROWS, 2, TOKENS, WIDTH, seed=1)
+    expected, _ = sdpa_attention_forward(layer(3), query, key, key, mask)
+    assert torch.equal(stepping.attention(layer(3), query, key, key, mask)[0], expected)
 
 
 def test_what_it_does_not_compute_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
