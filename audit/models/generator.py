@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from audit.models import stepping
 from audit.models.growing import GrowingLayer, fits, growing_cache, leave
-from audit.models.implementation import implementation
 from audit.models.packing import FEWEST_ROWS, SHORTEST_TRUNK, common_length, reach
 from audit.models.sampling import draw
 from audit.models.scorer import Scorer
@@ -110,12 +107,6 @@ class Generator:
         if packed and not testing and bool(logits.isnan().any()):
             del cache  # or there were two at a time
             logits, cache, mask = self._read(rows, longest)
-        quick = self.packs and stepping.fits(self.model)  # what packs takes attention functions of ours
-        with implementation(self.model, stepping.NAME) if quick else nullcontext():
-            self._write(rows, logits, cache, mask)
-
-    def _write(self, rows: list[_Row], logits: Tensor, cache: Any, mask: Tensor) -> None:
-        """Go on from the prompts, a token at a time, until all rows are over."""
         while True:
             chosen = self._choose(rows, logits)
             alive = [r for r, row in enumerate(rows) if not row.over]
