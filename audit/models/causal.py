@@ -41,7 +41,7 @@ from audit.models.text import TextEncoder
 from audit.models.tokens import tokens_scored
 from audit.models.whitebox import WhiteBox
 
-CODE_VERSION = "7"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "8"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 128
 KEPT_BYTES = 540 << 20  # keys and values of one batch of answers
 SAVE_TOKENS = 4096  # distinct tokens whose scores are handed to the cache together: some seconds of work

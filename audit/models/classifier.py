@@ -25,7 +25,7 @@ from audit.models.source import Weights
 from audit.models.table import answer_table, read_table
 from audit.models.whitebox import WhiteBox
 
-CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "5"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 _UNNAMED = re.compile(r"(not )?LABEL_\d+")
 _OF_TEXT = (Capability.SCORE, Capability.GENERATE, Capability.INFILL, Capability.DISTRIBUTION)

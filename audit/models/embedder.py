@@ -21,7 +21,7 @@ from audit.models.responses import Embedded, Failure
 from audit.models.source import Weights
 from audit.models.states import BATCH_TOKENS, EMPTY, NOT_FINITE, by_length, padded, passes
 
-CODE_VERSION = "3"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
 
 Pool = Literal["mean", "cls", "max"]
 _FLAGS: dict[str, Pool] = {

@@ -23,7 +23,7 @@ from audit.models.states import RULE, by_length, text_vectors
 from audit.models.text import Units
 from audit.models.whitebox import WhiteBox
 
-CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "5"  # part of the fingerprint; raise it when the same request would get another response
 BATCH_TOKENS = 4096
 SAVE_TOKENS = 32768  # tokens of masked copies whose scores are handed to the cache together
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")

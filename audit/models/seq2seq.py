@@ -31,7 +31,7 @@ from audit.models.seq2seq_text import SourceEncoder, source_limit, target_limit
 from audit.models.source import Weights
 from audit.models.whitebox import WhiteBox
 
-CODE_VERSION = "4"  # part of the fingerprint; raise it when the same request would get another response
+CODE_VERSION = "5"  # part of the fingerprint; raise it when the same request would get another response
 GENERATE_ROWS = 32
 SAVE_TOKENS = 4096  # tokens whose scores are handed to the cache together: some seconds of work
 _NOT_FINITE = Failure("not_a_number", "The model's log-probability is not finite.")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from audit.models import kernels
-from audit.models.kernels import FusedGate, FusedNorm, PackedLinear, kernels_of, speed_up
+from audit.models.kernels import FusedNorm, GateInPieces, PackedLinear, kernels_of, speed_up
 
 
 class Small(nn.Module):
@@ -114,18 +114,26 @@ def gated(activation: nn.Module, bias: bool = False) -> Gated:
 
 @pytest.mark.usefixtures("wanted")
 @pytest.mark.parametrize("bias", [False, True])
-def test_a_gated_block_is_computed_in_three_products(monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
+@pytest.mark.parametrize("piece", [1, 5, 18, kernels.PIECE])
+@pytest.mark.parametrize("shape", [(24,), (1, 24), (2, 9, 24), (0, 24)])
+def test_a_gated_block_is_computed_in_pieces_and_in_place(
+    monkeypatch: pytest.MonkeyPatch, bias: bool, piece: int, shape: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(kernels, "PIECE", piece)
     block = gated(nn.SiLU(), bias)
-    rows = torch.randn((2, 9, 24), generator=torch.Generator().manual_seed(1))
-    expected = block(rows)
+    rows = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    given, expected = rows.clone(), block(rows)
     names = set(block.state_dict())
     assert speed_up(block) == "onednn"
-    assert isinstance(block, FusedGate)
+    assert isinstance(block, GateInPieces)
     assert isinstance(block, Gated)
     assert set(block.state_dict()) == names
     with torch.inference_mode(), monkeypatch.context() as patch:
         patch.setattr(block.activation, "forward", lambda x: pytest.fail("not computed apart"))
-        assert torch.allclose(block(rows), expected, atol=1e-6)
+        found = block(rows)
+        assert found.shape == expected.shape
+        assert torch.allclose(found, expected, atol=1e-6)
+        assert torch.equal(rows, given)
     with torch.inference_mode():
         with kernels.unpacked([block]):
             assert torch.equal(block(rows), expected)
@@ -159,11 +167,11 @@ def test_a_block_with_another_activation_keeps_its_own_code(activation: nn.Modul
 
 
 @pytest.mark.usefixtures("wanted")
-def test_a_build_that_fuses_nothing_keeps_the_blocks_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_cannot_keeps_the_blocks_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> torch.Tensor:
         raise RuntimeError("no such kernel")
 
-    monkeypatch.setattr(FusedGate, "forward", missing)
+    monkeypatch.setattr(GateInPieces, "forward", missing)
     block = gated(nn.SiLU())
     speed_up(block)
     assert type(block) is Gated
@@ -243,7 +251,7 @@ def test_each_block_is_tried_by_itself_and_one_of_zeros_shows_nothing() -> None:
     nn.init.zeros_(still.weight)
     model = nn.Sequential(empty, gated(nn.GELU()), gated(nn.SiLU()), still, Norm(shift=1.0), Norm())
     speed_up(model)
-    fused = [isinstance(block, FusedNorm | FusedGate) for block in model]
+    fused = [isinstance(block, FusedNorm | GateInPieces) for block in model]
     assert fused == [False, False, True, False, False, True]
 
 
