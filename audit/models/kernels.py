@@ -26,7 +26,7 @@ from audit.models.budget import total_memory
 from audit.models.memory import MappedFiles
 
 ROWS_HINT = 512  # oneDNN lays weights out for about so many rows; others work as well
-PIECE = 512  # rows of a gated block at a time; 384 to 1,024 were as fast, all 2,048 of a pass a tenth slower
+PIECE = 512  # rows of a gated block at a time; on a Zen 3, 384 to 1,024 were as fast, all of a pass a tenth slower
 LAID_OUT_AGAIN = 16 << 20  # numbers; of a larger matrix the plain one is read where gradients are asked for
 AWAKE = 32 << 10  # numbers that PyTorch gives to one thread; of more it wakes another
 MOST_PIECES = 10  # of that size that are computed one after another all the same
@@ -48,11 +48,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
-        return slope @ _plain(ctx.packed, ctx.weight), None, None, None
-
-
-def _plain(packed: Tensor, weight: Tensor) -> Tensor:
-    return weight if weight.numel() > LAID_OUT_AGAIN else packed.to_dense()
+        plain = ctx.weight if ctx.weight.numel() > LAID_OUT_AGAIN else ctx.packed.to_dense()
+        return slope @ plain, None, None, None
 
 
 class PackedLinear(nn.Linear):
@@ -102,8 +99,8 @@ class GateInPieces:
     """Mixed into a gated feed-forward block, ``down(silu(gate(x)) * up(x))``: some rows at a time, and in place.
 
     What lies between the products is then still in the processor's cache when it is read. oneDNN can do the activation while
-    it writes the product, but takes six times as long for it as PyTorch does afterwards (with AVX2; it was never slower
-    apart). Where a gradient is asked for, or a layer is a plain one, the block's own code runs.
+    it writes the product, but with AVX2, where it was measured, takes six times as long for it as PyTorch does afterwards.
+    Where a gradient is asked for, or a layer is a plain one, the block's own code runs.
     """
 
     gate_proj: nn.Module
@@ -157,10 +154,11 @@ def _fuse(block: nn.Module) -> None:
 
     Each block is tried by itself: two of one class may differ in what neither their names nor their parts show.
     """
-    gate, weight = getattr(block, "gate_proj", None), getattr(block, "weight", None)
+    weight, gate = getattr(block, "weight", None), getattr(block, "gate_proj", None)
     if isinstance(block, GateInPieces | FusedNorm):  # the copy of one
         return
-    if isinstance(gate, PackedLinear) and isinstance(getattr(block, "up_proj", None), PackedLinear):
+    others = (getattr(block, name, None) for name in ("up_proj", "down_proj"))
+    if isinstance(gate, PackedLinear) and all(isinstance(layer, PackedLinear) for layer in others):
         _exchange(block, GateInPieces, gate.in_features)
     elif hasattr(block, "variance_epsilon") and isinstance(weight, Tensor) and len(list(block.parameters())) == 1:
         _exchange(block, FusedNorm, weight.shape[-1])

@@ -129,8 +129,13 @@ def test_a_gated_block_is_computed_in_pieces_and_in_place(
     assert isinstance(block, Gated)
     assert set(block.state_dict()) == names
     with torch.inference_mode(), monkeypatch.context() as patch:
-        patch.setattr(block.activation, "forward", lambda x: pytest.fail("not computed apart"))
+        patch.setattr(block.activation, "forward", lambda x: pytest.fail("not computed by its own code"))
+        sizes: list[int] = []
+        watching = block.gate_proj.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
         found = block(rows)
+        watching.remove()
+        assert sum(sizes) == rows.numel() // 24
+        assert max(sizes) == min(piece, sum(sizes))
         assert found.shape == expected.shape
         assert torch.allclose(found, expected, atol=1e-6)
         assert torch.equal(rows, given)
